@@ -1,0 +1,57 @@
+# Counterfoil: `make demo` shows it, `make test` is the whole gate, `make check` the quick loop.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/counterfoil/target
+VENV ?= $(HOME)/.cache/counterfoil/venv
+GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
+BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
+COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
+
+.PHONY: demo test check lint deps interop deny fuzz torture bench build clean-bench
+
+# Builds the program and shows its main job on real input.
+demo:
+	cargo build --release --locked -p counterfoil-cli
+	COUNTERFOIL=$(COUNTERFOIL) scripts/demo.sh
+
+# Everything: formatting, lints, every test, the fuzz corpora, and programs that are not ours.
+test: lint
+	cargo test --workspace --locked
+	$(MAKE) interop
+
+# The quick loop.
+check:
+	cargo fmt --all --check
+	cargo check --workspace --all-targets --locked
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# What the interop checks and the benchmark need: Python packages in a folder of their own. Go comes from the machine.
+deps: $(VENV)/.ready
+
+$(VENV)/.ready: interop/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r interop/requirements.txt
+	touch $@
+
+# Programs that are not ours verify what the program wrote.
+interop: deps
+	cargo build --locked -p counterfoil-cli
+	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python interop/run.sh
+
+# Licences, duplicates and sources of all dependencies; asks no advisory database.
+deny:
+	cargo deny --locked check licenses bans sources
+
+# One minute a target; needs cargo-fuzz and a nightly toolchain.
+fuzz:
+	fuzz/run.sh
+
+# The long counts of crash seeds and kills.
+torture:
+	COUNTERFOIL_SEEDS=5000 COUNTERFOIL_KILLS=500 cargo test --locked -p counterfoil --test it -- --nocapture crash simulation kill
+
+# The figures of docs/performance.md; results and plot in bench/results.
+bench: deps
+	cargo build --release --locked -p counterfoil-bench
+	PYTHON=$(VENV)/bin/python BENCH_DIR=$(BENCH_DIR) BENCH=$(CARGO_TARGET_DIR)/release/counterfoil-bench bench/run.sh

@@ -1,0 +1,47 @@
+//! The commands, a file each.
+
+use crate::arguments::Command;
+use crate::exit::Outcome;
+
+pub mod append;
+pub mod bundle;
+pub mod catalog;
+pub mod check;
+pub mod checkpoint;
+pub mod completions;
+pub mod entry;
+pub mod export;
+pub mod history;
+pub mod import;
+pub mod init;
+pub mod key;
+pub mod man;
+pub mod prove;
+pub mod query;
+pub mod seal;
+pub mod status;
+pub mod verify;
+
+/// Does what the command line asks.
+pub fn run(command: Command) -> Outcome {
+    match command {
+        Command::Init(command) => command.run(),
+        Command::Append(command) => command.run(),
+        Command::Import(command) => command.run(),
+        Command::Query(command) => command.run(),
+        Command::History(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Entry(command) => command.run(),
+        Command::Prove(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Checkpoint(command) => command.run(),
+        Command::Key(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Bundle(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Seal(command) => command.run(),
+        Command::Catalog(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
+    }
+}

@@ -1,0 +1,108 @@
+//! `counterfoil prove`
+
+use std::cmp::Ordering;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use counterfoil::{ErrorKind, Reader, Snapshot};
+use counterfoil_tlog::witness::AddCheckpoint;
+use counterfoil_tlog::{Note, TreeSize};
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::text::Grouped;
+use crate::{ledgers, output};
+
+/// Write a proof: that an entry is in the ledger, or that the ledger only grew
+///
+/// With INDEX: an inclusion proof as C2SP tlog-proof text, which holds the path from the entry to the root and the
+/// signed checkpoint with this root. With --from: a consistency proof, that the ledger of today begins with the SIZE
+/// entries that an older checkpoint signed; its text is the body of C2SP tlog-witness `add-checkpoint`: `old SIZE`,
+/// the hashes in base64, an empty line, the newer checkpoint. `counterfoil check` verifies both offline.
+///
+/// Proofs lead to the newest checkpoint. --size and --to ask for an earlier one, which is signed now: that needs the
+/// ledger's key, so who may not read it is answered not-found or denied.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil prove audit 42 > 42.tlog-proof
+  counterfoil check 42.tlog-proof --entry entry-42.json --key \"$(cat audit.vkey)\"
+  counterfoil prove audit --from 36000 > growth.proof
+  counterfoil check growth.proof --checkpoint checkpoint-2026-11-24 --key \"$(cat audit.vkey)\"
+
+Exit codes: 0 written, 7 no such ledger, entry or size, 11 the ledger's own hashes disagree: run `verify`. \
+Other exit codes: see `counterfoil --help`.")]
+pub struct Prove {
+    /// The ledger's folder.
+    ledger: PathBuf,
+    /// The entry's index, from 0.
+    #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"])]
+    index: Option<u64>,
+    /// Prove under the checkpoint of this size instead of the newest.
+    #[arg(long, value_name = "SIZE", requires = "index")]
+    size: Option<u64>,
+    /// Prove that the ledger of this size is the beginning of the later one.
+    #[arg(long, value_name = "SIZE")]
+    from: Option<u64>,
+    /// The later size instead of the newest.
+    #[arg(long, value_name = "SIZE", requires = "from")]
+    to: Option<u64>,
+}
+
+impl Prove {
+    pub(super) fn run(self) -> Outcome {
+        let snapshot = ledgers::read(&self.ledger)?;
+        let size = self.size.or(self.to).unwrap_or(snapshot.size());
+        let proof = match (self.index, self.from) {
+            (Some(index), _) => self.inclusion(&snapshot, index, size)?,
+            (None, Some(from)) => self.consistency(&snapshot, from, size)?,
+            (None, None) => unreachable!("the command line asks for one of them"),
+        };
+        let mut out = output::raw_stdout();
+        out.write_all(proof.as_bytes())?;
+        out.flush()?;
+        Ok(Exit::Good)
+    }
+
+    fn inclusion(&self, snapshot: &Snapshot, index: u64, size: u64) -> Result<String, Failure> {
+        ledgers::check_index(snapshot, index)?;
+        if index >= size {
+            return Err(Failure::invalid(format!(
+                "entry {} is not among the first {}: give a --size above its index",
+                Grouped(index),
+                Grouped(size)
+            )));
+        }
+        let checkpoint = self.checkpoint(snapshot, size)?;
+        Ok(snapshot.proof_text_under(index, size, &checkpoint)?)
+    }
+
+    fn consistency(&self, snapshot: &Snapshot, from: u64, to: u64) -> Result<String, Failure> {
+        if from > to {
+            return Err(Failure::invalid(format!(
+                "a ledger of {} entries is not the beginning of one of {}",
+                Grouped(from),
+                Grouped(to)
+            )));
+        }
+        let note = Note::parse(self.checkpoint(snapshot, to)?.as_bytes()).map_err(ledgers::tlog)?;
+        let hashes = snapshot.prove_consistency(from, to)?;
+        let proof = AddCheckpoint::new(TreeSize(from), hashes, &note).map_err(ledgers::tlog)?;
+        Ok(proof.to_string())
+    }
+
+    /// The signed checkpoint of this size.
+    fn checkpoint(&self, snapshot: &Snapshot, size: u64) -> Result<String, Failure> {
+        match size.cmp(&snapshot.size()) {
+            Ordering::Equal => Ok(snapshot.checkpoint().to_owned()),
+            Ordering::Greater => Err(Failure::new(
+                ErrorKind::NotFound,
+                format!("the ledger has {} entries, not {}", Grouped(snapshot.size()), Grouped(size)),
+            )),
+            Ordering::Less => {
+                let signer = Reader::open(&self.ledger)?.signer()?;
+                Ok(snapshot.checkpoint_at(size, &signer)?)
+            }
+        }
+    }
+}

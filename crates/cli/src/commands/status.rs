@@ -1,0 +1,134 @@
+//! `counterfoil status`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use counterfoil::{SourceStatus, Status as State};
+use serde::Serialize;
+
+use crate::exit::{Exit, Outcome};
+use crate::ledgers;
+use crate::output::{self, BOLD, DIM, Out, YELLOW, styled};
+use crate::text::{Counted, Grouped, Printable, entries};
+
+/// Gaps that are printed for a source; --json prints all.
+const MAX_GAPS_SHOWN: usize = 5;
+
+/// Show what a ledger holds: size, segments, sources and their gaps
+///
+/// A gap is a run of sequence numbers that a source never sent: an entry that was not recorded, or not yet. It is no
+/// error and closes when it is filled.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil status audit
+  counterfoil status audit --json | jq '.sources[] | select(.gaps != [])'
+
+Exit codes: 0 shown, 7 no ledger there. Other exit codes: see `counterfoil --help`.")]
+pub struct Status {
+    /// The ledger's folder.
+    ledger: PathBuf,
+    /// Print everything as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Outcome {
+        let snapshot = ledgers::read(&self.ledger)?;
+        let state = State::of(&snapshot)?;
+        if self.json {
+            output::json(&Parts::of(&state))?;
+        } else {
+            let mut out = output::stdout();
+            write_state(&mut out, &state)?;
+            state.sources.iter().try_for_each(|source| write_source(&mut out, source))?;
+            out.flush()?;
+        }
+        Ok(Exit::Good)
+    }
+}
+
+fn write_state(out: &mut Out, state: &State) -> std::io::Result<()> {
+    let mut line = |label: &str, text: String| writeln!(out, "{}  {text}", styled(DIM, format_args!("{label:<8}")));
+    line("ledger", styled(BOLD, &state.origin).to_string())?;
+    line("entries", Grouped(state.size).to_string())?;
+    line("root", state.root.to_string())?;
+    line(
+        "sealed",
+        format!(
+            "{} in {} of at most {} each",
+            Grouped(state.sealed_size),
+            Counted(state.segments as u64, "segment", "segments"),
+            Grouped(state.segment_span)
+        ),
+    )?;
+    line("journal", entries(state.size - state.sealed_size).to_string())?;
+    let gaps: usize = state.sources.iter().map(|source| source.gaps.len()).sum();
+    let gaps = match gaps {
+        0 => "no gaps".to_owned(),
+        count => styled(YELLOW, Counted(count as u64, "gap", "gaps")).to_string(),
+    };
+    line("sources", format!("{}, {gaps}", Grouped(state.sources.len() as u64)))
+}
+
+fn write_source(out: &mut Out, source: &SourceStatus) -> std::io::Result<()> {
+    let recorder =
+        source.recorder.as_deref().map(|name| format!(" (recorder {})", Printable(name))).unwrap_or_default();
+    writeln!(out, "  {}{recorder} up to {}", Printable(&source.source), Grouped(source.last))?;
+    let range = |&(first, last): &(u64, u64)| match first == last {
+        true => Grouped(first).to_string(),
+        false => format!("{}–{}", Grouped(first), Grouped(last)),
+    };
+    let shown: Vec<String> = source.gaps.iter().take(MAX_GAPS_SHOWN).map(range).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let more = match source.gaps.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {} more", Grouped(more as u64)),
+    };
+    writeln!(out, "    {}", styled(YELLOW, format_args!("missing {}{more}", shown.join(", "))))
+}
+
+#[derive(Serialize)]
+struct Parts<'a> {
+    origin: &'a str,
+    size: u64,
+    root: String,
+    sealed_size: u64,
+    segments: usize,
+    segment_span: u64,
+    in_journal: u64,
+    sources: Vec<SourceParts<'a>>,
+}
+
+#[derive(Serialize)]
+struct SourceParts<'a> {
+    recorder: Option<&'a str>,
+    source: &'a str,
+    last: u64,
+    gaps: &'a [(u64, u64)],
+}
+
+impl<'a> Parts<'a> {
+    fn of(state: &'a State) -> Parts<'a> {
+        let source = |source: &'a SourceStatus| SourceParts {
+            recorder: source.recorder.as_deref(),
+            source: &source.source,
+            last: source.last,
+            gaps: &source.gaps,
+        };
+        Parts {
+            origin: &state.origin,
+            size: state.size,
+            root: state.root.to_string(),
+            sealed_size: state.sealed_size,
+            segments: state.segments,
+            segment_span: state.segment_span,
+            in_journal: state.size - state.sealed_size,
+            sources: state.sources.iter().map(source).collect(),
+        }
+    }
+}

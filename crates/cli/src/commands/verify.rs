@@ -1,0 +1,142 @@
+//! `counterfoil verify`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use counterfoil::{ErrorKind, VerifyOptions};
+use counterfoil_evidence::{Bundle, Finding, FindingKind, Report};
+use counterfoil_import::logdir;
+use counterfoil_tlog::VerifierKey;
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
+use crate::ledgers;
+use crate::progress::{Progress, Unit};
+use crate::verdict::{log_folder, report};
+use crate::verifier_key;
+
+/// Check that nothing was changed, removed, added or put in another order
+///
+/// For a ledger, every leaf and the root are derived again from what is on disk, and every signature, the order,
+/// recorded_at, sequences, indexes and the segments' files are checked, block by block. Every finding is reported
+/// with file, index and kind; nothing stops at the first. Keys, state and lock aside, a byte changed anywhere in the
+/// folder is a finding.
+///
+/// ANCHORS: without --key or --checkpoint the answer is "self-consistent, not anchored": whoever can write the folder
+/// and has its key can make another one that agrees with itself. Give the key that you kept (`counterfoil key`), and
+/// a checkpoint that you kept (`counterfoil checkpoint`): then a ledger that was rolled back or forked since is a
+/// finding too. --require-anchor makes a missing anchor a failure.
+///
+/// With --log-dir the same question is asked of plain JSON-lines logs whose lines carry `hash` and `prev_hash`, made
+/// the common way (SHA-256 of json.dumps(entry, sort_keys=True) without `hash`): it says which kind of log it found
+/// and what such a log cannot show. With --bundle an evidence bundle is checked, offline.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil verify audit --key \"$(cat audit.vkey)\" --checkpoint checkpoint-2026-11-24
+  counterfoil verify audit --json | jq '.findings[].kind'
+  counterfoil verify --bundle INV-1042.bundle.json --key \"$(cat audit.vkey)\"
+  counterfoil verify --log-dir /var/log/agents
+
+Exit codes: 0 verified, 2 --require-anchor without an anchor, 7 nothing there, 10 damaged, 11 tampered with. \
+Other exit codes: see `counterfoil --help`. A damaged or tampered ledger never exits with 0.")]
+pub struct Verify {
+    /// The ledger's folder.
+    #[arg(required_unless_present_any = ["log_dir", "bundle"])]
+    ledger: Option<PathBuf>,
+    /// A folder of plain JSON-lines logs with hashes.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["ledger", "bundle", "checkpoint", "key", "require_anchor"])]
+    log_dir: Option<PathBuf>,
+    /// An evidence bundle.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ledger", "checkpoint"], requires = "key")]
+    bundle: Option<PathBuf>,
+    /// A checkpoint that was kept elsewhere and that the ledger must extend.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// The verifier key that must have signed, or a file that holds it; may be given several times.
+    #[arg(long, value_name = "VKEY")]
+    key: Vec<String>,
+    /// Fail when neither --key nor --checkpoint anchors the result.
+    #[arg(long)]
+    require_anchor: bool,
+    /// Threads to use [default: one a core].
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Outcome {
+        match (&self.ledger, &self.log_dir, &self.bundle) {
+            (Some(ledger), _, _) => self.verify_ledger(ledger),
+            (None, Some(dir), _) => self.verify_log_folder(dir),
+            (None, None, Some(bundle)) => self.verify_bundle(bundle),
+            (None, None, None) => unreachable!("the command line asks for one of them"),
+        }
+    }
+
+    fn verify_ledger(&self, path: &Path) -> Outcome {
+        ledgers::check_folder(path)?;
+        let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
+        let progress = Progress::new("verifying", Unit::Entries, Some(0));
+        let watch = |done, total| progress.of(done, total);
+        let mut options =
+            VerifyOptions { checkpoint, keys: self.keys()?, progress: Some(&watch), ..VerifyOptions::default() };
+        options.threads = self.threads.unwrap_or(options.threads);
+        let verified = counterfoil::verify(path, &options)?;
+        drop(progress);
+        self.conclude("the ledger", &verified)
+    }
+
+    fn verify_bundle(&self, path: &Path) -> Outcome {
+        let keys = self.keys()?;
+        let bytes = files::read(path)?;
+        let verified = match Bundle::parse(&bytes) {
+            Ok(bundle) => bundle.verify(&keys),
+            Err(error) => {
+                let file = path.display().to_string();
+                let finding = Finding::new(FindingKind::BundleMalformed, error.to_string()).in_file(file);
+                Report { findings: vec![finding], ..Report::default() }
+            }
+        };
+        self.conclude("the bundle", &verified)
+    }
+
+    fn verify_log_folder(&self, dir: &Path) -> Outcome {
+        let progress = Progress::new("verifying", Unit::Bytes, None);
+        let verified = logdir::verify(dir, &mut |bytes| progress.more(bytes)).map_err(|error| {
+            let kind = match &error {
+                logdir::LogDirError::NoLogs(_) => ErrorKind::NotFound,
+                logdir::LogDirError::Unreadable { source, .. } => return Failure::file(dir.display(), source),
+            };
+            Failure::new(kind, error.to_string())
+        })?;
+        drop(progress);
+        let exit = log_folder::exit(&verified);
+        written(log_folder::write(dir, &verified, self.json), exit)
+    }
+
+    fn conclude(&self, what: &str, verified: &Report) -> Outcome {
+        let unanchored = self.require_anchor && !verified.anchored;
+        let exit = match Exit::of(verified.class()) {
+            Exit::Good if unanchored => Exit::Bad(ErrorKind::Invalid),
+            exit => exit,
+        };
+        written(report::write(what, verified, exit == Exit::Good, self.json), exit)
+    }
+
+    fn keys(&self) -> Result<Vec<VerifierKey>, Failure> {
+        self.key.iter().map(|key| verifier_key::read(key)).collect()
+    }
+}
+
+/// The verdict stands, whoever reads it.
+fn written(result: Result<(), Failure>, exit: Exit) -> Outcome {
+    match (result, exit) {
+        (Err(Failure::Pipe), Exit::Bad(_)) => Ok(exit),
+        (Err(failure), _) => Err(failure),
+        (Ok(()), _) => Ok(exit),
+    }
+}

@@ -1,0 +1,42 @@
+//! Small files that a person names on the command line.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use counterfoil::ErrorKind;
+
+use crate::exit::Failure;
+
+/// The most bytes that are read of a named file.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Reads a whole file; `-` is standard input.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failure = |error: io::Error| Failure::file(path.display(), &error);
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).map_err(failure)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)
+    };
+    match read.map_err(failure)? as u64 {
+        length if length > MAX_FILE_BYTES => Err(Failure::invalid(format!("{} is larger than 1 GiB", path.display()))),
+        _ => Ok(bytes),
+    }
+}
+
+/// Writes a file that is not there yet, durably.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure::new(ErrorKind::Invalid, format!("{} is already there", path.display()))
+                .advise("Name another file, or remove this one first.")
+        }
+        _ => Failure::file(path.display(), &error),
+    })
+}

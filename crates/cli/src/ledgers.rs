@@ -1,0 +1,96 @@
+//! Opening ledgers: to read beside whoever writes, or to write.
+
+use std::path::Path;
+
+use counterfoil::{ErrorKind, Ledger, OpenOptions, Reader, SealedSegment, Snapshot};
+use counterfoil_segment::SegmentError;
+
+use crate::exit::Failure;
+use crate::text::Grouped;
+
+/// Entries of a segment that are in memory at once.
+const MAX_ENTRIES_AT_ONCE: usize = 8_192;
+
+/// The ledger as its newest checkpoint on disk shows it; another process may be writing.
+pub fn read(path: &Path) -> Result<Snapshot, Failure> {
+    check_folder(path)?;
+    Ok(Reader::open(path)?.snapshot()?)
+}
+
+/// The ledger for writing; `Busy` while another process has it.
+pub fn write(path: &Path) -> Result<Ledger, Failure> {
+    check_folder(path)?;
+    Ok(Ledger::open(path, OpenOptions::default())?)
+}
+
+/// Refuses what is no ledger before anything tries to read it.
+pub fn check_folder(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    let nothing = |message: String| Failure::new(ErrorKind::NotFound, message);
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(nothing(format!("there is no folder {shown}"))
+                .advise(format!("Create a ledger there with: counterfoil init {shown} --origin ORIGIN")))
+        }
+        Err(error) => Err(Failure::file(shown, &error)),
+        Ok(found) if !found.is_dir() => Err(nothing(format!("{shown} is a file, and a ledger is a folder"))),
+        Ok(_) if !path.join("ledger.toml").exists() && !path.join("journal").exists() => {
+            Err(nothing(format!("{shown} is not a ledger: it holds no ledger.toml")))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// An entry's canonical bytes; the message of a missing one says which there are.
+pub fn entry(snapshot: &Snapshot, index: u64) -> Result<Vec<u8>, Failure> {
+    check_index(snapshot, index)?;
+    Ok(snapshot.entry(index)?)
+}
+
+/// Refuses an index that the ledger does not have.
+pub fn check_index(snapshot: &Snapshot, index: u64) -> Result<(), Failure> {
+    match snapshot.size() {
+        size if index < size => Ok(()),
+        0 => Err(Failure::new(ErrorKind::NotFound, "the ledger has no entries")),
+        size => Err(Failure::new(
+            ErrorKind::NotFound,
+            format!("there is no entry {}: the ledger's entries are 0 to {}", Grouped(index), Grouped(size - 1)),
+        )),
+    }
+}
+
+/// What an error while reading a segment means.
+pub fn segment(sealed: &SealedSegment, error: &SegmentError) -> Failure {
+    let kind = match error {
+        SegmentError::Io(_) => ErrorKind::Unavailable,
+        SegmentError::Block(_) | SegmentError::Fault(_) => ErrorKind::Tampered,
+        _ => ErrorKind::Damaged,
+    };
+    Failure::new(kind, format!("{}: {error}", sealed.name()))
+}
+
+/// What the ledger's own texts cannot be is damage.
+pub fn tlog(error: counterfoil_tlog::Error) -> Failure {
+    Failure::new(ErrorKind::Damaged, error.to_string())
+}
+
+/// Calls `each` with the canonical bytes of these entries, which must ascend. Entries that share a page share its
+/// cost.
+pub fn each_entry(
+    snapshot: &Snapshot,
+    indices: &[u64],
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut rest = indices;
+    for sealed in snapshot.segments() {
+        let end = sealed.first() + sealed.count();
+        let (here, later) = rest.split_at(rest.partition_point(|index| *index < end));
+        rest = later;
+        for page in here.chunks(MAX_ENTRIES_AT_ONCE) {
+            let rows: Vec<u64> = page.iter().map(|index| index - sealed.first()).collect();
+            let entries = sealed.segment()?.entries(&rows).map_err(|error| segment(&sealed, &error))?;
+            page.iter().zip(&entries).try_for_each(|(index, entry)| each(*index, entry))?;
+        }
+    }
+    rest.iter().try_for_each(|index| each(*index, &snapshot.entry(*index)?))
+}

@@ -1,0 +1,33 @@
+//! `counterfoil`: record, prove and query audit trails from the command line.
+
+mod arguments;
+mod batches;
+mod change;
+mod commands;
+mod exit;
+mod files;
+mod json;
+mod ledgers;
+mod output;
+mod progress;
+mod recording;
+mod rows;
+mod table;
+mod text;
+mod verdict;
+mod verifier_key;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    match commands::run(arguments.command) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            output::tell(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Verdicts of verifications, for auditors and for programs.
+
+pub mod log_folder;
+pub mod report;

@@ -1,0 +1,15 @@
+//! The binary as its users meet it: commands, output, messages and exit codes.
+
+mod append;
+mod bundle;
+mod export;
+mod help;
+mod history;
+mod import;
+mod log_folder;
+mod place;
+mod proof;
+mod query;
+mod refusal;
+mod status;
+mod verify;

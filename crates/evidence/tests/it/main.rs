@@ -1,0 +1,7 @@
+//! Findings, bundles and their documentation.
+
+mod bundle;
+mod documentation;
+mod finding;
+mod sample;
+mod script;

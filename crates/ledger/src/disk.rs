@@ -1,0 +1,184 @@
+//! The disk as the ledger uses it: a small trait, so that tests can fail, tear and kill at every durable step.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use counterfoil_segment::ReadAt;
+
+/// An open file.
+pub trait DiskFile: ReadAt {
+    /// Writes all of `bytes` at `offset` bytes; durable only after [`DiskFile::sync`].
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the file's content and length durable.
+    fn sync(&self) -> io::Result<()>;
+    /// Reserves space up to `length` bytes; the new part reads as zeros.
+    fn allocate(&self, length: u64) -> io::Result<()>;
+    /// Cuts the file to `length` bytes.
+    fn truncate(&self, length: u64) -> io::Result<()>;
+}
+
+/// Keeps a folder locked until it is dropped.
+pub trait FolderLock: Send + Sync + Debug {}
+
+/// The operations on files and folders that the ledger needs.
+pub trait Disk: Send + Sync + Debug {
+    /// Makes a folder and those above it; one that exists is fine.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// The names in a folder, sorted.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+    /// Opens a file for reading.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing.
+    fn open_writable(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Makes a new file; fails with `AlreadyExists` where one stands. `mode` is the Unix permission.
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Arc<dyn DiskFile>>;
+    /// Renames a file over whatever has the new name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Locks a folder for one process, or fails with `WouldBlock`.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FolderLock>>;
+
+    /// The whole content of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let mut bytes = vec![0; usize::try_from(file.len()).map_err(io::Error::other)?];
+        file.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes a new file and makes its content durable; its name still needs [`Disk::sync_folder`].
+    fn write_new(&self, path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+        let file = self.create(path, mode)?;
+        file.write_at(0, bytes)?;
+        file.sync()
+    }
+
+    /// Replaces a small file so that a crash leaves the old or the new content, never a mixture.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let temporary = path.with_extension("tmp");
+        match self.remove(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.write_new(&temporary, 0o644, bytes)?;
+        self.rename(&temporary, path)?;
+        self.sync_folder(path.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+/// The operating system's disk.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct OsDisk;
+
+#[derive(Debug)]
+struct OsFile(File);
+
+#[derive(Debug)]
+struct OsLock(#[expect(dead_code, reason = "the lock lives as long as the open folder")] File);
+
+impl FolderLock for OsLock {}
+
+impl ReadAt for OsFile {
+    fn len(&self) -> u64 {
+        self.0.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+}
+
+impl DiskFile for OsFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let grown = rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, length);
+        match grown {
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.0.set_len(length),
+            other => Ok(other?),
+        }
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+}
+
+impl Disk for OsDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(OsFile(File::open(path)?)))
+    }
+
+    fn open_writable(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Arc::new(OsFile(file)))
+    }
+
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path)?;
+        Ok(Arc::new(OsFile(file)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FolderLock>> {
+        let folder = File::open(path)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Box::new(OsLock(folder))),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Whether a folder lies on a network file system, where locks and syncs promise less than the ledger needs.
+pub fn is_network_file_system(path: &Path) -> io::Result<bool> {
+    const NFS: i64 = 0x6969;
+    const SMB: i64 = 0x517b;
+    const SMB2: i64 = 0xfe53_4d42;
+    const CIFS: i64 = 0xff53_4d42;
+    const CEPH: i64 = 0x00c3_6400;
+    let kind = rustix::fs::statfs(path)?.f_type;
+    Ok([NFS, SMB, SMB2, CIFS, CEPH].contains(&(kind as i64 & 0xffff_ffff)))
+}

@@ -1,0 +1,371 @@
+//! One journal file: the newest entries, frame by frame, and what reading needs to know of them.
+
+use std::ops::Range;
+use std::sync::{Arc, RwLock};
+
+use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize};
+
+use crate::disk::DiskFile;
+use crate::error::{Error, Result};
+use crate::frame::{self, FrameError, FrameHeader, HEADER_BYTES, TableRow};
+
+/// The level of the nodes that a journal keeps, so that a proof over its newest entries costs hundreds of hashes and
+/// not hundreds of thousands. Journal files start at multiples of 2^`NODE_LEVEL`.
+pub const NODE_LEVEL: u8 = 8;
+const NODE_SPAN: usize = 1 << NODE_LEVEL;
+
+/// A frame and where it stands in its file.
+#[derive(Debug, Clone, Copy)]
+pub struct FramePlace {
+    /// What the frame says of itself.
+    pub header: FrameHeader,
+    /// Its first byte in the file.
+    pub offset: u64,
+}
+
+impl FramePlace {
+    /// One past the frame's last byte.
+    pub fn end_offset(&self) -> u64 {
+        self.offset + self.header.total_bytes()
+    }
+
+    fn entries_offset(&self) -> u64 {
+        self.offset + (HEADER_BYTES + frame::table_bytes(self.header.count)) as u64
+    }
+}
+
+/// A journal file with the frames that are durable in it.
+#[derive(Debug)]
+pub struct Journal {
+    /// Index of the first entry.
+    pub first: u64,
+    /// The file's name relative to the ledger's folder.
+    pub name: String,
+    file: Arc<dyn DiskFile>,
+    content: RwLock<Content>,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    frames: Vec<FramePlace>,
+    leaves: Vec<Hash>,
+    places: Vec<Place>,
+    nodes: Vec<Hash>,
+}
+
+/// An entry's bytes in the file: 48 bits of offset, 16 bits of length.
+#[derive(Debug, Clone, Copy)]
+struct Place(u64);
+
+impl Place {
+    fn new(offset: u64, length: u32) -> Self {
+        Self(offset << 16 | u64::from(length))
+    }
+
+    fn offset(self) -> u64 {
+        self.0 >> 16
+    }
+
+    fn length(self) -> usize {
+        (self.0 & 0xffff) as usize
+    }
+}
+
+/// How reading a journal file's frames came to an end.
+#[derive(Debug)]
+pub enum ScanEnd {
+    /// Nothing but zeros, or nothing at all, follows the last frame.
+    Clean,
+    /// Something that is no frame follows at `offset`.
+    Broken {
+        /// Where it starts.
+        offset: u64,
+        /// Why it is no frame.
+        error: FrameError,
+    },
+}
+
+impl Journal {
+    /// A journal with no frames yet.
+    pub fn new(first: u64, name: String, file: Arc<dyn DiskFile>) -> Self {
+        Self {
+            first,
+            name,
+            file,
+            content: RwLock::default(),
+        }
+    }
+
+    /// Reads the headers and tables of all frames; the entries' bytes are left alone.
+    pub fn scan(&self) -> Result<ScanEnd> {
+        let length = self.file.len();
+        let mut offset = 0;
+        let mut next = self.first;
+        loop {
+            match self.read_table(offset, length) {
+                Ok((header, rows)) if header.first == next => {
+                    next = header.end();
+                    let place = FramePlace { header, offset };
+                    offset = place.end_offset();
+                    let nodes = self.completed_nodes(&rows);
+                    self.publish(place, &rows, &nodes);
+                }
+                Ok(_) => {
+                    let error = FrameError::Header("it does not start where the last one ended");
+                    return Ok(ScanEnd::Broken { offset, error });
+                }
+                Err(ScanError::Frame(FrameError::Absent)) => return self.rest(offset, length),
+                Err(ScanError::Frame(error)) => return Ok(ScanEnd::Broken { offset, error }),
+                Err(ScanError::Disk(error)) => return Err(Error::io(&self.name, error)),
+            }
+        }
+    }
+
+    fn read_table(&self, offset: u64, length: u64) -> std::result::Result<(FrameHeader, Vec<TableRow>), ScanError> {
+        if offset == length {
+            return Err(ScanError::Frame(FrameError::Absent));
+        }
+        let mut bytes = [0; HEADER_BYTES];
+        if offset + HEADER_BYTES as u64 > length {
+            let short = &mut bytes[..(length - offset) as usize];
+            self.file.read_at(offset, short)?;
+            let absent = short.iter().all(|byte| *byte == 0);
+            return Err(ScanError::Frame(if absent { FrameError::Absent } else { FrameError::Truncated }));
+        }
+        self.file.read_at(offset, &mut bytes)?;
+        let header = FrameHeader::parse(&bytes)?;
+        if offset + header.total_bytes() > length {
+            return Err(ScanError::Frame(FrameError::Truncated));
+        }
+        let mut table = vec![0; frame::table_bytes(header.count)];
+        self.file.read_at(offset + HEADER_BYTES as u64, &mut table)?;
+        Ok((header, frame::table(&header, &table)?))
+    }
+
+    fn rest(&self, offset: u64, length: u64) -> Result<ScanEnd> {
+        if self.first_nonzero(offset, length)?.is_none() {
+            return Ok(ScanEnd::Clean);
+        }
+        let error = FrameError::Header("bytes that are not zero stand where a frame would start");
+        Ok(ScanEnd::Broken { offset, error })
+    }
+
+    /// Where the first byte that is not zero stands in a part of the file.
+    pub fn first_nonzero(&self, from: u64, to: u64) -> Result<Option<u64>> {
+        let mut buffer = vec![0; 1 << 16];
+        let mut at = from;
+        while at < to {
+            let part = &mut buffer[..((to - at) as usize).min(1 << 16)];
+            self.file
+                .read_at(at, part)
+                .map_err(|error| Error::io(&self.name, error))?;
+            if let Some(position) = part.iter().position(|byte| *byte != 0) {
+                return Ok(Some(at + position as u64));
+            }
+            at += part.len() as u64;
+        }
+        Ok(None)
+    }
+
+    /// The nodes at [`NODE_LEVEL`] that further rows complete.
+    pub fn completed_nodes(&self, rows: &[TableRow]) -> Vec<Hash> {
+        let content = self.content.read().expect("no panic while held");
+        let open = content.leaves.len() % NODE_SPAN;
+        let mut leaves = content.leaves[content.leaves.len() - open..].to_vec();
+        leaves.extend(rows.iter().map(|row| row.leaf));
+        leaves.chunks_exact(NODE_SPAN).map(subtree).collect()
+    }
+
+    /// Adds a frame whose bytes are durable, and the nodes at [`NODE_LEVEL`] that it completes.
+    pub fn publish(&self, place: FramePlace, rows: &[TableRow], nodes: &[Hash]) {
+        let mut content = self.content.write().expect("no panic while held");
+        let mut at = place.entries_offset();
+        content.frames.push(place);
+        for row in rows {
+            content.places.push(Place::new(at, row.length));
+            content.leaves.push(row.leaf);
+            at += u64::from(row.length);
+        }
+        content.nodes.extend_from_slice(nodes);
+    }
+
+    /// Forgets the last frame, which turned out not to be whole.
+    pub fn forget_last(&self) -> Option<FramePlace> {
+        let mut content = self.content.write().expect("no panic while held");
+        let place = content.frames.pop()?;
+        let kept = (place.header.first - self.first) as usize;
+        content.leaves.truncate(kept);
+        content.places.truncate(kept);
+        content.nodes.truncate(kept >> NODE_LEVEL);
+        Some(place)
+    }
+
+    /// The underlying file.
+    pub fn file(&self) -> &Arc<dyn DiskFile> {
+        &self.file
+    }
+
+    /// One past the index of the last entry.
+    pub fn end(&self) -> u64 {
+        self.first + self.content.read().expect("no panic while held").leaves.len() as u64
+    }
+
+    /// One past the last frame's last byte.
+    pub fn end_offset(&self) -> u64 {
+        self.last_frame().map_or(0, |place| place.end_offset())
+    }
+
+    /// The last frame.
+    pub fn last_frame(&self) -> Option<FramePlace> {
+        let content = self.content.read().expect("no panic while held");
+        content.frames.last().copied()
+    }
+
+    /// The frames with entries in a range of indices.
+    pub fn frames(&self, range: Range<u64>) -> Vec<FramePlace> {
+        let content = self.content.read().expect("no panic while held");
+        let start = content
+            .frames
+            .partition_point(|place| place.header.end() <= range.start);
+        content.frames[start..]
+            .iter()
+            .take_while(|place| place.header.first < range.end)
+            .copied()
+            .collect()
+    }
+
+    /// The leaf hash of an entry.
+    pub fn leaf(&self, index: u64) -> Option<Hash> {
+        let content = self.content.read().expect("no panic while held");
+        let position = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        content.leaves.get(position).copied()
+    }
+
+    /// The leaf hashes of a range of indices that the file holds.
+    pub fn leaves(&self, range: Range<u64>) -> Vec<Hash> {
+        let content = self.content.read().expect("no panic while held");
+        content.leaves[(range.start - self.first) as usize..(range.end - self.first) as usize].to_vec()
+    }
+
+    /// The complete nodes at [`NODE_LEVEL`] over a range of indices that starts at a multiple of 256.
+    pub fn nodes(&self, range: Range<u64>) -> Vec<Hash> {
+        let content = self.content.read().expect("no panic while held");
+        let position = |index: u64| ((index - self.first) >> NODE_LEVEL) as usize;
+        content.nodes[position(range.start)..position(range.end)].to_vec()
+    }
+
+    /// The hash of a complete subtree, when all its leaves are in this file.
+    pub fn node(&self, level: u8, index: u64) -> Option<Hash> {
+        let content = self.content.read().expect("no panic while held");
+        let (begin, end) = (index << level, (index + 1) << level);
+        if begin < self.first || end > self.first + content.leaves.len() as u64 {
+            return None;
+        }
+        let (hashes, unit) = if level >= NODE_LEVEL {
+            (&content.nodes, NODE_LEVEL)
+        } else {
+            (&content.leaves, 0)
+        };
+        let start = ((begin - self.first) >> unit) as usize;
+        Some(subtree(&hashes[start..start + (1 << (level - unit))]))
+    }
+
+    /// Brings a tree that ends at a multiple of 256 inside this file up to `end`.
+    pub fn extend(&self, tree: &mut CompactRange, end: u64) {
+        let content = self.content.read().expect("no panic while held");
+        let leaves = &content.leaves[(tree.end().0 - self.first) as usize..(end - self.first) as usize];
+        let skipped = ((tree.end().0 - self.first) as usize) / NODE_SPAN;
+        let whole = leaves.len() / NODE_SPAN;
+        for node in &content.nodes[skipped..skipped + whole] {
+            let begin = tree.end().0;
+            let end = TreeSize(begin + NODE_SPAN as u64);
+            let node = CompactRange::from_parts(LeafIndex(begin), end, vec![*node]);
+            tree.append(&node.expect("one complete subtree")).expect("the tree ends where the node begins");
+        }
+        for leaf in &leaves[whole * NODE_SPAN..] {
+            tree.push(*leaf);
+        }
+    }
+
+    /// The canonical bytes of an entry.
+    pub fn entry(&self, index: u64) -> Result<Vec<u8>> {
+        let place = {
+            let content = self.content.read().expect("no panic while held");
+            let position = index.checked_sub(self.first).map(|position| position as usize);
+            position.and_then(|position| content.places.get(position).copied())
+        };
+        let place = place.ok_or_else(|| Error::not_found(format!("there is no entry {index}")))?;
+        let mut bytes = vec![0; place.length()];
+        self.file
+            .read_at(place.offset(), &mut bytes)
+            .map_err(|error| Error::io(&self.name, error))?;
+        Ok(bytes)
+    }
+
+    /// Calls `each` with index and canonical bytes of the entries in a range, in order.
+    pub fn for_each(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        let mut buffer = Vec::new();
+        for place in self.frames(range.clone()) {
+            let header = place.header;
+            let lengths = self.lengths(header.first..header.end());
+            let bytes: usize = lengths.iter().sum();
+            buffer.resize(bytes, 0);
+            self.file
+                .read_at(place.entries_offset(), &mut buffer)
+                .map_err(|error| Error::io(&self.name, error))?;
+            let mut at = 0;
+            for (index, length) in (header.first..).zip(lengths) {
+                if range.contains(&index) {
+                    each(index, &buffer[at..at + length]);
+                }
+                at += length;
+            }
+        }
+        Ok(())
+    }
+
+    fn lengths(&self, range: Range<u64>) -> Vec<usize> {
+        let content = self.content.read().expect("no panic while held");
+        let places = &content.places[(range.start - self.first) as usize..(range.end - self.first) as usize];
+        places.iter().map(|place| place.length()).collect()
+    }
+
+    /// A frame's bytes, header included.
+    pub fn frame_bytes(&self, place: &FramePlace) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; place.header.total_bytes() as usize];
+        self.file
+            .read_at(place.offset, &mut bytes)
+            .map_err(|error| Error::io(&self.name, error))?;
+        Ok(bytes)
+    }
+}
+
+#[derive(Debug)]
+enum ScanError {
+    Frame(FrameError),
+    Disk(std::io::Error),
+}
+
+impl From<FrameError> for ScanError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl From<std::io::Error> for ScanError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// The root over a power of two of hashes.
+pub fn subtree(hashes: &[Hash]) -> Hash {
+    let mut level = hashes.to_vec();
+    while level.len() > 1 {
+        for pair in 0..level.len() / 2 {
+            level[pair] = counterfoil_tlog::node_hash(&level[2 * pair], &level[2 * pair + 1]);
+        }
+        level.truncate(level.len() / 2);
+    }
+    level[0]
+}

@@ -1,0 +1,453 @@
+//! The embedded ledger: one writer, many callers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use counterfoil_entry::{Draft, check_recorder};
+use counterfoil_tlog::{CompactRange, LeafIndex, Signer};
+use crossbeam_channel::{Sender, bounded, unbounded};
+use ed25519_dalek::VerifyingKey;
+
+use crate::clock::{Clock, SystemClock};
+use crate::commit::Submission;
+use crate::create::{self, CreateOptions};
+use crate::disk::{Disk, FolderLock, OsDisk, is_network_file_system};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::{MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
+use crate::load::open_folder;
+use crate::own::{self, KEY_REVOKED};
+use crate::receipt::Receipt;
+use crate::recovery::{TornWrite, recover};
+use crate::registry::{Registration, Registry};
+use crate::sealer::Sealer;
+use crate::sequencer::{QUEUE_LENGTH, Request, SealJob, Sequencer, Shared};
+use crate::snapshot::{Folder, Head, Snapshot};
+use crate::sources::{Ranges, SourceName, Sources};
+use crate::status::Status;
+use crate::tail_check::TailCheck;
+
+/// Appends wait when this many entries have left the journal's current file and are not sealed yet.
+const MAX_WAITING_ENTRIES: u64 = 1 << 20;
+/// How often a waiting append looks whether the ledger is still well.
+const WAIT_STEP: Duration = Duration::from_millis(200);
+
+/// How a ledger is opened.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// Signs checkpoints in place of the key file in `keys/`, for a key that lives in a KMS or HSM.
+    pub signer: Option<Arc<dyn Signer + Send + Sync>>,
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Whether a network file system is accepted, where locks and syncs may promise less than the ledger needs.
+    pub allow_network_file_system: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            signer: None,
+            disk: Arc::new(OsDisk),
+            clock: Arc::new(SystemClock::default()),
+            allow_network_file_system: false,
+        }
+    }
+}
+
+/// The only writer of one ledger. Share it by reference or [`Arc`]: many threads may append at once.
+///
+/// ```
+/// use counterfoil::{CreateOptions, Ledger, OpenOptions};
+/// use counterfoil_entry::Draft;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("ledger");
+/// let ledger = Ledger::create(&path, CreateOptions::new("example.com/payments")?, OpenOptions::default())?;
+/// let receipt = ledger.append(
+///     Draft::builder("invoice_approved", "invoice-bot", "INV-1042")
+///         .context_json(r#"{"model_version":"invoice-match-2.11.0","confidence":0.97}"#)
+///         .build()?,
+/// )?;
+/// assert_eq!(ledger.snapshot().entry(receipt.index)?.len(), 246);
+/// ledger.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+    registry: Registry,
+    requests: Sender<Request>,
+    threads: Option<Threads>,
+    process: u32,
+    torn: Option<TornWrite>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    sequencer: JoinHandle<()>,
+    sealer: JoinHandle<()>,
+    _lock: Box<dyn FolderLock>,
+}
+
+/// What the writer starts from.
+struct Start {
+    folder: Arc<Folder>,
+    signer: Arc<dyn Signer + Send + Sync>,
+    lock: Box<dyn FolderLock>,
+    head: Head,
+    tree: CompactRange,
+    last_time: i64,
+    torn: Option<TornWrite>,
+}
+
+impl Ledger {
+    /// Makes a new ledger in a folder that is empty or not there yet, and opens it.
+    ///
+    /// Errors: `Conflict` when the folder has something in it, `Invalid` for a span that is none.
+    pub fn create(path: impl AsRef<Path>, create: CreateOptions, open: OpenOptions) -> Result<Self> {
+        let prepared = create::prepare(path.as_ref(), &create, &open)?;
+        let lock = lock(&prepared.folder)?;
+        let ledger = Self::start(
+            Start {
+                folder: prepared.folder.clone(),
+                signer: prepared.signer.clone(),
+                lock,
+                head: prepared.head.clone(),
+                tree: CompactRange::new(LeafIndex(0)),
+                last_time: i64::MIN,
+                torn: None,
+            },
+            &open,
+        )?;
+        ledger.append_own(vec![prepared.created_draft()])?;
+        ledger.publish()?;
+        prepared.finish()?;
+        Ok(ledger)
+    }
+
+    /// Opens the ledger in a folder for writing, and finishes what a crash may have left.
+    ///
+    /// Errors: `NotFound` when there is no ledger, `Busy` when another process has it open, `Damaged` or `Tampered` when
+    /// the folder is not what a crash alone can leave, `Denied` for a key that is not the ledger's.
+    pub fn open(path: impl AsRef<Path>, open: OpenOptions) -> Result<Self> {
+        refuse_network_file_system(path.as_ref(), &open)?;
+        let folder = open_folder(path.as_ref(), open.disk.clone())?;
+        let lock = lock(&folder)?;
+        let signer = create::signer(&folder, &open)?;
+        let (loaded, torn) = recover(&folder)?;
+        let end = loaded.end_index();
+        let mut head = loaded.head(end);
+        let sealed_size = head.sealed_size();
+        let tree = tree_at(&folder, &head, sealed_size, end)?;
+        head.root = tree.root().expect("a tree that begins at 0 has a root");
+        let last_time = check_last_frame(&head)?;
+        if end > loaded.checkpoint.checkpoint.size.0 {
+            head.checkpoint = crate::sequencer::sign(&folder, signer.as_ref(), &tree)?;
+        }
+        let ledger = Self::start(Start { folder, signer, lock, head, tree, last_time, torn }, &open)?;
+        ledger.record_opening()?;
+        Ok(ledger)
+    }
+
+    fn start(start: Start, open: &OpenOptions) -> Result<Self> {
+        let shared = Arc::new(Shared::new(start.folder, open.clock.clone(), start.head));
+        let (requests, to_sequencer) = bounded(QUEUE_LENGTH);
+        let (jobs, to_sealer) = unbounded();
+        let snapshot = shared.snapshot();
+        let sealer = Sealer {
+            shared: shared.clone(),
+            requests: requests.clone(),
+            sources: sealed_sources(&snapshot)?,
+        };
+        queue_unsealed(&shared, &snapshot, &jobs);
+        let tail = TailCheck::start(snapshot)?;
+        let sequencer = Sequencer::new(shared.clone(), start.signer, start.tree, tail, start.last_time, jobs);
+        let threads = Threads {
+            sequencer: spawn("counterfoil-sequencer", move || sequencer.run(&to_sequencer))?,
+            sealer: spawn("counterfoil-sealer", move || sealer.run(&to_sealer))?,
+            _lock: start.lock,
+        };
+        Ok(Self {
+            shared,
+            registry: Registry::default(),
+            requests,
+            threads: Some(threads),
+            process: std::process::id(),
+            torn: start.torn,
+        })
+    }
+
+    fn record_opening(&self) -> Result<()> {
+        let version = serde_json::json!({ "program": "counterfoil", "version": env!("CARGO_PKG_VERSION") });
+        let origin = self.shared.folder.config.origin.as_str();
+        let mut drafts = vec![own::draft("ledger.opened", origin, "ledger", &version)];
+        if let Some(torn) = &self.torn {
+            let context = serde_json::json!({
+                "file": torn.file, "offset": torn.offset, "bytes": torn.bytes, "kept": torn.kept,
+            });
+            drafts.push(own::draft("ledger.torn_write", origin, "ledger", &context));
+        }
+        self.append_own(drafts).map(|_| ())
+    }
+
+    /// Records one entry; returns when it is durable and a signed checkpoint covers it. A repeat of an entry that was
+    /// recorded before, known by its `id` or its `source` and `sequence`, answers with the first one's place.
+    ///
+    /// Errors: `Conflict` for a repeat with other content, `Denied` for a signature that does not hold, `Busy` for a
+    /// sequence number too far ahead, `Unavailable` when the disk is full or the clock leapt, `Poisoned`, `Closed`.
+    pub fn append(&self, draft: Draft) -> Result<Receipt> {
+        let mut receipts = self.append_batch(vec![draft])?;
+        receipts.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "an append gave no receipt"))
+    }
+
+    /// Records a batch: all of it in one stretch, or nothing. At most 65,536 entries and 64 MiB. Errors as for
+    /// [`Ledger::append`]; the message says which entry of the batch is meant.
+    pub fn append_batch(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+        self.submit(Submission { drafts, recorder: None, own: false })
+    }
+
+    /// Records a batch that an authenticated principal submitted: its name becomes `recorder`, and ids and sequences are
+    /// known again per principal.
+    pub fn append_batch_as(&self, recorder: &str, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+        check_recorder(recorder)?;
+        self.submit(Submission { drafts, recorder: Some(recorder.into()), own: false })
+    }
+
+    fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+        self.submit(Submission { drafts, recorder: None, own: true })
+    }
+
+    fn submit(&self, submission: Submission) -> Result<Vec<Receipt>> {
+        if submission.drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = submission.frame_bytes();
+        if submission.drafts.len() > MAX_FRAME_ENTRIES || bytes > MAX_FRAME_BYTES {
+            return Err(Error::invalid(format!(
+                "a batch of {} entries and {bytes} bytes is over the limit of {MAX_FRAME_ENTRIES} entries and \
+                 {MAX_FRAME_BYTES} bytes",
+                submission.drafts.len()
+            )));
+        }
+        if submission.drafts.iter().any(|draft| draft.signature().is_some()) {
+            let snapshot = self.snapshot();
+            submission.drafts.iter().try_for_each(|draft| self.registry.check(draft, &snapshot))?;
+        }
+        self.wait_for_sealer()?;
+        let (reply, answer) = bounded(1);
+        self.ask(Request::Append { submission, reply })?;
+        answer.recv().map_err(|_| self.ended())?
+    }
+
+    /// Registers the key of a client that signs its entries, for these actors (none means any).
+    pub fn register_key(&self, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
+        let registration = Registration { key, actors };
+        let receipts = self.append_own(vec![registration.draft()])?;
+        self.registry.forget(&registration.key_id());
+        Ok(receipts[0].clone())
+    }
+
+    /// Revokes a client's key: entries that it signs are `Denied` from now on. `NotFound` for a key that is not
+    /// registered.
+    pub fn revoke_key(&self, key_id: &str) -> Result<Receipt> {
+        if crate::registry::current(&self.snapshot(), key_id)?.is_none() {
+            return Err(Error::not_found(format!("key {key_id} is not registered")));
+        }
+        let receipts = self.append_own(vec![own::draft(KEY_REVOKED, key_id, "key", &serde_json::json!({}))])?;
+        self.registry.forget(key_id);
+        Ok(receipts[0].clone())
+    }
+
+    /// The state after the last commit.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.snapshot()
+    }
+
+    /// The newest signed checkpoint, a C2SP note.
+    pub fn checkpoint(&self) -> Arc<str> {
+        self.snapshot().head.checkpoint.clone()
+    }
+
+    /// Seals early: everything up to the last multiple of 256 goes into a segment; returns when that is durable. The
+    /// index up to which the ledger is sealed.
+    pub fn seal(&self) -> Result<u64> {
+        let (reply, answer) = bounded(1);
+        self.ask(Request::Roll { reply })?;
+        answer.recv().map_err(|_| self.ended())??;
+        self.wait_until_sealed()?;
+        Ok(self.snapshot().sealed_size())
+    }
+
+    /// How the ledger is.
+    pub fn status(&self) -> Result<Status> {
+        let mut status = Status::of(&self.snapshot())?;
+        status.poisoned = self.shared.poison().map(|error| error.to_string());
+        status.waiting_for_seal = *self.shared.waiting.lock().expect("no panic while held");
+        let fault = self.shared.sealing_fault.lock().expect("no panic while held");
+        status.sealing_fault = fault.as_ref().map(ToString::to_string);
+        Ok(status)
+    }
+
+    /// Writes the file `checkpoint` now rather than within a second.
+    pub fn publish(&self) -> Result<()> {
+        let (reply, answer) = bounded(1);
+        self.ask(Request::Publish { reply })?;
+        answer.recv().map_err(|_| self.ended())?
+    }
+
+    /// Finishes sealing what waits for it, writes `checkpoint`, trims the journal and lets go of the folder.
+    pub fn close(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(threads) = self.threads.take() else { return Ok(()) };
+        let sealed = self.publish().and_then(|()| self.wait_until_sealed());
+        *self.shared.closing.lock().expect("no panic while held") = true;
+        self.shared.closed.notify_all();
+        let (reply, answer) = bounded(1);
+        let closed = match self.requests.send(Request::Close { reply }) {
+            Ok(()) => answer.recv().unwrap_or_else(|_| Err(self.ended())),
+            Err(_) => Err(self.ended()),
+        };
+        let joined = threads.sequencer.join().and(threads.sealer.join());
+        joined.map_err(|_| Error::new(ErrorKind::Internal, "a thread of the ledger panicked"))?;
+        sealed.and(closed)
+    }
+
+    fn wait_for_sealer(&self) -> Result<()> {
+        let mut waiting = self.shared.waiting.lock().expect("no panic while held");
+        while *waiting >= MAX_WAITING_ENTRIES {
+            if let Some(error) = self.shared.poison() {
+                return Err(error);
+            }
+            if let Some(fault) = self.shared.sealing_fault.lock().expect("no panic while held").clone() {
+                return Err(Error::unavailable(format!("sealing fails, so the journal takes no more: {fault}")));
+            }
+            waiting =
+                self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
+        }
+        Ok(())
+    }
+
+    fn wait_until_sealed(&self) -> Result<()> {
+        let mut waiting = self.shared.waiting.lock().expect("no panic while held");
+        while *waiting > 0 {
+            if let Some(error) = self.shared.poison() {
+                return Err(error);
+            }
+            if let Some(fault) = self.shared.sealing_fault.lock().expect("no panic while held").clone() {
+                return Err(fault);
+            }
+            waiting =
+                self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
+        }
+        Ok(())
+    }
+
+    fn ask(&self, request: Request) -> Result<()> {
+        if self.process != std::process::id() {
+            return Err(Error::new(ErrorKind::Closed, "this ledger was opened before a fork; open it in one process"));
+        }
+        self.requests.send(request).map_err(|_| self.ended())
+    }
+
+    fn ended(&self) -> Error {
+        self.shared.poison().unwrap_or_else(|| Error::new(ErrorKind::Closed, "the ledger was closed"))
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+    thread.map_err(|error| Error::unavailable(format!("no thread for {name}: {error}")))
+}
+
+fn lock(folder: &Folder) -> Result<Box<dyn FolderLock>> {
+    let root = folder.layout.root();
+    folder.disk.lock(root).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => Error::new(
+            ErrorKind::Busy,
+            format!("{} is being written by another process; a ledger has one writer at a time", root.display()),
+        ),
+        _ => Error::io(root.display(), error),
+    })
+}
+
+pub(crate) fn refuse_network_file_system(path: &Path, open: &OpenOptions) -> Result<()> {
+    if open.allow_network_file_system || !is_network_file_system(path).unwrap_or(false) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{} is on a network file system, where a lock or a sync may not hold; allow it explicitly if you are sure",
+        path.display()
+    )))
+}
+
+/// The tree of `end` entries, from the segments' hashes and the journal's.
+fn tree_at(folder: &Arc<Folder>, head: &Head, sealed_size: u64, end: u64) -> Result<CompactRange> {
+    let snapshot = Snapshot { folder: folder.clone(), head: Arc::new(Head { size: end, ..head.clone() }) };
+    let mut tree = CompactRange::new(LeafIndex(0));
+    let mut at = 0;
+    for (level, index) in counterfoil_tlog::cover(0, sealed_size) {
+        let hash = counterfoil_tlog::HashReader::node(&snapshot, level, index)?;
+        let node_end = at + (1 << level);
+        let node = CompactRange::from_parts(LeafIndex(at), counterfoil_tlog::TreeSize(node_end), vec![hash])?;
+        tree.append(&node)?;
+        at = node_end;
+    }
+    for (position, journal) in head.journals.iter().enumerate() {
+        let next = head.journals.get(position + 1).map_or(end, |next| next.first);
+        if tree.end().0 < next {
+            journal.extend(&mut tree, next);
+        }
+    }
+    Ok(tree)
+}
+
+/// The time of the last frame, whose root must be the tree's.
+fn check_last_frame(head: &Head) -> Result<i64> {
+    let newest = head.journals.iter().rev().find_map(|journal| Some((journal, journal.last_frame()?)));
+    match newest {
+        Some((journal, place)) if place.header.end() == head.size && place.header.root != head.root => {
+            Err(Error::tampered(format!("{}: its entries do not have the root that its last frame names", journal.name)))
+        }
+        Some((_, place)) => Ok(place.header.time_micros),
+        None => Ok(i64::MIN),
+    }
+}
+
+pub(crate) fn sealed_sources(snapshot: &Snapshot) -> Result<Sources> {
+    let mut sources = Sources::default();
+    if let Some(newest) = snapshot.segments().last() {
+        let states = newest.index()?.sources().map_err(|error| Error::segment(newest.name(), error))?;
+        for state in states {
+            let name = SourceName { recorder: state.recorder, source: state.source };
+            sources.put(name, Ranges::from_parts(state.ranges));
+        }
+    }
+    Ok(sources)
+}
+
+/// Hands to the sealer what an earlier run left unsealed.
+fn queue_unsealed(shared: &Shared, snapshot: &Snapshot, jobs: &Sender<SealJob>) {
+    let span = shared.folder.config.segment_span;
+    let mut start = snapshot.sealed_size();
+    for pair in snapshot.head.journals.windows(2) {
+        while start < pair[1].first {
+            let end = ((start / span + 1) * span).min(pair[1].first);
+            *shared.waiting.lock().expect("no panic while held") += end - start;
+            let _ = jobs.send(SealJob { journal: pair[0].clone(), range: start..end });
+            start = end;
+        }
+    }
+}
+

@@ -1,0 +1,49 @@
+//! The embedded audit ledger: append-only, durable, provable.
+//!
+//! [`Ledger`] is the one writer of a folder; [`Reader`] reads beside it; both give [`Snapshot`]s: one consistent state up
+//! to one signed checkpoint, with entries, proofs and the segments for queries. [`verify()`] checks a folder without
+//! trusting whoever wrote it.
+//!
+//! Acknowledged means durable, ordered and covered by a signed checkpoint.
+
+mod clock;
+mod commit;
+mod config;
+mod create;
+mod disk;
+mod error;
+pub mod frame;
+mod journal;
+mod keys;
+mod layout;
+mod ledger;
+mod load;
+mod own;
+mod reader;
+mod receipt;
+mod recovery;
+mod registry;
+mod roll;
+mod sealed;
+mod sealer;
+mod seen;
+mod sequencer;
+mod snapshot;
+mod sources;
+mod status;
+mod tail_check;
+mod tiles;
+mod verify;
+
+pub use clock::{Clock, SystemClock};
+pub use config::{Config, DEFAULT_SEGMENT_SPAN, FORMAT_VERSION};
+pub use create::{CreateOptions, DEFAULT_RETENTION_CLASS};
+pub use disk::{Disk, DiskFile, FolderLock, OsDisk};
+pub use error::{Error, ErrorKind, Result};
+pub use ledger::{Ledger, OpenOptions};
+pub use reader::Reader;
+pub use receipt::Receipt;
+pub use registry::Registration;
+pub use snapshot::{SealedSegment, Snapshot};
+pub use status::{SourceStatus, Status};
+pub use verify::{VerifyOptions, verify};

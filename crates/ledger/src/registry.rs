@@ -1,0 +1,118 @@
+//! The keys of clients that sign their entries, as the ledger's own entries register and revoke them.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use counterfoil_entry::{Draft, Fields, signature};
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::own::{self, KEY_REGISTERED, KEY_REVOKED};
+use crate::snapshot::Snapshot;
+
+/// A client's key and the actors for whom it may sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The Ed25519 public key.
+    pub key: VerifyingKey,
+    /// The actors; none means any.
+    pub actors: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistrationContext {
+    algorithm: String,
+    public_key: String,
+    actors: Vec<String>,
+}
+
+impl Registration {
+    /// Lowercase hexadecimal SHA-256 of the public key.
+    pub fn key_id(&self) -> String {
+        signature::key_id(&self.key)
+    }
+
+    /// The entry that registers the key.
+    pub fn draft(&self) -> Draft {
+        let context = RegistrationContext {
+            algorithm: "ed25519".into(),
+            public_key: hex::encode(self.key.as_bytes()),
+            actors: self.actors.clone(),
+        };
+        let context = serde_json::to_value(context).expect("plain values are JSON");
+        own::draft(KEY_REGISTERED, &self.key_id(), "key", &context)
+    }
+
+    /// Reads a registration from the context of its entry.
+    pub fn read(context: &str) -> Option<Self> {
+        let context: RegistrationContext = serde_json::from_str(context).ok()?;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(&context.public_key, &mut bytes).ok()?;
+        let key = VerifyingKey::from_bytes(&bytes).ok()?;
+        (context.algorithm == "ed25519").then_some(Self { key, actors: context.actors })
+    }
+
+    /// Whether the key may sign for an actor.
+    pub fn allows(&self, actor: &str) -> bool {
+        self.actors.is_empty() || self.actors.iter().any(|one| one == actor)
+    }
+}
+
+/// What the ledger says of a key at the end of some state: registered, or not (any more).
+pub(crate) fn current(snapshot: &Snapshot, key_id: &str) -> Result<Option<Registration>> {
+    let mut registration = None;
+    for (_, bytes) in snapshot.history(key_id)? {
+        let fields = Fields::split(&bytes)?;
+        match fields.event_type.as_ref() {
+            KEY_REGISTERED => registration = fields.context.and_then(Registration::read),
+            KEY_REVOKED => registration = None,
+            _ => {}
+        }
+    }
+    Ok(registration)
+}
+
+/// Registrations that have been looked up. Only the ledger's own acts change them, and those clear it.
+#[derive(Debug, Default)]
+pub(crate) struct Registry(Mutex<HashMap<String, Option<Registration>>>);
+
+/// The most keys that are kept.
+const MAX_KEPT: usize = 4_096;
+
+impl Registry {
+    /// Refuses a submission whose signature does not hold, or whose key may not sign for its actor.
+    pub fn check(&self, draft: &Draft, snapshot: &Snapshot) -> Result<()> {
+        let Some(found) = draft.signature() else { return Ok(()) };
+        let denied = |message: String| Err(Error::new(ErrorKind::Denied, message));
+        let Some(registration) = self.find(&found.key_id, snapshot)? else {
+            return denied(format!("key {} is not registered, or was revoked", found.key_id));
+        };
+        if !registration.allows(&draft.actor()) {
+            return denied(format!("key {} may not sign for actor {:?}", found.key_id, draft.actor()));
+        }
+        match signature::verify(&registration.key, snapshot.origin().as_str(), draft) {
+            true => Ok(()),
+            false => denied(format!("the signature by key {} does not hold", found.key_id)),
+        }
+    }
+
+    /// Forgets what was looked up of a key.
+    pub fn forget(&self, key_id: &str) {
+        self.0.lock().expect("no panic while held").remove(key_id);
+    }
+
+    fn find(&self, key_id: &str, snapshot: &Snapshot) -> Result<Option<Registration>> {
+        if let Some(known) = self.0.lock().expect("no panic while held").get(key_id) {
+            return Ok(known.clone());
+        }
+        let found = current(snapshot, key_id)?;
+        let mut kept = self.0.lock().expect("no panic while held");
+        if kept.len() >= MAX_KEPT {
+            kept.clear();
+        }
+        kept.insert(key_id.to_owned(), found.clone());
+        Ok(found)
+    }
+}

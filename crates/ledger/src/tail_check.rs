@@ -1,0 +1,62 @@
+//! Checking the entries of the tail against their leaf hashes while the ledger already serves, and learning from them by
+//! what a repeated submission is known.
+
+use std::thread::JoinHandle;
+
+use counterfoil_entry::Fields;
+use counterfoil_tlog::leaf_hash;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::seen::{Keys, Seen};
+use crate::snapshot::Snapshot;
+
+/// What was seen, once the tail has been read.
+#[derive(Debug)]
+pub(crate) struct TailCheck {
+    running: Option<JoinHandle<Result<Seen>>>,
+    seen: Seen,
+}
+
+impl TailCheck {
+    /// Starts reading the tail of a state.
+    pub fn start(snapshot: Snapshot) -> Result<Self> {
+        let first = snapshot.sealed_size();
+        let running = std::thread::Builder::new().name("counterfoil-tail".into()).spawn(move || read_tail(&snapshot));
+        let running = running.map_err(|error| Error::unavailable(format!("no thread to check the tail: {error}")))?;
+        Ok(Self { running: Some(running), seen: Seen::starting_at(first) })
+    }
+
+    /// What was seen; waits for the reading to end when that is `needed`, and is `None` while it goes on otherwise.
+    pub fn get(&mut self, needed: bool) -> Result<Option<&mut Seen>> {
+        if let Some(running) = self.running.take_if(|running| needed || running.is_finished()) {
+            let seen = running.join();
+            self.seen = seen.map_err(|_| Error::new(ErrorKind::Internal, "checking the tail came to no end"))??;
+        }
+        Ok(if self.running.is_some() { None } else { Some(&mut self.seen) })
+    }
+}
+
+fn read_tail(snapshot: &Snapshot) -> Result<Seen> {
+    let mut seen = Seen::starting_at(snapshot.sealed_size());
+    if let Some(newest) = snapshot.segments().last() {
+        let states = newest.index()?.sources();
+        seen.take_sources(states.map_err(|error| Error::segment(newest.name(), error))?);
+    }
+    let mut fault = None;
+    snapshot.tail(snapshot.sealed_size()..snapshot.size(), &mut |index, bytes| {
+        if fault.is_none() {
+            fault = check(snapshot, index, bytes, &mut seen).err();
+        }
+    })?;
+    fault.map_or(Ok(seen), Err)
+}
+
+fn check(snapshot: &Snapshot, index: u64, bytes: &[u8], seen: &mut Seen) -> Result<()> {
+    if leaf_hash(bytes) != snapshot.leaf_hash(index)? {
+        return Err(Error::tampered(format!("entry {index} in the journal is not the one that was hashed")));
+    }
+    if let Some(keys) = Keys::of_fields(&Fields::split(bytes)?) {
+        seen.remember(&keys, index);
+    }
+    Ok(())
+}

@@ -1,0 +1,406 @@
+//! The whole ledger, segment by segment: the tree that grows over them, and what only the whole can tell.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+use counterfoil_entry::{Fields, Timestamp};
+use counterfoil_evidence::{Finding, FindingKind, Report};
+use counterfoil_segment::blocks::{BLOCK_BYTES, BlockHashes};
+use counterfoil_segment::index::SourceState;
+use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize};
+
+use super::anchor::Anchors;
+use super::finding;
+use super::segment::{Entries, FileCheck, SegmentCheck, trailer_blocks};
+use crate::config::Config;
+use crate::create::config_digest;
+use crate::layout::SegmentFile;
+use crate::own::{CREATED, FileDigest, SealedFacts};
+use crate::sealer::source_state;
+use crate::seen::{ID_WINDOW, Keys};
+use crate::sources::{SourceName, Sources};
+use crate::tiles::{LevelHashes, Trailer, segment_root};
+
+/// What is known of a segment's files until its `ledger.sealed` entry is met.
+struct SealedFile {
+    name: String,
+    kind: SegmentFile,
+    actual: BlockHashes,
+    /// The file that the entries give, where they could all be rebuilt; for Parquet, what the trailer says.
+    expected: Option<BlockHashes>,
+}
+
+struct SealedSegment {
+    first: u64,
+    count: u64,
+    root: Hash,
+    files: Vec<SealedFile>,
+}
+
+/// The state of a verification that goes through the ledger in order.
+pub(super) struct Chain<'a> {
+    config: &'a Config,
+    config_text: &'a [u8],
+    anchors: &'a Anchors,
+    pub tree: CompactRange,
+    edge: Edge,
+    sources: Sources,
+    ids: IdWindow,
+    segments: Vec<SealedSegment>,
+    last_recorded_at: Option<Timestamp>,
+    /// The ledger's own entries, for seals and keys.
+    pub own: Vec<(u64, Vec<u8>)>,
+    /// First indices of segments that hold signed entries.
+    pub signed_segments: Vec<u64>,
+    /// Signed entries of the tail.
+    pub signed_tail: Vec<(u64, Vec<u8>)>,
+    pub entries_checked: u64,
+    pub findings: Vec<Finding>,
+    pub notices: Vec<String>,
+}
+
+impl<'a> Chain<'a> {
+    pub fn new(config: &'a Config, config_text: &'a [u8], anchors: &'a Anchors) -> Self {
+        Self {
+            config,
+            config_text,
+            anchors,
+            tree: CompactRange::new(LeafIndex(0)),
+            edge: Edge::default(),
+            sources: Sources::default(),
+            ids: IdWindow::default(),
+            segments: Vec::new(),
+            last_recorded_at: None,
+            own: Vec::new(),
+            signed_segments: Vec::new(),
+            signed_tail: Vec::new(),
+            entries_checked: 0,
+            findings: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// The number of entries so far.
+    pub fn size(&self) -> u64 {
+        self.tree.end().0
+    }
+
+    /// Adds the next segment.
+    pub fn join(&mut self, mut check: SegmentCheck) {
+        self.findings.append(&mut check.findings);
+        if check.entries.leaves.is_empty() {
+            return;
+        }
+        self.continue_at(&check);
+        if check.entries.signed > 0 {
+            self.signed_segments.push(check.first);
+        }
+        let name = check.files.as_ref().map_or_else(|| "segments".to_owned(), |files| files[0].name.clone());
+        let before = self.tree.hashes().to_vec();
+        for part in &check.parts {
+            let mut tree = self.tree.clone();
+            if tree.append(part).is_ok() {
+                self.check_anchors(&tree);
+            }
+        }
+        let whole = check.part(check.end());
+        self.tree.append(&whole).expect("a segment continues the tree");
+        self.check_anchors(&self.tree.clone());
+        self.note_entries(&check.entries, &name);
+        self.check_meta(&check, &before, &name);
+        self.check_derived(check);
+    }
+
+    /// Makes the tree end where a segment starts, also where what lies between is missing.
+    fn continue_at(&mut self, check: &SegmentCheck) {
+        let size = self.size();
+        if check.first == size {
+            return;
+        }
+        let kind = if check.first > size { FindingKind::MissingFile } else { FindingKind::IndexMismatch };
+        let message = format!("a segment starts at {}, but the one before it ends at {size}", check.first);
+        self.findings.push(finding(kind, "segments", Some(size), message));
+        let before = check.meta.as_ref().map(|meta| meta.before.clone()).unwrap_or_default();
+        let zeros = || vec![Hash([0; 32]); check.first.count_ones() as usize];
+        let tree = CompactRange::from_parts(LeafIndex(0), TreeSize(check.first), before);
+        self.tree = tree.unwrap_or_else(|_| {
+            CompactRange::from_parts(LeafIndex(0), TreeSize(check.first), zeros()).expect("a hash a node")
+        });
+        self.edge = Edge::default();
+    }
+
+    /// Adds an entry of the tail to the tree.
+    pub fn push(&mut self, leaf: Hash) {
+        self.tree.push(leaf);
+        if !self.anchors.of_size(self.size()).is_empty() {
+            self.check_anchors(&self.tree.clone());
+        }
+    }
+
+    /// Compares a tree with every signed head of its size.
+    fn check_anchors(&mut self, tree: &CompactRange) {
+        let size = tree.end().0;
+        let root = tree.root().expect("a tree that begins at 0 has a root");
+        for anchor in self.anchors.of_size(size) {
+            if anchor.root != root {
+                let message = format!("the first {size} entries do not have the root that it signs");
+                let kind = if anchor.given { FindingKind::Fork } else { FindingKind::RootMismatch };
+                self.findings.push(finding(kind, &anchor.name, None, message));
+            }
+        }
+    }
+
+    /// Learns from entries what the whole ledger needs, in order.
+    pub fn note_entries(&mut self, entries: &Entries, name: &str) {
+        if let (Some(last), Some(first)) = (self.last_recorded_at, entries.first_recorded_at)
+            && first < last
+        {
+            let message = format!("it begins at {first}, before the last entry in front of it");
+            self.findings.push(finding(FindingKind::RecordedAtBackwards, name, None, message));
+        }
+        self.last_recorded_at = entries.last_recorded_at.or(self.last_recorded_at);
+        if let Some(created) = &entries.created {
+            self.check_created(created, name);
+        }
+        for (keys, index) in &entries.keys {
+            self.note_keys(keys, *index, name);
+        }
+        self.entries_checked += entries.leaves.len() as u64;
+        self.own.extend(entries.own.iter().cloned());
+    }
+
+    fn note_keys(&mut self, keys: &Keys, index: u64, name: &str) {
+        if let Some((source, sequence)) = &keys.sequence {
+            let source_name = SourceName { recorder: keys.recorder.clone(), source: source.clone() };
+            if !self.sources.insert(&source_name, *sequence) {
+                let message = format!("sequence {sequence} of source {source:?} was recorded before");
+                self.findings.push(finding(FindingKind::SequenceRepeat, name, Some(index), message));
+            }
+        }
+        if let Some(id) = &keys.id
+            && let Some(earlier) = self.ids.insert(&keys.recorder, id, index)
+        {
+            let message = format!("id {id:?} was recorded before, as entry {earlier}");
+            self.findings.push(finding(FindingKind::DuplicateId, name, Some(index), message));
+        }
+    }
+
+    /// The first entry must hold the digest of `ledger.toml`.
+    fn check_created(&mut self, created: &[u8], name: &str) {
+        let digest = Fields::split(created).ok().filter(|fields| fields.event_type == CREATED).and_then(|fields| {
+            let context: serde_json::Value = serde_json::from_str(fields.context?).ok()?;
+            Some(context.get("ledger_toml_sha256")?.as_str()?.to_owned())
+        });
+        match digest {
+            None => {
+                let message = "the first entry does not say how the ledger was created";
+                self.findings.push(finding(FindingKind::EntryMalformed, name, Some(0), message));
+            }
+            Some(digest) if digest != config_digest(self.config_text) => {
+                let message = "it does not have the digest that the ledger's first entry holds";
+                self.findings.push(finding(FindingKind::LedgerFileChanged, "ledger.toml", None, message));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn check_meta(&mut self, check: &SegmentCheck, before: &[Hash], name: &str) {
+        let Some(meta) = &check.meta else { return };
+        let rest = &check.entries.leaves[check.entries.nodes.len() * 256..];
+        let agrees = [
+            ("origin", meta.origin == self.config.origin.as_str()),
+            ("first", meta.first == check.first),
+            ("count", meta.count == check.end() - check.first),
+            ("root", meta.root == segment_root(&check.entries.nodes, rest)),
+            ("before", meta.before == before),
+            ("after", meta.after == self.tree.hashes()),
+        ];
+        for (key, _) in agrees.into_iter().filter(|(_, agrees)| !agrees) {
+            let message = format!("its metadata {key} is not what its entries and their place give");
+            self.findings.push(finding(FindingKind::SegmentMetadata, name, None, message));
+        }
+    }
+
+    /// Derives the tiles and the index file from the entries, for comparison with what was sealed.
+    fn check_derived(&mut self, check: SegmentCheck) {
+        let (first, end) = (check.first, check.end());
+        let Entries { leaves, nodes, rebuilt, .. } = &check.entries;
+        let root = segment_root(nodes, &leaves[nodes.len() * 256..]);
+        let edge = &self.edge;
+        let earlier = |level: u8, start: u64, count: u64| Ok(edge.hashes(level, start, count));
+        let levels = LevelHashes::compute(first, leaves.clone(), nodes.clone(), earlier);
+        let levels = levels.expect("the edge holds what was asked for");
+        self.edge.take(&levels);
+        let sealed = check.entries.sealed();
+        let Some([parquet, tiles, index]) = check.files else { return };
+        let states: Vec<SourceState> =
+            self.sources.iter().map(|(name, ranges)| source_state(name, ranges)).collect();
+        let expected_index = rebuilt.then(|| BlockHashes::of(&check.index.finish(&states)));
+        let trailer = Trailer { parquet: parquet.blocks.clone(), index: index.blocks.clone(), sealed };
+        let expected_tiles = rebuilt.then(|| BlockHashes::of(&levels.encode(&trailer)));
+        let expected_parquet = trailer_blocks(&tiles).map(|[parquet, _]| parquet);
+        let file = |check: FileCheck, kind, expected| SealedFile { name: check.name, kind, actual: check.blocks, expected };
+        self.segments.push(SealedSegment {
+            first,
+            count: end - first,
+            root,
+            files: vec![
+                file(parquet, SegmentFile::Parquet, expected_parquet),
+                file(tiles, SegmentFile::Tiles, expected_tiles),
+                file(index, SegmentFile::Index, expected_index),
+            ],
+        });
+    }
+
+    /// Ends the verification: seals against files, and tree heads that were never reached.
+    pub fn finish(&mut self, report: &mut Report) {
+        let facts: HashMap<u64, SealedFacts> = self
+            .own
+            .iter()
+            .filter_map(|(_, bytes)| SealedFacts::read(bytes).ok().flatten())
+            .map(|facts| (facts.first, facts))
+            .collect();
+        let segments = std::mem::take(&mut self.segments);
+        let newest = segments.last().map(|segment| segment.first);
+        for segment in &segments {
+            match facts.get(&segment.first) {
+                Some(facts) => self.check_sealed(segment, facts),
+                None if newest == Some(segment.first) && self.size() > segment.first + segment.count => {
+                    self.notices.push(format!("{} awaits the entry that seals it", segment.files[0].name));
+                }
+                None => {
+                    let message = "no entry seals this segment";
+                    self.findings.push(finding(FindingKind::SegmentUnsealed, &segment.files[0].name, None, message));
+                }
+            }
+        }
+        for (first, facts) in &facts {
+            if facts.first + facts.count <= self.size() && !segments.iter().any(|segment| segment.first == *first) {
+                let message = "an entry seals this segment, but it cannot be read";
+                let missing = finding(FindingKind::MissingFile, &format!("segments/{first:020}.*"), Some(*first), message);
+                self.findings.push(missing);
+            }
+        }
+        self.check_reached();
+        self.report_gaps();
+        report.size = self.size();
+        report.root = self.tree.root();
+        report.entries_checked = self.entries_checked;
+        report.segments_checked = segments.len() as u64;
+        report.findings.append(&mut self.findings);
+        report.notices.append(&mut self.notices);
+    }
+
+    fn check_sealed(&mut self, segment: &SealedSegment, facts: &SealedFacts) {
+        if (facts.count, facts.root) != (segment.count, segment.root) {
+            let message = "its entries are not those that its ledger.sealed entry names";
+            self.findings.push(finding(FindingKind::SegmentMetadata, &segment.files[0].name, None, message));
+        }
+        for file in &segment.files {
+            let sealed = facts.file(file.kind);
+            if FileDigest::of(&file.actual) != sealed {
+                self.findings.push(changed(file, sealed));
+            } else if file.expected.as_ref().is_some_and(|expected| *expected != file.actual) {
+                let (kind, message) = match file.kind {
+                    SegmentFile::Index => (FindingKind::IndexFileWrong, "it is not the index that its entries give"),
+                    _ => (FindingKind::TileWrong, "it does not hold what the entries give"),
+                };
+                self.findings.push(finding(kind, &file.name, None, message));
+            }
+        }
+    }
+
+    fn check_reached(&mut self) {
+        let size = self.size();
+        for (anchored, anchor) in self.anchors.iter().filter(|(anchored, _)| *anchored > size) {
+            let message = format!("it covers {anchored} entries, but the folder holds {size}: the ledger was rolled back or cut");
+            self.findings.push(finding(FindingKind::CheckpointAhead, &anchor.name, Some(size), message));
+        }
+        let published = self.anchors.published_size();
+        if size > published {
+            self.notices.push(format!("{} entries are newer than the folder's checkpoint", size - published));
+        }
+    }
+
+    fn report_gaps(&mut self) {
+        for (name, ranges) in self.sources.iter() {
+            for (from, to) in ranges.gaps() {
+                let source = &name.source;
+                self.notices.push(match from == to {
+                    true => format!("source {source:?}: sequence {from} is missing"),
+                    false => format!("source {source:?}: sequences {from} to {to} are missing"),
+                });
+            }
+        }
+    }
+}
+
+/// What is wrong with a file that does not have its sealed digest.
+fn changed(file: &SealedFile, sealed: FileDigest) -> Finding {
+    let length = file.actual.length();
+    if length < sealed.length {
+        let message = format!("it has {length} bytes; {} were sealed", sealed.length);
+        return finding(FindingKind::FileTruncated, &file.name, None, message);
+    }
+    if length > sealed.length {
+        let message = format!("it has {length} bytes; {} were sealed", sealed.length);
+        return finding(FindingKind::FileExtended, &file.name, None, message);
+    }
+    let known = file.expected.as_ref().filter(|expected| FileDigest::of(expected) == sealed);
+    let block = known.and_then(|expected| {
+        let pairs = file.actual.encode();
+        let position = pairs.chunks(32).zip(expected.encode().chunks(32)).position(|(one, other)| one != other);
+        position.map(|block| block as u64 * BLOCK_BYTES as u64)
+    });
+    let message = match block {
+        Some(offset) => format!("the {BLOCK_BYTES} bytes from {offset} on are not those that were sealed"),
+        None => "it is not the file that was sealed".to_owned(),
+    };
+    Finding { offset: block, ..finding(FindingKind::BlockMismatch, &file.name, None, message) }
+}
+
+/// The right edge of the tile levels above the leaves: the hashes of the newest tile of each.
+#[derive(Default)]
+struct Edge {
+    levels: Vec<(u64, Vec<Hash>)>,
+}
+
+impl Edge {
+    /// Hashes of a level; zeros where the edge does not reach, which no file agrees with.
+    fn hashes(&self, level: u8, start: u64, count: u64) -> Vec<Hash> {
+        let known = self.levels.get(usize::from(level) - 1);
+        (start..start + count)
+            .map(|index| {
+                let hash = known.and_then(|(first, hashes)| hashes.get(index.checked_sub(*first)? as usize));
+                hash.copied().unwrap_or(Hash([0; 32]))
+            })
+            .collect()
+    }
+
+    fn take(&mut self, levels: &LevelHashes) {
+        self.levels = levels.above_leaves();
+    }
+}
+
+/// Ids of the newest entries.
+#[derive(Default)]
+struct IdWindow {
+    hashers: (RandomState, RandomState),
+    indices: HashMap<(u64, u64), u64>,
+    order: VecDeque<((u64, u64), u64)>,
+}
+
+impl IdWindow {
+    /// Adds an id; the entry that has it already, if one does.
+    fn insert(&mut self, recorder: &Option<String>, id: &str, index: u64) -> Option<u64> {
+        while let Some((key, oldest)) = self.order.front().copied()
+            && oldest + ID_WINDOW < index
+        {
+            self.order.pop_front();
+            self.indices.remove(&key);
+        }
+        let key = (self.hashers.0.hash_one((recorder, id)), self.hashers.1.hash_one((recorder, id)));
+        self.order.push_back((key, index));
+        self.indices.insert(key, index)
+    }
+}

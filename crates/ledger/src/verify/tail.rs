@@ -1,0 +1,149 @@
+//! Checking the journal: every frame, every entry, and that it says the same as the segments where both speak.
+
+use std::sync::Arc;
+
+use counterfoil_entry::Fields;
+use counterfoil_evidence::{Finding, FindingKind};
+use counterfoil_segment::ReadAt;
+use counterfoil_tlog::{Hash, leaf_hash};
+
+use super::anchor::Anchors;
+use super::chain::Chain;
+use super::files::Files;
+use super::finding;
+use super::segment::Entries;
+use crate::disk::Disk;
+use crate::journal::{FramePlace, Journal, ScanEnd};
+use crate::layout::{Layout, SegmentFile};
+use crate::recovery::is_torn_at;
+use crate::tiles::Tiles;
+
+/// Checks all journal files and adds what is not in segments to the chain.
+pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &Anchors, chain: &mut Chain<'_>) {
+    let mut before: Option<Journal> = None;
+    for (position, first) in files.journals.iter().enumerate() {
+        let path = layout.journal(*first);
+        let name = layout.relative(&path);
+        let file = match disk.open(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                chain.findings.push(finding(FindingKind::FileUnreadable, &name, Some(*first), error.to_string()));
+                continue;
+            }
+        };
+        let journal = Journal::new(*first, name.clone(), file);
+        let end = match journal.scan() {
+            Ok(end) => end,
+            Err(error) => {
+                chain.findings.push(finding(FindingKind::FileUnreadable, &name, Some(*first), error.message));
+                continue;
+            }
+        };
+        let last = position + 1 == files.journals.len();
+        check_end(&journal, &end, last, anchors, chain);
+        if journal.first > chain.size() && journal.end() > journal.first {
+            let message = format!("it starts at entry {first}, but what is before it ends at {}", chain.size());
+            chain.findings.push(finding(FindingKind::FrameOutOfOrder, &name, Some(chain.size()), message));
+            return;
+        }
+        let known = Known { disk, layout, files, before: before.as_ref() };
+        for place in journal.frames(*first..u64::MAX) {
+            check_frame(&journal, &place, &known, chain);
+        }
+        before = Some(journal);
+    }
+    if files.journals.is_empty() {
+        chain.findings.push(finding(FindingKind::MissingFile, "journal", Some(chain.size()), "there is no journal file"));
+    }
+}
+
+/// What else says what an entry is.
+struct Known<'a> {
+    disk: &'a dyn Disk,
+    layout: &'a Layout,
+    files: &'a Files,
+    before: Option<&'a Journal>,
+}
+
+impl Known<'_> {
+    /// The leaf of an entry in the journal file before, or in a segment.
+    fn leaf(&self, index: u64) -> Option<Hash> {
+        if let Some(leaf) = self.before.and_then(|before| before.leaf(index)) {
+            return Some(leaf);
+        }
+        let position = self.files.segments.partition_point(|segment| segment.first <= index).checked_sub(1)?;
+        let path = self.layout.segment(self.files.segments[position].first, SegmentFile::Tiles);
+        let file: Arc<dyn ReadAt> = self.disk.open(&path).ok()?;
+        let tiles = Tiles::open(file, self.layout.relative(&path)).ok()?;
+        tiles.hashes(0, index, 1).ok()?.first().copied()
+    }
+}
+
+fn check_end(journal: &Journal, end: &ScanEnd, last: bool, anchors: &Anchors, chain: &mut Chain<'_>) {
+    let ScanEnd::Broken { offset, error } = end else { return };
+    if last && journal.end() >= anchors.published_size() && is_torn_at(journal, *offset) {
+        chain.notices.push(format!(
+            "{}: a commit was cut off at byte {offset}: one that is being written now, or was when the writer was killed",
+            journal.name
+        ));
+        return;
+    }
+    let damaged = finding(FindingKind::FrameDamaged, &journal.name, Some(journal.end()), error.to_string());
+    chain.findings.push(Finding { offset: Some(*offset), ..damaged });
+}
+
+fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: &mut Chain<'_>) {
+    let at = |kind: FindingKind, index: Option<u64>, message: String| Finding {
+        offset: Some(place.offset),
+        ..finding(kind, &journal.name, index, message)
+    };
+    let header = place.header;
+    match journal.frame_bytes(place) {
+        Ok(bytes) => {
+            if let Err(error) = header.check(&bytes) {
+                chain.findings.push(at(FindingKind::FrameDamaged, Some(header.first), error.to_string()));
+            }
+        }
+        Err(error) => chain.findings.push(at(FindingKind::FileUnreadable, Some(header.first), error.message)),
+    }
+    let recorded = journal.leaves(header.first..header.end());
+    let mut entries = Entries::default();
+    let mut findings = Vec::new();
+    let read = journal.for_each(header.first..header.end(), &mut |index, bytes| {
+        let leaf = leaf_hash(bytes);
+        if leaf != recorded[(index - header.first) as usize] {
+            findings.push(at(FindingKind::LeafMismatch, Some(index), "its bytes are not those that were hashed".into()));
+        }
+        if index < chain.size() {
+            if known.leaf(index).is_some_and(|other| other != leaf) {
+                let message = "it is another entry in a segment or an earlier journal file".to_owned();
+                findings.push(at(FindingKind::LeafMismatch, Some(index), message));
+            }
+            return;
+        }
+        entries.leaves.push(leaf);
+        match Fields::check(bytes) {
+            Ok(fields) => {
+                if fields.recorded_at.micros() != header.time_micros {
+                    let message = "its recorded_at is not the time of its frame".to_owned();
+                    findings.push(at(FindingKind::EntryMalformed, Some(index), message));
+                }
+                entries.note(index, bytes, &fields, &journal.name, &mut findings);
+                if fields.signature.is_some() {
+                    chain.signed_tail.push((index, bytes.to_vec()));
+                }
+            }
+            Err(error) => findings.push(at(FindingKind::EntryMalformed, Some(index), error.to_string())),
+        }
+        chain.push(leaf);
+    });
+    if let Err(error) = read {
+        findings.push(at(FindingKind::FileUnreadable, Some(header.first), error.message));
+    }
+    if chain.size() == header.end() && !entries.leaves.is_empty() && chain.tree.root() != Some(header.root) {
+        let message = "the entries up to its end do not have the root that it names".to_owned();
+        findings.push(at(FindingKind::RootMismatch, Some(header.end() - 1), message));
+    }
+    chain.findings.append(&mut findings);
+    chain.note_entries(&entries, &journal.name);
+}

@@ -1,0 +1,6 @@
+//! The ledger as its users see it.
+
+mod basics;
+mod crash;
+mod pages;
+mod trial;

@@ -1,0 +1,268 @@
+//! Questions in, answers out.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use counterfoil::{Error, ErrorKind, Result};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::session_state::SessionState;
+use datafusion::physical_plan::execute_stream;
+use futures::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+use crate::answer::{Answer, Piece, Running, Task};
+use crate::error::translate;
+use crate::fault::Fault;
+use crate::json::as_text;
+use crate::limits::Limits;
+use crate::order::by_index;
+use crate::session::{session, template};
+use crate::source::Source;
+use crate::statement::{check_plan, parse, select_where};
+use crate::table::AuditLog;
+use crate::tail::TailCache;
+use crate::workers::Workers;
+
+/// Bytes of unsealed entries, as columns, that are kept between queries.
+const TAIL_BUDGET_BYTES: usize = 256 << 20;
+
+/// Batches that wait for whoever takes the rows, before the query waits too.
+const BATCHES_AHEAD: usize = 2;
+
+/// Answers SQL over snapshots of ledgers. Cheap to clone; clones share threads and what is kept of unsealed entries.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    limits: Limits,
+}
+
+struct Shared {
+    workers: Arc<Workers>,
+    template: SessionState,
+    tails: Arc<TailCache>,
+}
+
+/// What is asked.
+enum Question {
+    Sql(String),
+    /// Columns of the rows where a predicate holds, in order; each batch in the given columns' types.
+    Where {
+        columns: &'static str,
+        predicate: Option<String>,
+        types: Option<SchemaRef>,
+    },
+}
+
+impl Engine {
+    /// An engine with threads of its own, one a core.
+    ///
+    /// # Errors
+    /// `Unavailable` when no threads can be had.
+    pub fn new(limits: Limits) -> Result<Self> {
+        let cores = available_parallelism().map_or(2, usize::from);
+        let template = template(cores).map_err(|error| translate(&error, ""))?;
+        let workers = Arc::new(Workers::start(cores)?);
+        let tails = Arc::new(TailCache::new(TAIL_BUDGET_BYTES));
+        Ok(Self { shared: Arc::new(Shared { workers, template, tails }), limits })
+    }
+
+    /// The same engine with other limits.
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { shared: Arc::clone(&self.shared), limits }
+    }
+
+    /// Answers one SQL statement over the table `audit_log`. Blocks until the query is planned; not to be called from
+    /// async code.
+    ///
+    /// Rows come in the order of `index` unless the statement groups, joins or orders them.
+    ///
+    /// # Errors
+    /// `Invalid` for what cannot be asked, `Unavailable` for a limit, `Damaged` or `Tampered` for what was read.
+    pub fn query<S: Source + Clone>(&self, source: &S, sql: &str) -> Result<Answer> {
+        self.shared.workers.block_on(self.query_async(source, sql))
+    }
+
+    /// [`query`](Self::query) for async code, on any executor.
+    ///
+    /// # Errors
+    /// Those of [`query`](Self::query).
+    pub async fn query_async<S: Source + Clone>(&self, source: &S, sql: &str) -> Result<Answer> {
+        self.ask(source, Question::Sql(sql.to_owned())).answer().await
+    }
+
+    /// The indices of the entries for which one SQL condition holds, ascending. Blocks; not to be called from async code.
+    ///
+    /// # Errors
+    /// Those of [`query`](Self::query); `Invalid` also for a predicate that is not exactly one condition.
+    pub fn select_indices<S: Source + Clone>(&self, source: &S, predicate: &str) -> Result<Vec<u64>> {
+        let predicate = Some(predicate.to_owned());
+        let question = Question::Where { columns: "index", predicate, types: None };
+        let answer = self.shared.workers.block_on(self.ask(source, question).answer())?;
+        let mut indices = Vec::new();
+        for batch in answer {
+            let batch = batch?;
+            indices.extend(batch.column(0).as_primitive::<Int64Type>().values().iter().map(|&i| i as u64));
+        }
+        Ok(indices)
+    }
+
+    /// Whole entries as rows of a segment's schema, in order: all, or those for which one SQL condition holds.
+    /// Blocks until the query is planned; not to be called from async code.
+    ///
+    /// # Errors
+    /// Those of [`select_indices`](Self::select_indices).
+    pub fn rows<S: Source + Clone>(&self, source: &S, predicate: Option<&str>) -> Result<Answer> {
+        self.shared.workers.block_on(self.rows_async(source, predicate))
+    }
+
+    /// [`rows`](Self::rows) for async code, on any executor.
+    ///
+    /// # Errors
+    /// Those of [`select_indices`](Self::select_indices).
+    pub async fn rows_async<S: Source + Clone>(&self, source: &S, predicate: Option<&str>) -> Result<Answer> {
+        let predicate = predicate.map(str::to_owned);
+        let question = Question::Where { columns: "*", predicate, types: Some(counterfoil_segment::schema()) };
+        self.ask(source, question).answer().await
+    }
+
+    fn ask<S: Source + Clone>(&self, source: &S, question: Question) -> Running {
+        let (schema_to, schema) = oneshot::channel();
+        let (pieces_to, pieces) = mpsc::channel(BATCHES_AHEAD);
+        let workers = Arc::clone(&self.shared.workers);
+        let deadline = self.limits.deadline().map(tokio::time::Instant::from_std);
+        let run = Run {
+            shared: Arc::clone(&self.shared),
+            source: Arc::new(source.clone()),
+            question,
+            limits: self.limits,
+            fault: Fault::default(),
+        };
+        let limits = self.limits;
+        let task = workers.handle().spawn(async move {
+            let to = pieces_to.clone();
+            let run = run.drive(schema_to, pieces_to);
+            let Some(deadline) = deadline else {
+                return run.await;
+            };
+            if tokio::time::timeout_at(deadline, run).await.is_err() {
+                // Nobody listens any more: then nobody needs to know.
+                let _ = to.send(Err(limits.time_is_up())).await;
+            }
+        });
+        let _inside = workers.handle().enter();
+        Running {
+            schema,
+            pieces,
+            task: Task(task.abort_handle()),
+            deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
+            limits: self.limits,
+            workers: Arc::clone(&workers),
+        }
+    }
+}
+
+/// One query on the workers' side.
+struct Run {
+    shared: Arc<Shared>,
+    source: Arc<dyn Source>,
+    question: Question,
+    limits: Limits,
+    fault: Fault,
+}
+
+impl Run {
+    async fn drive(self, schema: oneshot::Sender<Result<SchemaRef>>, pieces: mpsc::Sender<Result<Piece>>) {
+        let (stream, types) = match self.plan().await {
+            Ok(planned) => planned,
+            Err(error) => {
+                let _ = schema.send(Err(self.fault.get().unwrap_or(error)));
+                return;
+            }
+        };
+        if schema.send(Ok(Arc::clone(&types))).is_err() {
+            return;
+        }
+        let last = match self.pass_on(stream, types, &pieces).await {
+            Ok(()) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let _ = pieces.send(last).await;
+    }
+
+    fn text(&self) -> &str {
+        match &self.question {
+            Question::Sql(sql) => sql,
+            Question::Where { predicate, .. } => predicate.as_deref().unwrap_or_default(),
+        }
+    }
+
+    async fn plan(&self) -> Result<(SendableRecordBatchStream, SchemaRef)> {
+        let (statement, types) = match &self.question {
+            Question::Sql(sql) => (parse(sql)?, None),
+            Question::Where { columns, predicate, types } => {
+                (select_where(columns, predicate.as_deref())?, types.clone())
+            }
+        };
+        let table = AuditLog {
+            source: Arc::clone(&self.source),
+            tails: Arc::clone(&self.shared.tails),
+            fault: self.fault.clone(),
+        };
+        let told = |error: DataFusionError| translate(&error, self.text());
+        let memory = self.limits.memory_bytes;
+        let context = session(&self.shared.template, Arc::new(table), memory).map_err(told)?;
+        let state = context.state();
+        let plan = state.statement_to_plan(statement).await.map_err(told)?;
+        check_plan(&plan)?;
+        let plan = by_index(plan).and_then(as_text).map_err(told)?;
+        let plan = state.create_physical_plan(&plan).await.map_err(told)?;
+        let stream = execute_stream(plan, context.task_ctx()).map_err(told)?;
+        let types = types.unwrap_or_else(|| stream.schema());
+        Ok((stream, types))
+    }
+
+    /// Sends the batches, as far as the limit of rows allows.
+    async fn pass_on(
+        &self,
+        mut stream: SendableRecordBatchStream,
+        types: SchemaRef,
+        pieces: &mpsc::Sender<Result<Piece>>,
+    ) -> Result<()> {
+        let mut left = self.limits.rows;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|error| translate(&error, self.text()));
+            if let Some(fault) = self.fault.get() {
+                return Err(fault);
+            }
+            let batch = typed(batch?, &types)?;
+            let rows = (batch.num_rows() as u64).min(left);
+            let whole = rows == batch.num_rows() as u64;
+            left -= rows;
+            if rows > 0 && pieces.send(Ok(Some(batch.slice(0, rows as usize)))).await.is_err() {
+                return Ok(());
+            }
+            if !whole {
+                return Err(self.limits.too_many_rows());
+            }
+        }
+        self.fault.get().map_or(Ok(()), Err)
+    }
+}
+
+fn typed(batch: RecordBatch, types: &SchemaRef) -> Result<RecordBatch> {
+    if batch.schema_ref() == types {
+        return Ok(batch);
+    }
+    let columns = batch.columns().iter().zip(types.fields());
+    columns
+        .map(|(column, field)| cast(column, field.data_type()))
+        .collect::<std::result::Result<_, _>>()
+        .and_then(|columns| RecordBatch::try_new(Arc::clone(types), columns))
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+}

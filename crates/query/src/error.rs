@@ -1,0 +1,148 @@
+//! Errors of the query engine in the ledger's words.
+
+use arrow::error::ArrowError;
+use counterfoil::{Error, ErrorKind};
+use datafusion::common::utils::datafusion_strsim::levenshtein;
+use datafusion::common::{Column, Diagnostic, SchemaError};
+use datafusion::error::DataFusionError;
+
+use crate::columns::TABLE;
+
+/// What an error of the engine means to whoever asked; `sql` is the text that positions in it refer to.
+pub(crate) fn translate(error: &DataFusionError, sql: &str) -> Error {
+    match error {
+        DataFusionError::External(inner) => {
+            if let Some(known) = inner.downcast_ref::<Error>() {
+                return known.clone();
+            }
+            match inner.downcast_ref::<DataFusionError>() {
+                Some(inner) => translate(inner, sql),
+                None => Error::new(ErrorKind::Internal, inner.to_string()),
+            }
+        }
+        DataFusionError::Context(_, inner) => translate(inner, sql),
+        DataFusionError::Shared(inner) => translate(inner, sql),
+        DataFusionError::Diagnostic(place, inner) => located(translate(inner, sql), place, sql),
+        DataFusionError::Collection(errors) if !errors.is_empty() => translate(&errors[0], sql),
+        DataFusionError::SQL(error, _) => syntax(&error.to_string(), sql),
+        DataFusionError::SchemaError(error, _) => schema(error),
+        DataFusionError::ResourcesExhausted(detail) => memory(detail),
+        DataFusionError::ParquetError(error) => damaged(error),
+        DataFusionError::ArrowError(error, _) => match error.as_ref() {
+            ArrowError::ParquetError(detail) => damaged(detail),
+            other => Error::new(ErrorKind::Invalid, other.to_string()),
+        },
+        DataFusionError::Plan(message) => Error::new(ErrorKind::Invalid, planning(message)),
+        DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
+            Error::new(ErrorKind::Invalid, message.clone())
+        }
+        DataFusionError::NotImplemented(message) => {
+            Error::new(ErrorKind::Invalid, format!("not supported: {message}"))
+        }
+        other => Error::new(ErrorKind::Internal, other.strip_backtrace()),
+    }
+}
+
+/// An error at a place of the query, shown with the line and a mark under it.
+pub(crate) fn at(sql: &str, line: u64, column: u64, message: &str) -> Error {
+    Error::new(ErrorKind::Invalid, pointed(sql, line, column, message))
+}
+
+/// The answer to whatever would change the ledger or reach beyond it.
+pub(crate) fn refused(what: &str) -> Error {
+    let message = format!(
+        "{what} is refused: SQL only reads this ledger, by SELECT, WITH, EXPLAIN, DESCRIBE and SHOW; \
+         entries are recorded by append"
+    );
+    Error::new(ErrorKind::Invalid, message)
+}
+
+fn pointed(sql: &str, line: u64, column: u64, message: &str) -> String {
+    let place = format!("line {line}, column {column}: {message}");
+    let (Some(row), Ok(before)) = (
+        sql.lines().nth((line as usize).wrapping_sub(1)),
+        usize::try_from(column.saturating_sub(1)),
+    ) else {
+        return place;
+    };
+    // A window of a long line, so that the mark stays on the screen.
+    let start = before.saturating_sub(40);
+    let shown: String = row.chars().skip(start).take(72).map(|c| if c == '\t' { ' ' } else { c }).collect();
+    format!("{place}\n  {shown}\n  {:>width$}", '^', width = before - start + 1)
+}
+
+fn located(error: Error, diagnostic: &Diagnostic, sql: &str) -> Error {
+    match diagnostic.span {
+        Some(span) if error.kind == ErrorKind::Invalid => {
+            at(sql, span.start.line, span.start.column, &error.message)
+        }
+        _ => error,
+    }
+}
+
+fn syntax(message: &str, sql: &str) -> Error {
+    let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
+    let place = message.rsplit_once(" at Line: ").and_then(|(what, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((what, line.trim().parse().ok()?, column.trim().parse().ok()?))
+    });
+    match place {
+        Some((what, line, column)) => at(sql, line, column, &format!("syntax error: {what}")),
+        None => Error::new(ErrorKind::Invalid, format!("syntax error: {message}")),
+    }
+}
+
+fn schema(error: &SchemaError) -> Error {
+    let message = match error {
+        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields),
+        other => other.to_string(),
+    };
+    Error::new(ErrorKind::Invalid, message)
+}
+
+fn unknown_column(wanted: &Column, known: &[Column]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for column in known {
+        if !names.contains(&column.name.as_str()) {
+            names.push(&column.name);
+        }
+    }
+    let near: Vec<&str> = names.iter().copied().filter(|name| is_near(&wanted.name, name)).collect();
+    let mut message = format!("there is no column {}", wanted.name);
+    if !near.is_empty() {
+        message.push_str(&format!("; did you mean {}?", near.join(" or ")));
+    }
+    if !names.is_empty() {
+        message.push_str(&format!(" The columns here are {}", names.join(", ")));
+    }
+    message
+}
+
+fn is_near(wanted: &str, name: &str) -> bool {
+    let folded: String = wanted.to_lowercase().replace(['-', ' '], "_");
+    levenshtein(&folded, name) <= name.len().max(3) / 3
+        || (folded.len() >= 4 && (name.contains(&folded) || folded.contains(name)))
+}
+
+fn planning(message: &str) -> String {
+    match message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found")) {
+        Some(table) => {
+            let name = table.rsplit('.').next().unwrap_or(table);
+            let whole = table.strip_prefix("counterfoil.public.").unwrap_or(name);
+            format!("there is no table {whole}: the only table is {TABLE}")
+        }
+        None => message.to_owned(),
+    }
+}
+
+fn memory(detail: &str) -> Error {
+    let message = format!(
+        "memory limit reached: sorting, grouping or joining so many rows needs more than it allows; \
+         ask for fewer rows or columns, or raise the memory limit ({detail})"
+    );
+    Error::new(ErrorKind::Unavailable, message)
+}
+
+fn damaged(detail: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Damaged, format!("a segment cannot be decoded: {detail}"))
+}

@@ -1,0 +1,143 @@
+//! What may be asked: one statement that only reads.
+
+use counterfoil::{Error, ErrorKind, Result};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SQLOptions;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::error::{at, refused, translate};
+
+/// Longest text of a query, in bytes.
+pub const MAX_SQL_BYTES: usize = 256 * 1024;
+
+/// Most operators and keywords in a query: what can nest. Names, literals and commas do not count, so lists may be long.
+pub const MAX_OPERATORS: usize = 2_000;
+
+/// How deep parentheses and subqueries may nest.
+pub(crate) const MAX_DEPTH: usize = 50;
+
+const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+
+/// Parses one statement that only reads.
+///
+/// # Errors
+/// `Invalid`, pointing at the place of a syntax error, or naming what is refused.
+pub(crate) fn parse(sql: &str) -> Result<Statement> {
+    check_size(sql)?;
+    let parsed = DFParserBuilder::new(sql)
+        .with_dialect(&DIALECT)
+        .with_recursion_limit(MAX_DEPTH)
+        .build()
+        .and_then(|mut parser| parser.parse_statements());
+    let mut statements = parsed.map_err(|error| translate(&error, sql))?;
+    match (statements.pop_front(), statements.len()) {
+        (Some(statement), 0) => {
+            check_reads(&statement)?;
+            Ok(statement)
+        }
+        (None, _) => Err(Error::new(ErrorKind::Invalid, "there is no statement in the query")),
+        (Some(_), more) => {
+            let message = format!("one statement at a time: this query holds {}", more + 1);
+            Err(Error::new(ErrorKind::Invalid, message))
+        }
+    }
+}
+
+/// `SELECT columns FROM audit_log WHERE predicate ORDER BY index`, where the predicate is one expression and cannot
+/// become anything else: it takes its place in the parsed statement, not in its text.
+///
+/// # Errors
+/// `Invalid`, pointing at the place where the predicate is wrong or should have ended.
+pub(crate) fn select_where(columns: &str, predicate: Option<&str>) -> Result<Statement> {
+    let mut statement = parse(&format!("SELECT {columns} FROM audit_log ORDER BY index"))?;
+    let Some(predicate) = predicate else {
+        return Ok(statement);
+    };
+    check_size(predicate)?;
+    let sql_error = |error| translate(&DataFusionError::SQL(Box::new(error), None), predicate);
+    let mut parser = Parser::new(&DIALECT)
+        .with_recursion_limit(MAX_DEPTH)
+        .try_with_sql(predicate)
+        .map_err(sql_error)?;
+    let condition = parser.parse_expr().map_err(sql_error)?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        let start = rest.span.start;
+        let message = format!("a predicate is one condition; it should end before {}", rest.token);
+        return Err(at(predicate, start.line, start.column, &message));
+    }
+    if let Statement::Statement(sql) = &mut statement
+        && let SqlStatement::Query(query) = sql.as_mut()
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        select.selection = Some(condition);
+    }
+    Ok(statement)
+}
+
+/// Refuses a plan that would change anything, wherever in it that hides.
+///
+/// # Errors
+/// `Invalid`, naming what is refused.
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(plan)
+        .map_err(|error| refused(&error.strip_backtrace()))
+}
+
+fn check_reads(statement: &Statement) -> Result<()> {
+    let reads = match statement {
+        Statement::Explain(explain) => return check_reads(&explain.statement),
+        Statement::Statement(sql) => matches!(
+            sql.as_ref(),
+            SqlStatement::Query(_)
+                | SqlStatement::Explain { .. }
+                | SqlStatement::ExplainTable { .. }
+                | SqlStatement::ShowColumns { .. }
+                | SqlStatement::ShowTables { .. }
+        ),
+        _ => false,
+    };
+    if reads {
+        return Ok(());
+    }
+    let text = statement.to_string();
+    Err(refused(text.split_whitespace().next().unwrap_or_default()))
+}
+
+/// Refuses what is too long or could nest too deep for the planner's recursion.
+fn check_size(sql: &str) -> Result<()> {
+    if sql.len() > MAX_SQL_BYTES {
+        let message = format!("the query is {} bytes long, at most {MAX_SQL_BYTES} are taken", sql.len());
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    // What cannot be cut into tokens is explained by the parser.
+    let tokens = Tokenizer::new(&DIALECT, sql).tokenize().unwrap_or_default();
+    let operators = tokens.iter().filter(|token| nests(token)).count();
+    if operators > MAX_OPERATORS {
+        let message = format!(
+            "the query has {operators} operators and keywords, at most {MAX_OPERATORS} are taken; \
+             write many alternatives as column IN (…)"
+        );
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    Ok(())
+}
+
+fn nests(token: &Token) -> bool {
+    match token {
+        Token::Whitespace(_) | Token::Comma | Token::Period | Token::Number(..) => false,
+        Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) | Token::DollarQuotedString(_) => false,
+        Token::Word(word) => word.keyword != Keyword::NoKeyword,
+        _ => true,
+    }
+}

@@ -1,0 +1,92 @@
+//! A query ends when a limit is reached, says which, and its work ends too.
+
+use std::time::{Duration, Instant};
+
+use counterfoil::ErrorKind;
+use counterfoil_query::{Engine, Limits};
+
+use crate::answers::entries;
+use crate::fixture::{Layout, Ledger, ask_in_vain};
+
+fn limited(change: impl FnOnce(&mut Limits)) -> Engine {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    Engine::new(limits).expect("threads")
+}
+
+#[test]
+fn the_row_limit_delivers_what_it_allows_then_an_error() {
+    let ledger = Ledger::new(&entries(3_840, 5), Layout { segments: vec![2048], ..Layout::default() });
+    let engine = limited(|limits| limits.rows = 10);
+    let (mut rows, mut error) = (0, None);
+    for batch in engine.query(&ledger, "SELECT index FROM audit_log").expect("an answer") {
+        match batch {
+            Ok(batch) => rows += batch.num_rows(),
+            Err(last) => error = Some(last),
+        }
+    }
+    let error = error.expect("an error at the end");
+    assert_eq!((rows, error.kind), (10, ErrorKind::Unavailable));
+    assert!(error.message.starts_with("row limit reached"), "{error}");
+    let whole = engine.query(&ledger, "SELECT index FROM audit_log LIMIT 10").and_then(|answer| answer.collect());
+    assert!(whole.is_ok(), "exactly as many rows as allowed");
+}
+
+#[test]
+fn the_memory_limit_stops_a_sort() {
+    let ledger = Ledger::new(&entries(20_000, 6), Layout { segments: vec![16_384], ..Layout::default() });
+    let engine = limited(|limits| limits.memory_bytes = 200_000);
+    let error = ask_in_vain(&engine, &ledger, "SELECT * FROM audit_log ORDER BY reason, context");
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+    assert!(error.message.starts_with("memory limit reached"), "{error}");
+}
+
+#[test]
+fn the_time_limit_stops_a_computation() {
+    let ledger = Ledger::new(&entries(3_840, 7), Layout { segments: vec![2048], ..Layout::default() });
+    let engine = limited(|limits| limits.time = Duration::from_millis(300));
+    let start = Instant::now();
+    let sql = "SELECT count(*) FROM audit_log a, audit_log b, audit_log c \
+               WHERE (a.index * b.index * c.index) % 1009 = 3";
+    let error = ask_in_vain(&engine, &ledger, sql);
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+    assert!(error.message.starts_with("time limit reached"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
+    // The threads are free again: a small query is answered within the same limit, sooner or later.
+    let free = (0..60).any(|_| {
+        let answer = engine.query(&ledger, "SELECT 1").and_then(|answer| answer.collect());
+        answer.is_ok()
+    });
+    assert!(free, "the computation goes on after its end");
+}
+
+/// A tail that takes 20 seconds to read.
+fn slow() -> Ledger {
+    let layout = Layout { tail_pause: Duration::from_secs(2), ..Layout::default() };
+    Ledger::new(&entries(81_920, 8), layout)
+}
+
+fn still(ledger: &Ledger) -> bool {
+    let settled = (0..30).find(|_| {
+        let before = ledger.tail_reads();
+        std::thread::sleep(Duration::from_secs(3));
+        ledger.tail_reads() == before
+    });
+    settled.is_some() && ledger.tail_reads() < 10
+}
+
+#[test]
+fn reading_ends_with_the_time_limit() {
+    let (ledger, engine) = (slow(), limited(|limits| limits.time = Duration::from_millis(500)));
+    let error = ask_in_vain(&engine, &ledger, "SELECT count(*) FROM audit_log WHERE reason = 'late'");
+    assert!(error.message.starts_with("time limit reached"), "{error}");
+    assert!(still(&ledger), "{} chunks were read", ledger.tail_reads());
+}
+
+#[test]
+fn reading_ends_when_the_answer_is_dropped() {
+    let (ledger, engine) = (slow(), limited(|_| ()));
+    let answer = engine.query(&ledger, "SELECT count(*) FROM audit_log WHERE reason = 'late'").expect("an answer");
+    drop(answer);
+    assert!(still(&ledger), "{} chunks were read", ledger.tail_reads());
+}

@@ -1,0 +1,11 @@
+//! What a user of SQL over a ledger would notice.
+
+mod answers;
+mod fixture;
+mod json;
+mod limits;
+mod pruning;
+mod refusals;
+mod review;
+mod snapshots;
+mod tampering;

@@ -1,0 +1,121 @@
+use std::collections::HashMap;
+
+use counterfoil_entry::Fields;
+
+use super::group::{self, Place};
+use super::layout::{BLOCK_BYTES, HEADER_BYTES, Key, MAGIC, VERSION, sequence_hash, source_hash, text_hash};
+use super::sources::{self, SourceState};
+
+/// Bits of a posting below its hash: room for any row of a segment.
+const ROW_BITS: u32 = 24;
+
+/// How many hashes of actors and sources are remembered.
+const MEMO_ENTRIES: usize = 4_096;
+
+/// Collects the keys of a segment's entries and writes its index file.
+#[derive(Debug)]
+pub struct Builder {
+    first: u64,
+    rows: u32,
+    /// For each key, the hash above the row of every entry that has it.
+    postings: [Vec<u64>; Key::ALL.len()],
+    actors: HashMap<String, u64>,
+    programs: HashMap<(Option<String>, String), u64>,
+}
+
+impl Builder {
+    /// For the segment whose first entry has the index `first`.
+    pub fn new(first: u64) -> Self {
+        let postings = std::array::from_fn(|_| Vec::new());
+        Self { first, rows: 0, postings, actors: HashMap::new(), programs: HashMap::new() }
+    }
+
+    /// Adds the entry of the next row.
+    pub fn push(&mut self, fields: &Fields<'_>) {
+        for key in Key::ALL {
+            let hash = match key {
+                Key::Actor => self.actor_hash(&fields.actor),
+                _ => match key.text(fields) {
+                    Some(value) => text_hash(value),
+                    None => continue,
+                },
+            };
+            self.add(key, hash);
+        }
+        if let (Some(source), Some(sequence)) = (&fields.source, fields.sequence) {
+            let hash = sequence_hash(self.program_hash(fields.recorder.as_deref(), source), sequence);
+            self.add(Key::SourceSequence, hash);
+        }
+        self.rows += 1;
+    }
+
+    fn add(&mut self, key: Key, hash: u64) {
+        self.postings[key as usize].push(hash << ROW_BITS | u64::from(self.rows));
+    }
+
+    fn actor_hash(&mut self, actor: &str) -> u64 {
+        if let Some(hash) = self.actors.get(actor) {
+            return *hash;
+        }
+        if self.actors.len() == MEMO_ENTRIES {
+            self.actors.clear();
+        }
+        *self.actors.entry(actor.to_owned()).or_insert_with(|| text_hash(actor))
+    }
+
+    fn program_hash(&mut self, recorder: Option<&str>, source: &str) -> u64 {
+        let name = (recorder.map(str::to_owned), source.to_owned());
+        if self.programs.len() == MEMO_ENTRIES {
+            self.programs.clear();
+        }
+        *self.programs.entry(name).or_insert_with(|| source_hash(recorder, source))
+    }
+
+    /// The bytes of the file. `sources` is what was seen of every source when the last entry was committed.
+    pub fn finish(mut self, sources: &[SourceState]) -> Vec<u8> {
+        let mut file = vec![0; HEADER_BYTES];
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        header.extend_from_slice(&MAGIC);
+        header.extend_from_slice(&VERSION.to_le_bytes());
+        header.extend_from_slice(&self.rows.to_le_bytes());
+        header.extend_from_slice(&self.first.to_le_bytes());
+        for postings in &mut self.postings {
+            postings.sort_unstable();
+            write_section(postings, &mut file, &mut header);
+        }
+        let start = file.len() as u64;
+        sources::write(sources, &mut file);
+        header.extend_from_slice(&start.to_le_bytes());
+        header.extend_from_slice(&(file.len() as u64).to_le_bytes());
+        file[..HEADER_BYTES].copy_from_slice(&header);
+        file
+    }
+}
+
+/// Appends the blocks and the directory of one key, and the section's description to the header.
+fn write_section(postings: &[u64], file: &mut Vec<u8>, header: &mut Vec<u8>) {
+    let start = file.len();
+    let mut directory = Vec::new();
+    let mut blocks = 0_u32;
+    let mut block_start = usize::MAX;
+    let mut place = Place::default();
+    let mut rows = Vec::new();
+    for group in postings.chunk_by(|a, b| a >> ROW_BITS == b >> ROW_BITS) {
+        let hash = group[0] >> ROW_BITS;
+        if block_start == usize::MAX || file.len() - block_start >= BLOCK_BYTES {
+            block_start = file.len();
+            place = Place { hash, row: 0 };
+            blocks += 1;
+            directory.extend_from_slice(&hash.to_le_bytes());
+            directory.extend_from_slice(&((block_start - start) as u32).to_le_bytes());
+        }
+        rows.clear();
+        rows.extend(group.iter().map(|posting| (posting & ((1 << ROW_BITS) - 1)) as u32));
+        group::write(&mut place, hash, &rows, file);
+    }
+    let directory_start = file.len();
+    file.extend_from_slice(&directory);
+    header.extend_from_slice(&(start as u64).to_le_bytes());
+    header.extend_from_slice(&(directory_start as u64).to_le_bytes());
+    header.extend_from_slice(&blocks.to_le_bytes());
+}

@@ -1,0 +1,43 @@
+//! The texts of C2SP: what parses is written back as it was, and strangers' bytes give errors.
+
+use counterfoil_tlog::{Checkpoint, LeafIndex, Note, Origin, Policy, TlogProof, TreeSize, VerifierKey, leaf_hash};
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
+}
+
+/// Signed notes and verifier keys.
+pub fn note(bytes: &[u8]) {
+    if let Ok(note) = Note::parse(bytes) {
+        let again = Note::parse(note.to_string().as_bytes()).expect("a note that was written can be read");
+        assert_eq!(again.to_string(), note.to_string());
+    }
+    if let Ok(key) = text(bytes).parse::<VerifierKey>() {
+        assert_eq!(key.to_string().parse::<VerifierKey>().as_ref(), Ok(&key));
+    }
+}
+
+/// Checkpoints.
+pub fn checkpoint(bytes: &[u8]) {
+    if let Ok(checkpoint) = text(bytes).parse::<Checkpoint>() {
+        assert_eq!(checkpoint.to_string().as_bytes(), bytes, "a checkpoint has one text");
+    }
+    let origin = Origin::new("example.com/fuzz").expect("an origin");
+    let _ = Checkpoint::open(bytes, &origin, &[], &[]);
+}
+
+/// Inclusion proofs as texts.
+pub fn proof(bytes: &[u8]) {
+    if let Ok(proof) = text(bytes).parse::<TlogProof>() {
+        let again: TlogProof = proof.to_string().parse().expect("a proof that was written can be read");
+        assert_eq!(again.to_string(), proof.to_string());
+        let root = leaf_hash(b"root");
+        let (index, size) = (proof.index, TreeSize(proof.index.0.saturating_add(1)));
+        let _ = counterfoil_tlog::verify_inclusion(&root, LeafIndex(index.0), size, &proof.hashes, &root);
+    }
+}
+
+/// Policies.
+pub fn policy(bytes: &[u8]) {
+    let _ = Policy::parse(bytes);
+}

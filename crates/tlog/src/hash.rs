@@ -1,0 +1,100 @@
+//! SHA-256 as RFC 6962 section 2.1 uses it: one prefix byte for leaves, another for nodes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::{Error, encoding};
+
+/// The root of a tree without leaves: SHA-256 of nothing.
+pub const EMPTY_ROOT: Hash = Hash([
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41,
+    0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+]);
+
+/// A SHA-256 hash: 32 bytes. Text form (Display, FromStr) is 64 lowercase hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// RFC 4648 base64 with padding: 44 characters.
+    pub fn to_base64(&self) -> String {
+        encoding::base64(&self.0)
+    }
+
+    /// Reads what [`Hash::to_base64`] writes; [`Error::InvalidHash`] for anything else.
+    pub fn from_base64(text: &str) -> Result<Self, Error> {
+        encoding::from_base64(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(Error::InvalidHash)
+    }
+}
+
+impl From<[u8; 32]> for Hash {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Hash {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl TryFrom<&[u8]> for Hash {
+    type Error = Error;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, Error> {
+        bytes.try_into().map(Self).map_err(|_| Error::InvalidHash)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = Error;
+
+    fn from_str(hex: &str) -> Result<Self, Error> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Ok(byte - b'0'),
+            b'a'..=b'f' => Ok(byte - b'a' + 10),
+            _ => Err(Error::InvalidHash),
+        };
+        if hex.len() != 64 {
+            return Err(Error::InvalidHash);
+        }
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Ok(Self(hash))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The hash of a leaf: SHA-256(0x00 ‖ entry).
+pub fn leaf_hash(entry: &[u8]) -> Hash {
+    Hash(Sha256::new_with_prefix([0x00]).chain_update(entry).finalize().into())
+}
+
+/// The hash of a node: SHA-256(0x01 ‖ left ‖ right).
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    let mut message = [0x01; 65];
+    message[1..33].copy_from_slice(&left.0);
+    message[33..].copy_from_slice(&right.0);
+    Hash(Sha256::digest(message).into())
+}
