@@ -50,7 +50,7 @@ def check_log(name, files, shipped_map, sources):
     for expression, source in sources.items():
         counted = counts(ledger, expression)
         differing = {key: (source.get(key), counted.get(key)) for key in source.keys() | counted.keys() if source.get(key) != counted.get(key)}
-        report(f"{name}: {len(source)} counts by {expression} match the source", not differing, f"(source, ledger) {list(differing.items())[:3]}")
+        report(f"{name}: counts by {expression} are the source's ({len(source)} values)", not differing, f"(source, ledger) {list(differing.items())[:3]}")
     verdict = run("verify", ledger, "--json")
     checked = verdict["entries_checked"]
     report(f"{name}: verify finds nothing wrong with {checked} entries", verdict["verified"] and checked > expected, verdict["findings"][:3])

@@ -61,9 +61,9 @@ logins() {
 check_bundle() {
   local vkey entries
   vkey=$("$COUNTERFOIL" key "$ledger")
-  "$COUNTERFOIL" bundle "$ledger" --entity INV-2041 -o "$work/bundle" >/dev/null
+  "$COUNTERFOIL" bundle "$ledger" --entity INV-2041 -o "$work/bundle" 2>"$work/verdict"
   entries=$("$COUNTERFOIL" query "$ledger" "SELECT count(*) AS n FROM audit_log WHERE entity_id = 'INV-2041'" --format csv | tail -1)
-  if "$PYTHON" "$here/verify_bundle.py" "$work/bundle" "$vkey" >"$work/verdict" && grep -q "^verified $entries entries" "$work/verdict"; then
+  if "$PYTHON" "$here/verify_bundle.py" "$work/bundle" "$vkey" >"$work/verdict" 2>&1 && grep -q "^verified $entries entries" "$work/verdict"; then
     echo "ok    verify_bundle: $(grep '^verified' "$work/verdict")"
   else
     echo "FAIL  verify_bundle: $(tail -1 "$work/verdict")"
@@ -85,6 +85,7 @@ check three_queries "$PYTHON" "$here/three_queries.py" "$COUNTERFOIL" "$ledger" 
 check verify_bundle check_bundle
 check real_input "$PYTHON" "$here/real_input.py" "$COUNTERFOIL" "$work/real"
 if [ -d "$work/real/bpic2012-loan" ]; then
+  "$COUNTERFOIL" seal "$work/real/bpic2012-loan" >/dev/null
   "$COUNTERFOIL" export "$work/real/bpic2012-loan" --format jsonl >"$work/loans.jsonl"
   check go "$work/verify-with-go" -counterfoil "$COUNTERFOIL" -ledger "$work/real/bpic2012-loan"
   check recompute_root "$PYTHON" "$here/recompute_root.py" "$work/real/bpic2012-loan" "$work/loans.jsonl"

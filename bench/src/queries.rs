@@ -32,7 +32,8 @@ pub fn run(arguments: &Arguments) -> Value {
     let engine = Engine::new(Limits::default()).expect("an engine");
     let answers = QUERIES.iter().map(|(name, sql)| ((*name).to_owned(), measure(&engine, &snapshot, sql)));
     let mut answers: serde_json::Map<String, Value> = answers.collect();
-    let mut times: Vec<Duration> = (0..ROUNDS).map(|_| timed(|| snapshot.history("INV-050000").expect("it reads").len()).1).collect();
+    let mut times: Vec<Duration> =
+        (0..ROUNDS).map(|_| timed(|| snapshot.history("INV-050000").expect("it reads").len()).1).collect();
     answers.insert("history_call".into(), json!({ "p50_ms": percentile(&mut times, 50) / 1e3 }));
     Value::Object(answers)
 }

@@ -87,7 +87,8 @@ fn output(command: &mut Command) -> Value {
 }
 
 fn rows(results: &Map<String, Value>) -> Vec<Row> {
-    let get = |step: &str, field: &str| results.get(step).and_then(|value| value.get(field)?.as_f64()).unwrap_or(f64::NAN);
+    let get =
+        |step: &str, field: &str| results.get(step).and_then(|value| value.get(field)?.as_f64()).unwrap_or(f64::NAN);
     let rate = |step: &str| get(step, "entries_per_second");
     let write = rate("write").max(rate("write_again"));
     let hash = rate("hash").max(rate("hash_again"));
@@ -95,10 +96,20 @@ fn rows(results: &Map<String, Value>) -> Vec<Row> {
         results.get(engine).and_then(|value| value.get(name)?.get("p50_ms")?.as_f64()).unwrap_or(f64::NAN)
     };
     let at_least = |what, measured: f64, unit, ratio: f64, least: f64, target| Row {
-        what, measured, unit, ratio: Some(ratio), target, met: ratio >= least,
+        what,
+        measured,
+        unit,
+        ratio: Some(ratio),
+        target,
+        met: ratio >= least,
     };
     let at_most = |what, measured: f64, unit, ratio: Option<f64>, value: f64, most: f64, target| Row {
-        what, measured, unit, ratio, target, met: value <= most,
+        what,
+        measured,
+        unit,
+        ratio,
+        target,
+        met: value <= most,
     };
     let append = rate("append_small");
     let large = rate("append_large");
@@ -109,22 +120,83 @@ fn rows(results: &Map<String, Value>) -> Vec<Row> {
     let memory = (get("append_large", "peak_resident_bytes"), get("append_small", "peak_resident_bytes"));
     let open = (get("open_large", "p50_ms"), get("open_small", "p50_ms"));
     let mut rows = vec![
-        at_least("append, batches of 1,000, sealed (small)", append, "entries/s", append / write, 0.25, "≥ 0.25 × write + sync"),
-        at_least("append, batches of 1,000, sealed (large)", large, "entries/s", large / append, 0.9, "flat: ≥ 0.9 × small"),
-        at_most("append, one entry, one caller, p50", latency, "µs", Some(latency / get("latency", "bare_p50_us")), latency / get("latency", "bare_p50_us"), 1.5, "≤ 1.5 × bare append + sync"),
+        at_least(
+            "append, batches of 1,000, sealed (small)",
+            append,
+            "entries/s",
+            append / write,
+            0.25,
+            "≥ 0.25 × write + sync",
+        ),
+        at_least(
+            "append, batches of 1,000, sealed (large)",
+            large,
+            "entries/s",
+            large / append,
+            0.9,
+            "flat: ≥ 0.9 × small",
+        ),
+        at_most(
+            "append, one entry, one caller, p50",
+            latency,
+            "µs",
+            Some(latency / get("latency", "bare_p50_us")),
+            latency / get("latency", "bare_p50_us"),
+            1.5,
+            "≤ 1.5 × bare append + sync",
+        ),
         at_least("append, one entry each, 64 callers", many, "entries/s", many / one, 20.0, "≥ 20 × one caller"),
         at_least("verify, one thread", verify, "entries/s", verify / hash, 0.45, "≥ 0.45 × SHA-256 of the leaves"),
-        at_least("verify, two threads", rate("verify_two_threads"), "entries/s", rate("verify_two_threads") / verify, 1.8, "≥ 1.8 × one"),
+        at_least(
+            "verify, two threads",
+            rate("verify_two_threads"),
+            "entries/s",
+            rate("verify_two_threads") / verify,
+            1.8,
+            "≥ 1.8 × one",
+        ),
     ];
     let bytes = get("append_large", "bytes_per_entry");
     let files = get("append_large", "files_per_million");
     rows.extend([
         at_most("bytes on disk (large)", bytes, "bytes/entry", None, bytes, 85.0, "≤ 85"),
         at_most("files on disk (large)", files, "per million", None, files, 16.0, "≤ 16"),
-        at_most("open (large)", open.0, "ms", Some(open.0 / open.1), (open.0 / open.1 / 1.5).max(open.0 / 200.0), 1.0, "≤ 1.5 × small, < 200 ms"),
-        at_most("open, full tail", get("open_full_tail", "p50_ms"), "ms", None, get("open_full_tail", "p50_ms"), 200.0, "< 200 ms"),
-        at_most("inclusion proof, cold, p50 (large)", get("proof_large", "p50_ms"), "ms", None, get("proof_large", "p50_ms"), 2.0, "< 2 ms"),
-        at_most("peak memory while appending (large)", memory.0 / 1e6, "MB", Some(memory.0 / memory.1), (memory.0 / memory.1 / 1.2).max(memory.0 / 400e6), 1.0, "≤ 1.2 × small, < 400 MB"),
+        at_most(
+            "open (large)",
+            open.0,
+            "ms",
+            Some(open.0 / open.1),
+            (open.0 / open.1 / 1.5).max(open.0 / 200.0),
+            1.0,
+            "≤ 1.5 × small, < 200 ms",
+        ),
+        at_most(
+            "open, full tail",
+            get("open_full_tail", "p50_ms"),
+            "ms",
+            None,
+            get("open_full_tail", "p50_ms"),
+            200.0,
+            "< 200 ms",
+        ),
+        at_most(
+            "inclusion proof, cold, p50 (large)",
+            get("proof_large", "p50_ms"),
+            "ms",
+            None,
+            get("proof_large", "p50_ms"),
+            2.0,
+            "< 2 ms",
+        ),
+        at_most(
+            "peak memory while appending (large)",
+            memory.0 / 1e6,
+            "MB",
+            Some(memory.0 / memory.1),
+            (memory.0 / memory.1 / 1.2).max(memory.0 / 400e6),
+            1.0,
+            "≤ 1.2 × small, < 400 MB",
+        ),
     ]);
     for (what, name, most, target) in [
         ("overrides of the last 24 h (middle)", "overrides", 1.0, "≤ DuckDB on the same segments"),

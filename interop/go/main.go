@@ -43,6 +43,7 @@ func main() {
 		run.checkTiles()
 		run.checkInclusion()
 		run.checkConsistency()
+		run.checkKept()
 	}
 	if run.failed > 0 {
 		os.Exit(1)

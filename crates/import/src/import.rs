@@ -146,7 +146,7 @@ impl<'m> Import<'m> {
     pub fn check(mut self, mut accept: impl FnMut(&Row) -> Result<(), String>) -> Result<Check, ImportError> {
         let mut refusals = Vec::new();
         let mut refused = 0;
-        while let Some(next) = self.next() {
+        for next in self.by_ref() {
             let refusal = match next {
                 Ok(row) => accept(&row).err().map(|reason| Refusal { number: row.number, line: row.line, reason }),
                 Err(ImportError::Row { number, line, reason }) => Some(Refusal { number, line, reason }),

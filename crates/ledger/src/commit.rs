@@ -67,8 +67,7 @@ impl Commit<'_> {
     /// Places all entries of a submission, or none: an error leaves the commit as it was.
     pub fn place(&mut self, submission: &Submission) -> Result<Vec<Placed>> {
         let recorder = submission.recorder.as_deref();
-        let keys: Vec<Option<Keys>> =
-            submission.drafts.iter().map(|draft| Keys::of_draft(draft, recorder)).collect();
+        let keys: Vec<Option<Keys>> = submission.drafts.iter().map(|draft| Keys::of_draft(draft, recorder)).collect();
         let places = self.find_places(submission, &keys)?;
         let mut placed: Vec<Placed> = Vec::with_capacity(places.len());
         for ((draft, keys), place) in submission.drafts.iter().zip(&keys).zip(places) {
@@ -90,7 +89,8 @@ impl Commit<'_> {
                 continue;
             };
             let place = self.find_place(draft, keys).map_err(|error| in_batch(error, position, submission))?;
-            let names = [keys.id.as_deref().map(|id| (Some(id), None)), keys.sequence.as_ref().map(|pair| (None, Some(pair)))];
+            let names =
+                [keys.id.as_deref().map(|id| (Some(id), None)), keys.sequence.as_ref().map(|pair| (None, Some(pair)))];
             let earlier = names.iter().flatten().find_map(|name| within.get(name).copied());
             places.push(match (place, earlier) {
                 (Place::New, Some(earlier)) => {
@@ -125,7 +125,11 @@ impl Commit<'_> {
     }
 
     fn check_same_draft(&self, one: &Draft, other: &Draft) -> Result<()> {
-        if one.content_digest() == other.content_digest() {
+        let same = match other.timestamp() {
+            Some(_) => one.content_digest() == other.content_digest(),
+            None => one.content_digest_without_timestamp() == other.content_digest_without_timestamp(),
+        };
+        if same {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Conflict, "its id or sequence is used twice in the batch, with different content"))

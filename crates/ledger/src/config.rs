@@ -55,8 +55,7 @@ impl Config {
     pub fn parse(text: &[u8]) -> Result<Self> {
         let damaged = |reason: String| Error::damaged(format!("ledger.toml: {reason}"));
         let text = std::str::from_utf8(text).map_err(|error| damaged(error.to_string()))?;
-        let file: ConfigFile =
-            toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
+        let file: ConfigFile = toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
         if file.format_version != FORMAT_VERSION {
             return Err(Error::invalid(format!(
                 "ledger.toml: format version {} is not {FORMAT_VERSION}, the one this program knows",
@@ -69,10 +68,7 @@ impl Config {
             created: file.created,
             segment_span: file.segment_span,
             retention_class: file.retention_class,
-            verifier_key: file
-                .verifier_key
-                .parse()
-                .map_err(|error| damaged(format!("verifier_key: {error}")))?,
+            verifier_key: file.verifier_key.parse().map_err(|error| damaged(format!("verifier_key: {error}")))?,
         })
     }
 }
@@ -82,7 +78,5 @@ pub fn check_span(span: u64) -> Result<()> {
     if span.is_power_of_two() && (256..=1 << 20).contains(&span) {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "segment span {span} is not 256 times a power of two between 256 and 1048576"
-    )))
+    Err(Error::invalid(format!("segment span {span} is not 256 times a power of two between 256 and 1048576")))
 }

@@ -1,6 +1,6 @@
 //! Making a ledger.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use counterfoil_entry::{Draft, Timestamp};
@@ -35,11 +35,7 @@ impl CreateOptions {
     /// The usual options for a ledger of this name. `Invalid` for a name with spaces, `+` or control characters.
     pub fn new(origin: &str) -> Result<Self> {
         let origin = Origin::new(origin).map_err(|error| Error::invalid(format!("origin {origin:?}: {error}")))?;
-        Ok(Self {
-            origin,
-            segment_span: DEFAULT_SEGMENT_SPAN,
-            retention_class: DEFAULT_RETENTION_CLASS.to_owned(),
-        })
+        Ok(Self { origin, segment_span: DEFAULT_SEGMENT_SPAN, retention_class: DEFAULT_RETENTION_CLASS.to_owned() })
     }
 }
 
@@ -57,7 +53,8 @@ pub(crate) fn prepare(path: &Path, create: &CreateOptions, open: &OpenOptions) -
     let layout = Layout::new(path);
     let disk = open.disk.clone();
     refuse_occupied(path, open)?;
-    let folders = [layout.root().to_owned(), layout.journals(), layout.segments(), layout.attachments(), layout.state()];
+    let folders =
+        [layout.root().to_owned(), layout.journals(), layout.segments(), layout.attachments(), layout.state()];
     for folder in &folders {
         disk.create_folder(folder).map_err(|error| Error::io(folder.display(), error))?;
     }
@@ -79,7 +76,8 @@ pub(crate) fn prepare(path: &Path, create: &CreateOptions, open: &OpenOptions) -
     let name = layout.relative(&path);
     let file = disk.create(&path, 0o644).and_then(|file| file.sync().map(|()| file));
     let file = file.map_err(|error| Error::io(&name, error))?;
-    for folder in &folders {
+    let parent = layout.root().parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for folder in folders.iter().map(PathBuf::as_path).chain([parent]) {
         disk.sync_folder(folder).map_err(|error| Error::io(folder.display(), error))?;
     }
     let folder = Folder { layout, config, disk, blocks: Arc::new(BlockCache::new(0)) };
@@ -146,9 +144,10 @@ fn refuse_occupied(path: &Path, open: &OpenOptions) -> Result<()> {
         Ok(names) if names.iter().any(|name| name == "ledger.toml") => {
             Err(Error::new(ErrorKind::Conflict, format!("{} is a ledger already", path.display())))
         }
-        Ok(names) if !names.is_empty() => {
-            Err(Error::new(ErrorKind::Conflict, format!("{} is not empty; a ledger needs its own folder", path.display())))
-        }
+        Ok(names) if !names.is_empty() => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{} is not empty; a ledger needs its own folder", path.display()),
+        )),
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path.display(), error)),
         _ => Ok(()),
     }

@@ -141,12 +141,7 @@ impl Disk for OsDisk {
     }
 
     fn create(&self, path: &Path, mode: u32) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)?;
         Ok(Arc::new(OsFile(file)))
     }
 

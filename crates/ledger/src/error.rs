@@ -74,11 +74,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// The same error with the one underneath.
@@ -129,6 +125,7 @@ impl Error {
             SegmentError::Block(_) | SegmentError::Fault(_) => ErrorKind::Tampered,
             SegmentError::Io(_) => ErrorKind::Unavailable,
             SegmentError::NoSuchRow { .. } => ErrorKind::NotFound,
+            SegmentError::NotAscending { .. } => ErrorKind::Invalid,
             SegmentError::NotAnEntry { .. } | SegmentError::TooManyRows { .. } => ErrorKind::Internal,
             SegmentError::Format(_) | SegmentError::Parquet(_) | SegmentError::Arrow(_) => ErrorKind::Damaged,
         };
@@ -144,9 +141,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn std::error::Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 

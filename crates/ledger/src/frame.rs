@@ -103,12 +103,13 @@ impl FrameHeader {
         if frame.len() as u64 != self.total_bytes() {
             return Err(FrameError::Truncated);
         }
-        if checksum(frame) == self.checksum {
-            Ok(())
-        } else {
-            Err(FrameError::Checksum)
-        }
+        if checksum(frame) == self.checksum { Ok(()) } else { Err(FrameError::Checksum) }
     }
+}
+
+/// Whether bytes are less than a header and could be the beginning of one.
+pub fn is_start(bytes: &[u8]) -> bool {
+    bytes.len() < HEADER_BYTES && bytes.iter().zip(&MAGIC).all(|(byte, magic)| byte == magic)
 }
 
 /// One entry's row in a frame's table.
@@ -133,17 +134,10 @@ pub fn table(header: &FrameHeader, bytes: &[u8]) -> Result<Vec<TableRow>, FrameE
     }
     let rows: Vec<TableRow> = rows
         .iter()
-        .map(|row| TableRow {
-            leaf: Hash(array(row, 0)),
-            length: u32::from_le_bytes(array(row, 32)),
-        })
+        .map(|row| TableRow { leaf: Hash(array(row, 0)), length: u32::from_le_bytes(array(row, 32)) })
         .collect();
     let entries: u64 = rows.iter().map(|row| u64::from(row.length)).sum();
-    if bytes.len() as u64 + entries == header.body_bytes {
-        Ok(rows)
-    } else {
-        Err(FrameError::Lengths)
-    }
+    if bytes.len() as u64 + entries == header.body_bytes { Ok(rows) } else { Err(FrameError::Lengths) }
 }
 
 /// Builds frames in buffers that are kept from frame to frame.

@@ -88,12 +88,7 @@ pub enum ScanEnd {
 impl Journal {
     /// A journal with no frames yet.
     pub fn new(first: u64, name: String, file: Arc<dyn DiskFile>) -> Self {
-        Self {
-            first,
-            name,
-            file,
-            content: RwLock::default(),
-        }
+        Self { first, name, file, content: RwLock::default() }
     }
 
     /// Reads the headers and tables of all frames; the entries' bytes are left alone.
@@ -156,9 +151,7 @@ impl Journal {
         let mut at = from;
         while at < to {
             let part = &mut buffer[..((to - at) as usize).min(1 << 16)];
-            self.file
-                .read_at(at, part)
-                .map_err(|error| Error::io(&self.name, error))?;
+            self.file.read_at(at, part).map_err(|error| Error::io(&self.name, error))?;
             if let Some(position) = part.iter().position(|byte| *byte != 0) {
                 return Ok(Some(at + position as u64));
             }
@@ -224,14 +217,8 @@ impl Journal {
     /// The frames with entries in a range of indices.
     pub fn frames(&self, range: Range<u64>) -> Vec<FramePlace> {
         let content = self.content.read().expect("no panic while held");
-        let start = content
-            .frames
-            .partition_point(|place| place.header.end() <= range.start);
-        content.frames[start..]
-            .iter()
-            .take_while(|place| place.header.first < range.end)
-            .copied()
-            .collect()
+        let start = content.frames.partition_point(|place| place.header.end() <= range.start);
+        content.frames[start..].iter().take_while(|place| place.header.first < range.end).copied().collect()
     }
 
     /// The leaf hash of an entry.
@@ -261,11 +248,7 @@ impl Journal {
         if begin < self.first || end > self.first + content.leaves.len() as u64 {
             return None;
         }
-        let (hashes, unit) = if level >= NODE_LEVEL {
-            (&content.nodes, NODE_LEVEL)
-        } else {
-            (&content.leaves, 0)
-        };
+        let (hashes, unit) = if level >= NODE_LEVEL { (&content.nodes, NODE_LEVEL) } else { (&content.leaves, 0) };
         let start = ((begin - self.first) >> unit) as usize;
         Some(subtree(&hashes[start..start + (1 << (level - unit))]))
     }
@@ -296,9 +279,7 @@ impl Journal {
         };
         let place = place.ok_or_else(|| Error::not_found(format!("there is no entry {index}")))?;
         let mut bytes = vec![0; place.length()];
-        self.file
-            .read_at(place.offset(), &mut bytes)
-            .map_err(|error| Error::io(&self.name, error))?;
+        self.file.read_at(place.offset(), &mut bytes).map_err(|error| Error::io(&self.name, error))?;
         Ok(bytes)
     }
 
@@ -310,9 +291,7 @@ impl Journal {
             let lengths = self.lengths(header.first..header.end());
             let bytes: usize = lengths.iter().sum();
             buffer.resize(bytes, 0);
-            self.file
-                .read_at(place.entries_offset(), &mut buffer)
-                .map_err(|error| Error::io(&self.name, error))?;
+            self.file.read_at(place.entries_offset(), &mut buffer).map_err(|error| Error::io(&self.name, error))?;
             let mut at = 0;
             for (index, length) in (header.first..).zip(lengths) {
                 if range.contains(&index) {
@@ -333,9 +312,7 @@ impl Journal {
     /// A frame's bytes, header included.
     pub fn frame_bytes(&self, place: &FramePlace) -> Result<Vec<u8>> {
         let mut bytes = vec![0; place.header.total_bytes() as usize];
-        self.file
-            .read_at(place.offset, &mut bytes)
-            .map_err(|error| Error::io(&self.name, error))?;
+        self.file.read_at(place.offset, &mut bytes).map_err(|error| Error::io(&self.name, error))?;
         Ok(bytes)
     }
 }

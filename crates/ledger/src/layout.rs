@@ -94,24 +94,21 @@ impl Layout {
 
     /// One of a segment's files.
     pub fn segment(&self, first: u64, file: SegmentFile) -> PathBuf {
-        self.segments()
-            .join(format!("{first:0DIGITS$}.{}", file.extension()))
+        self.segments().join(format!("{first:0DIGITS$}.{}", file.extension()))
     }
 
     /// A path as messages and findings print it: relative to the ledger's folder.
     pub fn relative(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root)
-            .unwrap_or(path)
-            .display()
-            .to_string()
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 }
 
-/// The index in a name such as `00000000000000262144.parquet`, when the name is exactly that.
+/// The index in a name such as `00000000000000262144.parquet`, when the name is exactly that. Segments and journal files
+/// start at multiples of 256, below 2^62.
 pub fn first_index(name: &str, extension: &str) -> Option<u64> {
     let digits = name.strip_suffix(extension)?.strip_suffix('.')?;
     if digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        digits.parse().ok()
+        digits.parse().ok().filter(|first: &u64| first.is_multiple_of(256) && *first < 1 << 62)
     } else {
         None
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use counterfoil_entry::{Draft, check_recorder};
+use counterfoil_entry::{Draft, OWN_PREFIX, check_recorder};
 use counterfoil_tlog::{CompactRange, LeafIndex, Signer};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use ed25519_dalek::VerifyingKey;
@@ -22,7 +22,7 @@ use crate::receipt::Receipt;
 use crate::recovery::{TornWrite, recover};
 use crate::registry::{Registration, Registry};
 use crate::sealer::Sealer;
-use crate::sequencer::{QUEUE_LENGTH, Request, SealJob, Sequencer, Shared};
+use crate::sequencer::{Request, SealJob, Sequencer, Shared};
 use crate::snapshot::{Folder, Head, Snapshot};
 use crate::sources::{Ranges, SourceName, Sources};
 use crate::status::Status;
@@ -154,13 +154,15 @@ impl Ledger {
 
     fn start(start: Start, open: &OpenOptions) -> Result<Self> {
         let shared = Arc::new(Shared::new(start.folder, open.clock.clone(), start.head));
-        let (requests, to_sequencer) = bounded(QUEUE_LENGTH);
+        let (requests, to_sequencer) = unbounded();
         let (jobs, to_sealer) = unbounded();
         let snapshot = shared.snapshot();
         let sealer = Sealer {
             shared: shared.clone(),
             requests: requests.clone(),
             sources: sealed_sources(&snapshot)?,
+            recorded: None,
+            sealed_journals: Vec::new(),
         };
         queue_unsealed(&shared, &snapshot, &jobs);
         let tail = TailCheck::start(snapshot)?;
@@ -232,19 +234,26 @@ impl Ledger {
                 submission.drafts.len()
             )));
         }
-        if submission.drafts.iter().any(|draft| draft.signature().is_some()) {
+        if !submission.own && submission.drafts.iter().any(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
+            return Err(Error::invalid("event types that begin with \"ledger.\" are the ledger's own; choose another"));
+        }
+        self.wait_for_sealer()?;
+        let signed = submission.drafts.iter().any(|draft| draft.signature().is_some());
+        let unchanged = signed.then(|| self.registry.unchanged());
+        if signed {
             let snapshot = self.snapshot();
             submission.drafts.iter().try_for_each(|draft| self.registry.check(draft, &snapshot))?;
         }
-        self.wait_for_sealer()?;
         let (reply, answer) = bounded(1);
         self.ask(Request::Append { submission, reply })?;
+        drop(unchanged);
         answer.recv().map_err(|_| self.ended())?
     }
 
     /// Registers the key of a client that signs its entries, for these actors (none means any).
     pub fn register_key(&self, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
         let registration = Registration { key, actors };
+        let _changing = self.registry.changing();
         let receipts = self.append_own(vec![registration.draft()])?;
         self.registry.forget(&registration.key_id());
         Ok(receipts[0].clone())
@@ -253,6 +262,7 @@ impl Ledger {
     /// Revokes a client's key: entries that it signs are `Denied` from now on. `NotFound` for a key that is not
     /// registered.
     pub fn revoke_key(&self, key_id: &str) -> Result<Receipt> {
+        let _changing = self.registry.changing();
         if crate::registry::current(&self.snapshot(), key_id)?.is_none() {
             return Err(Error::not_found(format!("key {key_id} is not registered")));
         }
@@ -308,12 +318,14 @@ impl Ledger {
         let sealed = self.publish().and_then(|()| self.wait_until_sealed());
         *self.shared.closing.lock().expect("no panic while held") = true;
         self.shared.closed.notify_all();
+        let _ = self.requests.send(Request::EndSealing);
+        let sealer = threads.sealer.join();
         let (reply, answer) = bounded(1);
         let closed = match self.requests.send(Request::Close { reply }) {
             Ok(()) => answer.recv().unwrap_or_else(|_| Err(self.ended())),
             Err(_) => Err(self.ended()),
         };
-        let joined = threads.sequencer.join().and(threads.sealer.join());
+        let joined = sealer.and(threads.sequencer.join());
         joined.map_err(|_| Error::new(ErrorKind::Internal, "a thread of the ledger panicked"))?;
         sealed.and(closed)
     }
@@ -327,8 +339,7 @@ impl Ledger {
             if let Some(fault) = self.shared.sealing_fault.lock().expect("no panic while held").clone() {
                 return Err(Error::unavailable(format!("sealing fails, so the journal takes no more: {fault}")));
             }
-            waiting =
-                self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
+            waiting = self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
         }
         Ok(())
     }
@@ -342,8 +353,7 @@ impl Ledger {
             if let Some(fault) = self.shared.sealing_fault.lock().expect("no panic while held").clone() {
                 return Err(fault);
             }
-            waiting =
-                self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
+            waiting = self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
         }
         Ok(())
     }
@@ -417,9 +427,9 @@ fn tree_at(folder: &Arc<Folder>, head: &Head, sealed_size: u64, end: u64) -> Res
 fn check_last_frame(head: &Head) -> Result<i64> {
     let newest = head.journals.iter().rev().find_map(|journal| Some((journal, journal.last_frame()?)));
     match newest {
-        Some((journal, place)) if place.header.end() == head.size && place.header.root != head.root => {
-            Err(Error::tampered(format!("{}: its entries do not have the root that its last frame names", journal.name)))
-        }
+        Some((journal, place)) if place.header.end() == head.size && place.header.root != head.root => Err(
+            Error::tampered(format!("{}: its entries do not have the root that its last frame names", journal.name)),
+        ),
         Some((_, place)) => Ok(place.header.time_micros),
         None => Ok(i64::MIN),
     }
@@ -450,4 +460,3 @@ fn queue_unsealed(shared: &Shared, snapshot: &Snapshot, jobs: &Sender<SealJob>) 
         }
     }
 }
-

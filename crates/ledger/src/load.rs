@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil_segment::blocks::BlockCache;
-use counterfoil_tlog::{Checkpoint, EMPTY_ROOT, OpenedCheckpoint, TreeSize};
+use counterfoil_tlog::{Checkpoint, EMPTY_ROOT, OpenedCheckpoint, TreeSize, leaf_hash};
 
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::journal::{Journal, ScanEnd};
 use crate::layout::{Layout, SegmentFile, first_index};
 use crate::own::SealedFacts;
@@ -39,7 +39,7 @@ pub(crate) struct Loaded {
     pub journals: Vec<Arc<Journal>>,
     /// How reading the last journal file ended.
     pub end: ScanEnd,
-    /// A last journal file that a crash left before it was in use.
+    /// A last journal file that holds nothing new: a crash may have come before it was durable, so it is made again.
     pub unused_roll: Option<u64>,
     /// Journal files whose entries are all in sealed segments.
     pub sealed_journals: Vec<u64>,
@@ -62,7 +62,10 @@ pub(crate) fn open_folder(path: &Path, disk: Arc<dyn Disk>) -> Result<Arc<Folder
 /// Reads `checkpoint` and checks the ledger's signature on it.
 pub(crate) fn read_checkpoint(folder: &Folder) -> Result<(OpenedCheckpoint, Arc<str>)> {
     let path = folder.layout.checkpoint();
-    let bytes = folder.disk.read(&path).map_err(|error| Error::io("checkpoint", error))?;
+    let bytes = folder.disk.read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::damaged("checkpoint: it is missing"),
+        _ => Error::io("checkpoint", error),
+    })?;
     let key = std::slice::from_ref(&folder.config.verifier_key);
     let opened = Checkpoint::open(&bytes, &folder.config.origin, key, &[]);
     let opened = opened.map_err(|error| Error::tampered(format!("checkpoint: {error}")).because(error))?;
@@ -140,7 +143,9 @@ impl Loaded {
 fn list_segments(folder: &Folder) -> Result<Vec<Arc<Sealed>>> {
     let (firsts, partial) = segment_firsts(folder)?;
     if let Some(first) = partial.iter().find(|first| firsts.last().is_some_and(|newest| *first < newest)) {
-        return Err(Error::damaged(format!("segments: the segment that starts at {first} lacks one of its three files")));
+        return Err(Error::damaged(format!(
+            "segments: the segment that starts at {first} lacks one of its three files"
+        )));
     }
     let mut segments = Vec::with_capacity(firsts.len());
     for (position, first) in firsts.iter().enumerate() {
@@ -172,13 +177,15 @@ pub(crate) fn segment_firsts(folder: &Folder) -> Result<(Vec<u64>, Vec<u64>)> {
     Ok((firsts(whole), firsts(partial)))
 }
 
-/// Whether an entry below `limit` seals this newest segment; it can only stand in the journal.
+/// Whether an entry below `limit` seals this newest segment; it can only stand in the journal. The last frame may be torn
+/// or just being written, so only bytes that have their leaf hash count.
 fn is_sealed(journals: &[Arc<Journal>], newest: &Sealed, limit: u64) -> Result<bool> {
     let mut sealed = Ok(false);
     for journal in journals {
         for place in journal.frames(newest.end()..limit).iter().filter(|place| place.header.own) {
             journal.for_each(place.header.first..place.header.end(), &mut |index, bytes| {
-                match (index < limit).then(|| SealedFacts::read(bytes)) {
+                let whole = index < limit && journal.leaf(index) == Some(leaf_hash(bytes));
+                match whole.then(|| SealedFacts::read(bytes)) {
                     Some(Ok(Some(facts))) if facts.first == newest.first => sealed = Ok(true),
                     Some(Err(error)) => sealed = Err(error),
                     _ => {}
@@ -224,7 +231,7 @@ impl JournalList {
     fn add(&mut self, journal: Journal, end: ScanEnd, last: bool, published: u64) -> Result<()> {
         if let Some(previous) = self.files.last() {
             let continues = journal.first >= previous.first && journal.first <= previous.end();
-            if continues && journal.end() < previous.end() && last && published <= previous.end() {
+            if continues && journal.end() <= previous.end() && last && published <= previous.end() {
                 self.unused_roll = Some(journal.first);
                 return Ok(());
             }
@@ -270,9 +277,6 @@ fn scan(folder: &Folder, first: u64) -> Result<(Journal, ScanEnd)> {
         _ => Err(error),
     });
     let file = file.map_err(|error| Error::io(&name, error))?;
-    if !first.is_multiple_of(1 << crate::journal::NODE_LEVEL) {
-        return Err(Error::new(ErrorKind::Damaged, format!("{name}: it does not start at a multiple of 256")));
-    }
     let journal = Journal::new(first, name, file);
     let end = journal.scan()?;
     Ok((journal, end))

@@ -86,12 +86,8 @@ impl SealedFacts {
             let context = FileContext { length: digest.length, block_root: digest.block_root.to_string() };
             (file.extension().to_owned(), context)
         });
-        let context = SealedContext {
-            first: self.first,
-            count: self.count,
-            root: self.root.to_string(),
-            files: files.collect(),
-        };
+        let context =
+            SealedContext { first: self.first, count: self.count, root: self.root.to_string(), files: files.collect() };
         let context = serde_json::to_value(context).expect("plain values are JSON");
         draft(SEALED, &format!("segment/{}", self.first), "segment", &context)
     }

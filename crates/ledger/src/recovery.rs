@@ -61,13 +61,7 @@ fn repair(folder: &Folder, loaded: &Loaded) -> Result<Option<TornWrite>> {
 }
 
 /// Keeps the bytes of a torn frame in a side file and clears its place. Refuses anything that is not torn.
-fn set_aside(
-    folder: &Folder,
-    journal: &Journal,
-    offset: u64,
-    error: &FrameError,
-    published: u64,
-) -> Result<TornWrite> {
+fn set_aside(folder: &Folder, journal: &Journal, offset: u64, error: &FrameError, published: u64) -> Result<TornWrite> {
     let file = journal.file();
     let length = file.len();
     let end = last_nonzero(file.as_ref(), offset, length).map_err(|error| Error::io(&journal.name, error))?;
@@ -110,7 +104,7 @@ fn frame_length(bytes: &[u8]) -> Option<u64> {
 
 /// Whether bytes that end in the last one that is not zero are a write of which a part never arrived.
 fn is_torn(bytes: &[u8], offset: u64, length: Option<u64>) -> bool {
-    let cut_short = bytes.is_empty() || length.is_some_and(|length| (bytes.len() as u64) < length);
+    let cut_short = crate::frame::is_start(bytes) || length.is_some_and(|length| (bytes.len() as u64) < length);
     let lead = (SECTOR_BYTES - (offset as usize % SECTOR_BYTES)) % SECTOR_BYTES;
     let (first, rest) = bytes.split_at(lead.min(bytes.len()));
     let zero = |sector: &[u8]| !sector.is_empty() && sector.iter().all(|byte| *byte == 0);
@@ -135,7 +129,8 @@ fn last_nonzero(file: &dyn DiskFile, from: u64, to: u64) -> std::io::Result<u64>
     Ok(from)
 }
 
-/// Removes what a crash left between two steps: temporary files, part of a segment, journals that are sealed.
+/// Removes what a crash left between two steps: temporary files, part of a segment, journals that are sealed. Names that
+/// a killed writer left are durable afterwards, and so is their removal.
 fn remove_leftovers(folder: &Folder, loaded: &Loaded) -> Result<()> {
     let layout = &folder.layout;
     let mut leftovers = Vec::new();
@@ -154,6 +149,9 @@ fn remove_leftovers(folder: &Folder, loaded: &Loaded) -> Result<()> {
             }
             _ => {}
         }
+    }
+    for parent in [layout.segments(), layout.journals(), layout.root().to_owned()] {
+        folder.disk.sync_folder(&parent).map_err(|error| Error::io(layout.relative(&parent), error))?;
     }
     Ok(())
 }

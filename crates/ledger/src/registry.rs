@@ -1,7 +1,7 @@
 //! The keys of clients that sign their entries, as the ledger's own entries register and revoke them.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use counterfoil_entry::{Draft, Fields, signature};
 use ed25519_dalek::VerifyingKey;
@@ -76,12 +76,25 @@ pub(crate) fn current(snapshot: &Snapshot, key_id: &str) -> Result<Option<Regist
 
 /// Registrations that have been looked up. Only the ledger's own acts change them, and those clear it.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(Mutex<HashMap<String, Option<Registration>>>);
+pub(crate) struct Registry {
+    kept: Mutex<HashMap<String, Option<Registration>>>,
+    changes: RwLock<()>,
+}
 
 /// The most keys that are kept.
 const MAX_KEPT: usize = 4_096;
 
 impl Registry {
+    /// Keeps all registrations as they are from the check of an entry until the entry has its place in the queue.
+    pub fn unchanged(&self) -> RwLockReadGuard<'_, ()> {
+        self.changes.read().expect("no panic while held")
+    }
+
+    /// Held from before a registration changes until the change is recorded and [forgotten](Self::forget).
+    pub fn changing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.changes.write().expect("no panic while held")
+    }
+
     /// Refuses a submission whose signature does not hold, or whose key may not sign for its actor.
     pub fn check(&self, draft: &Draft, snapshot: &Snapshot) -> Result<()> {
         let Some(found) = draft.signature() else { return Ok(()) };
@@ -100,15 +113,15 @@ impl Registry {
 
     /// Forgets what was looked up of a key.
     pub fn forget(&self, key_id: &str) {
-        self.0.lock().expect("no panic while held").remove(key_id);
+        self.kept.lock().expect("no panic while held").remove(key_id);
     }
 
     fn find(&self, key_id: &str, snapshot: &Snapshot) -> Result<Option<Registration>> {
-        if let Some(known) = self.0.lock().expect("no panic while held").get(key_id) {
+        if let Some(known) = self.kept.lock().expect("no panic while held").get(key_id) {
             return Ok(known.clone());
         }
         let found = current(snapshot, key_id)?;
-        let mut kept = self.0.lock().expect("no panic while held");
+        let mut kept = self.kept.lock().expect("no panic while held");
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }

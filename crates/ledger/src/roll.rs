@@ -21,7 +21,8 @@ pub(crate) fn start(snapshot: &Snapshot, old: &Journal, boundary: u64) -> Result
         .and_then(|()| folder.disk.sync_folder(&folder.layout.journals()).map_err(|error| Error::io(&name, error)));
     match carried {
         Ok(()) => Ok(new),
-        Err(error) => match folder.disk.remove(&path) {
+        Err(error) => match folder.disk.remove(&path).and_then(|()| folder.disk.sync_folder(&folder.layout.journals()))
+        {
             Ok(()) => Err(error),
             Err(_) => Err(Error::new(ErrorKind::Poisoned, format!("{name}: it is half made: {error}")).because(error)),
         },

@@ -23,8 +23,9 @@ use crate::snapshot::Snapshot;
 use crate::sources::{SourceName, Sources};
 use crate::tiles::{LevelHashes, SealedEntry, Trailer, segment_root};
 
-/// How long a failed sealing waits before it is tried again.
-const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// How long a failed sealing waits before it is tried again: twice as long each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The sealer's own state.
 pub(crate) struct Sealer {
@@ -32,6 +33,10 @@ pub(crate) struct Sealer {
     pub requests: Sender<Request>,
     /// What was seen of every source up to the end of the newest segment.
     pub sources: Sources,
+    /// First index of the newest segment whose `ledger.sealed` entry is durable.
+    pub recorded: Option<u64>,
+    /// Journal files whose entries are all in segments.
+    pub sealed_journals: Vec<Arc<Journal>>,
 }
 
 /// The bytes of a segment's three files.
@@ -45,15 +50,17 @@ impl Sealer {
     /// Seals what it is given until nobody can give any more. A failure is kept where `status` shows it, and tried again.
     pub fn run(mut self, jobs: &Receiver<SealJob>) {
         while let Ok(job) = jobs.recv() {
+            let mut pause = FIRST_PAUSE;
             while let Err(error) = self.seal(&job) {
                 if error.kind == ErrorKind::Closed || self.shared.poison().is_some() {
                     return;
                 }
                 *self.shared.sealing_fault.lock().expect("no panic while held") = Some(error);
                 self.shared.waiting_changed.notify_all();
-                if self.wait_or_closed() {
+                if self.wait_or_closed(pause) {
                     return;
                 }
+                pause = (2 * pause).min(LONGEST_PAUSE);
             }
             *self.shared.sealing_fault.lock().expect("no panic while held") = None;
             *self.shared.waiting.lock().expect("no panic while held") -= job.range.end - job.range.start;
@@ -62,39 +69,27 @@ impl Sealer {
     }
 
     /// Waits before the next try; true when the ledger was closed meanwhile.
-    fn wait_or_closed(&self) -> bool {
+    fn wait_or_closed(&self, pause: Duration) -> bool {
         let closing = self.shared.closing.lock().expect("no panic while held");
-        let waited = self.shared.closed.wait_timeout_while(closing, RETRY_PAUSE, |closing| !*closing);
+        let waited = self.shared.closed.wait_timeout_while(closing, pause, |closing| !*closing);
         *waited.expect("no panic while held").0
     }
 
+    /// Takes the steps that are still to be done; one that was done is not done again when a later one failed.
     fn seal(&mut self, job: &SealJob) -> Result<()> {
         let snapshot = self.shared.snapshot();
-        let mut sources = self.sources.clone();
-        let facts = if self.files_exist(job.range.start) {
-            self.collect_sources(job, &mut sources)?;
-            self.check_files(job)?
-        } else {
-            let files = self.build(&snapshot, job, &mut sources)?;
-            self.write(job, &files)?
-        };
-        self.record(&facts)?;
-        self.sources = sources;
-        self.drop_journals(self.install(job)?)
-    }
-
-    fn files_exist(&self, first: u64) -> bool {
-        let folder = &self.shared.folder;
-        SegmentFile::ALL.into_iter().all(|file| folder.disk.open(&folder.layout.segment(first, file)).is_ok())
-    }
-
-    fn collect_sources(&self, job: &SealJob, sources: &mut Sources) -> Result<()> {
-        let mut fault = None;
-        job.journal.for_each(job.range.clone(), &mut |_, bytes| match Fields::split(bytes) {
-            Ok(fields) => note_source(&fields, sources),
-            Err(error) => fault = Some(error),
-        })?;
-        fault.map_or(Ok(()), |error| Err(error.into()))
+        if snapshot.sealed_size() < job.range.end {
+            if self.recorded != Some(job.range.start) {
+                let mut sources = self.sources.clone();
+                let files = self.build(&snapshot, job, &mut sources)?;
+                let facts = self.write(job, &files)?;
+                self.record(&facts)?;
+                self.recorded = Some(job.range.start);
+                self.sources = sources;
+            }
+            self.sealed_journals.extend(self.install(job)?);
+        }
+        self.drop_journals()
     }
 
     /// Builds the three files in memory.
@@ -109,16 +104,14 @@ impl Sealer {
             if fault.is_some() {
                 return;
             }
-            if leaf_hash(bytes) != leaves[(index - range.start) as usize] {
-                fault = Some(Error::tampered(format!("{}: entry {index} is not the one that was hashed", journal.name)));
-            } else if let Err(error) = writer.push(bytes) {
-                fault = Some(Error::segment(&journal.name, error));
-            } else if let Ok(fields) = Fields::split(bytes) {
+            let pushed = Fields::split(bytes).map_err(Error::from).and_then(|fields| {
                 note_source(&fields, sources);
                 if fields.event_type == SEALED {
                     sealed.push(SealedEntry { index, canonical: bytes.to_vec() });
                 }
-            }
+                writer.push_fields(&fields, bytes.len()).map_err(|error| Error::segment(&journal.name, error))
+            });
+            fault = pushed.err();
         })?;
         if let Some(fault) = fault {
             return Err(fault);
@@ -136,7 +129,8 @@ impl Sealer {
         Ok(Files { parquet: written.parquet, tiles, index: written.index })
     }
 
-    /// Writes the files under temporary names, reads them back, compares, and only then gives them their names.
+    /// Writes the files under temporary names, reads them back, compares, and only then gives them their names. Files that
+    /// a crash left unsealed are replaced: nobody vouches for them.
     fn write(&self, job: &SealJob, files: &Files) -> Result<SealedFacts> {
         let folder = &self.shared.folder;
         let contents = [&files.parquet, &files.tiles, &files.index];
@@ -177,31 +171,6 @@ impl Sealer {
         path.into()
     }
 
-    /// Checks the files that a crash left before they were sealed, every leaf of them.
-    fn check_files(&self, job: &SealJob) -> Result<SealedFacts> {
-        let folder = &self.shared.folder;
-        let mut digests = Vec::with_capacity(3);
-        for file in SegmentFile::ALL {
-            let path = folder.layout.segment(job.range.start, file);
-            let bytes = folder.disk.read(&path).map_err(|error| Error::io(folder.layout.relative(&path), error))?;
-            digests.push(FileDigest::of(&BlockHashes::of(&bytes)));
-        }
-        let path = folder.layout.segment(job.range.start, SegmentFile::Parquet);
-        let name = folder.layout.relative(&path);
-        let bytes = folder.disk.read(&path).map_err(|error| Error::io(&name, error))?;
-        let segment = Segment::open(Arc::new(bytes) as Arc<dyn ReadAt>).map_err(|error| Error::segment(&name, error))?;
-        if segment.meta().count != job.range.end - job.range.start {
-            return Err(Error::damaged(format!("{name}: it does not hold the span that is to be sealed")));
-        }
-        check_leaves(&segment, &job.journal, &job.range)?;
-        Ok(SealedFacts {
-            first: job.range.start,
-            count: segment.meta().count,
-            root: segment.meta().root,
-            files: digests.try_into().expect("three files"),
-        })
-    }
-
     fn record(&self, facts: &SealedFacts) -> Result<()> {
         let (reply, answer) = bounded(1);
         let submission = Submission { drafts: vec![facts.draft()], recorder: None, own: true };
@@ -220,13 +189,19 @@ impl Sealer {
         self.requests.send(request).map_err(|_| closed())
     }
 
-    fn drop_journals(&self, journals: Vec<Arc<Journal>>) -> Result<()> {
+    fn drop_journals(&mut self) -> Result<()> {
         let folder = &self.shared.folder;
-        for journal in journals {
-            let path = folder.layout.journal(journal.first);
-            folder.disk.remove(&path).map_err(|error| Error::io(&journal.name, error))?;
+        for journal in &self.sealed_journals {
+            match folder.disk.remove(&folder.layout.journal(journal.first)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(&journal.name, error));
+                }
+                _ => {}
+            }
         }
-        folder.disk.sync_folder(&folder.layout.journals()).map_err(|error| Error::io("journal", error))
+        folder.disk.sync_folder(&folder.layout.journals()).map_err(|error| Error::io("journal", error))?;
+        self.sealed_journals.clear();
+        Ok(())
     }
 }
 
@@ -265,9 +240,10 @@ fn check_leaves(segment: &Segment, journal: &Journal, range: &Range<u64>) -> Res
     let faults = faults.map_err(|error| Error::segment(format!("segment {}", range.start), error))?;
     match (wrong, faults.first()) {
         (None, None) => Ok(()),
-        (Some(index), _) => {
-            Err(Error::new(ErrorKind::Internal, format!("entry {index} is another one when it is read from its segment")))
-        }
+        (Some(index), _) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("entry {index} is another one when it is read from its segment"),
+        )),
         (None, Some(fault)) => Err(Error::new(ErrorKind::Internal, format!("segment {}: {fault}", range.start))),
     }
 }

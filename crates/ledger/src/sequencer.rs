@@ -14,11 +14,9 @@ use crate::frame::{FrameBuilder, FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES, MAX
 use crate::journal::{FramePlace, Journal};
 use crate::receipt::Receipt;
 use crate::sealed::Sealed;
-use crate::tail_check::TailCheck;
 use crate::snapshot::{Folder, Head, Snapshot};
+use crate::tail_check::TailCheck;
 
-/// The most requests that wait for the sequencer; callers beyond wait in line.
-pub(crate) const QUEUE_LENGTH: usize = 1_024;
 /// A journal file grows by this much at a time, so that most syncs find their space allocated.
 const ALLOCATION_STEP_BYTES: u64 = 16 << 20;
 /// A commit takes no further submission beyond this.
@@ -82,15 +80,29 @@ impl Shared {
 /// What the sequencer is asked for.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Append { submission: Submission, reply: Sender<Result<Vec<Receipt>>> },
+    Append {
+        submission: Submission,
+        reply: Sender<Result<Vec<Receipt>>>,
+    },
     /// Start a new journal file at the last multiple of 256, so that everything before can be sealed.
-    Roll { reply: Sender<Result<()>> },
+    Roll {
+        reply: Sender<Result<()>>,
+    },
     /// A segment is sealed: publish it, and the checkpoint that covers its entry; answers the journals to drop.
-    Install { segment: Arc<Sealed>, reply: Sender<Result<Vec<Arc<Journal>>>> },
+    Install {
+        segment: Arc<Sealed>,
+        reply: Sender<Result<Vec<Arc<Journal>>>>,
+    },
+    /// Give the sealer nothing more, so that it ends when it is done.
+    EndSealing,
     /// Write `checkpoint` now.
-    Publish { reply: Sender<Result<()>> },
+    Publish {
+        reply: Sender<Result<()>>,
+    },
     /// Write `checkpoint`, trim the journal and end.
-    Close { reply: Sender<Result<()>> },
+    Close {
+        reply: Sender<Result<()>>,
+    },
 }
 
 /// A journal file that can be sealed up to an index.
@@ -108,7 +120,7 @@ pub(crate) struct Sequencer {
     pub seen: TailCheck,
     pub journal: Arc<Journal>,
     pub last_time: i64,
-    pub jobs: Sender<SealJob>,
+    pub jobs: Option<Sender<SealJob>>,
     builder: FrameBuilder,
     offset: u64,
     last_monotonic: Option<Duration>,
@@ -139,7 +151,7 @@ impl Sequencer {
             seen,
             journal,
             last_time,
-            jobs,
+            jobs: Some(jobs),
             builder: FrameBuilder::default(),
             last_monotonic: None,
             unpublished_since: None,
@@ -166,6 +178,7 @@ impl Sequencer {
                 }
                 Request::Roll { reply } => drop(reply.send(self.roll_early())),
                 Request::Install { segment, reply } => drop(reply.send(self.install(segment))),
+                Request::EndSealing => self.jobs = None,
                 Request::Publish { reply } => drop(reply.send(self.publish())),
                 Request::Close { reply } => {
                     let _ = reply.send(self.close());
@@ -233,8 +246,7 @@ impl Sequencer {
             tree: self.tree.clone(),
             nodes: Vec::new(),
         };
-        let placed: Vec<Result<Vec<Placed>>> =
-            batch.iter().map(|waiting| commit.place(&waiting.submission)).collect();
+        let placed: Vec<Result<Vec<Placed>>> = batch.iter().map(|waiting| commit.place(&waiting.submission)).collect();
         let (tree, nodes) = (commit.tree, commit.nodes);
         let checkpoint = if tree.end() == self.tree.end() {
             before.head.checkpoint.clone()
@@ -295,7 +307,8 @@ impl Sequencer {
         }
         let length = needed.next_multiple_of(ALLOCATION_STEP_BYTES);
         file.allocate(length).or_else(|_| file.allocate(needed)).map_err(|error| {
-            Error::unavailable(format!("{}: no space for {bytes} more bytes: {error}", self.journal.name)).because(error)
+            Error::unavailable(format!("{}: no space for {bytes} more bytes: {error}", self.journal.name))
+                .because(error)
         })
     }
 
@@ -345,8 +358,11 @@ impl Sequencer {
     /// Starts the journal file of `boundary`, carries over the entries from there on, and hands the rest to the sealer.
     fn roll(&mut self, boundary: u64) -> Result<()> {
         let old = self.journal.clone();
-        let new = crate::roll::start(&self.shared.snapshot(), &old, boundary)
-            .inspect_err(|error| if error.kind == ErrorKind::Poisoned { self.shared.set_poison(error.clone()) })?;
+        let new = crate::roll::start(&self.shared.snapshot(), &old, boundary).inspect_err(|error| {
+            if error.kind == ErrorKind::Poisoned {
+                self.shared.set_poison(error.clone())
+            }
+        })?;
         let new = Arc::new(new);
         self.offset = new.end_offset();
         self.journal = new.clone();
@@ -359,7 +375,7 @@ impl Sequencer {
             let end = ((start / span + 1) * span).min(boundary);
             *self.shared.waiting.lock().expect("no panic while held") += end - start;
             let job = SealJob { journal: old.clone(), range: start..end };
-            if self.jobs.send(job).is_err() {
+            if !self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()) {
                 return Err(Error::new(ErrorKind::Closed, "the sealer has ended"));
             }
             start = end;
@@ -377,7 +393,7 @@ impl Sequencer {
             dropped = head.journals[..kept].to_vec();
             head.journals = head.journals[kept..].into();
         });
-        if let Ok(Some(seen)) = self.seen.get(false) {
+        if let Some(seen) = self.seen.get(false).inspect_err(|error| self.shared.set_poison(error.clone()))? {
             seen.forget_before(sealed_size, self.tree.end().0);
         }
         Ok(dropped)
@@ -403,9 +419,7 @@ impl Sequencer {
     fn close(&mut self) -> Result<()> {
         self.publish()?;
         let file = self.journal.file();
-        file.truncate(self.offset)
-            .and_then(|()| file.sync())
-            .map_err(|error| Error::io(&self.journal.name, error))
+        file.truncate(self.offset).and_then(|()| file.sync()).map_err(|error| Error::io(&self.journal.name, error))
     }
 }
 

@@ -149,7 +149,8 @@ impl Snapshot {
         let root = if size.0 == self.head.size { self.head.root } else { counterfoil_tlog::root(self, size)? };
         let leaf = self.node(0, index.0)?;
         let holds = counterfoil_tlog::verify_inclusion(&leaf, index, size, &proof, &root);
-        holds.map_err(|error| Error::tampered(format!("the stored hashes do not prove entry {index}")).because(error))?;
+        holds
+            .map_err(|error| Error::tampered(format!("the stored hashes do not prove entry {index}")).because(error))?;
         Ok(proof)
     }
 
@@ -267,13 +268,8 @@ impl Snapshot {
     fn check_leaf(&self, index: u64, canonical: &[u8]) -> Result<()> {
         let proof = self.prove_inclusion(index, self.size())?;
         let leaf = counterfoil_tlog::leaf_hash(canonical);
-        let holds = counterfoil_tlog::verify_inclusion(
-            &leaf,
-            LeafIndex(index),
-            TreeSize(self.size()),
-            &proof,
-            &self.head.root,
-        );
+        let holds =
+            counterfoil_tlog::verify_inclusion(&leaf, LeafIndex(index), TreeSize(self.size()), &proof, &self.head.root);
         holds.map_err(|error| {
             Error::tampered(format!("entry {index}, which seals a segment, is not in the tree")).because(error)
         })

@@ -138,11 +138,7 @@ impl Trailer {
             let canonical = rest.split_off(..length)?.to_vec();
             sealed.push(SealedEntry { index, canonical });
         }
-        rest.is_empty().then_some(Self {
-            parquet,
-            index,
-            sealed,
-        })
+        rest.is_empty().then_some(Self { parquet, index, sealed })
     }
 }
 
@@ -184,9 +180,7 @@ impl Tiles {
         if fixed[..8] != MAGIC {
             return Err(damaged("it does not start with CFTILES1"));
         }
-        let number = |bytes: &[u8], at: usize| {
-            u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-        };
+        let number = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         let (first, count) = (number(&fixed, 8), number(&fixed, 16));
         let level_count = number(&fixed, 24);
         if level_count == 0 || level_count > MAX_LEVELS as u64 {
@@ -196,11 +190,7 @@ impl Tiles {
         read(FIXED_BYTES as u64, &mut table)?;
         let levels: Vec<Level> = table
             .chunks_exact(LEVEL_BYTES)
-            .map(|row| Level {
-                start: number(row, 0),
-                count: number(row, 8),
-                offset: number(row, 16),
-            })
+            .map(|row| Level { start: number(row, 0), count: number(row, 8), offset: number(row, 16) })
             .collect();
         let mut offset = (FIXED_BYTES + table.len()) as u64;
         for level in &levels {
@@ -213,20 +203,15 @@ impl Tiles {
         if (levels[0].start, levels[0].count) != (first, count) {
             return Err(damaged("its leaves are not its span"));
         }
-        Ok(Self {
-            file,
-            name,
-            first,
-            count,
-            levels,
-        })
+        Ok(Self { file, name, first, count, levels })
     }
 
     /// The hashes of a tile level from `start`, `count` of them.
     pub fn hashes(&self, level: u8, start: u64, count: u64) -> Result<Vec<Hash>> {
-        let place = self.levels.get(usize::from(level)).filter(|place| {
-            start >= place.start && start - place.start + count <= place.count
-        });
+        let place = self
+            .levels
+            .get(usize::from(level))
+            .filter(|place| start >= place.start && start - place.start + count <= place.count);
         let place = place.ok_or_else(|| {
             Error::damaged(format!("{}: it lacks hashes {start}+{count} of level {level}", self.name))
         })?;
@@ -248,9 +233,7 @@ impl Tiles {
             return Err(malformed());
         }
         let mut bytes = vec![0; length as usize];
-        self.file
-            .read_at(start, &mut bytes)
-            .map_err(|error| Error::io(&self.name, error))?;
+        self.file.read_at(start, &mut bytes).map_err(|error| Error::io(&self.name, error))?;
         Trailer::parse(&bytes).ok_or_else(malformed)
     }
 }

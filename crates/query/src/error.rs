@@ -22,6 +22,10 @@ pub(crate) fn translate(error: &DataFusionError, sql: &str) -> Error {
         }
         DataFusionError::Context(_, inner) => translate(inner, sql),
         DataFusionError::Shared(inner) => translate(inner, sql),
+        // A syntax error says its place itself.
+        DataFusionError::Diagnostic(_, inner) if matches!(inner.as_ref(), DataFusionError::SQL(..)) => {
+            translate(inner, sql)
+        }
         DataFusionError::Diagnostic(place, inner) => located(translate(inner, sql), place, sql),
         DataFusionError::Collection(errors) if !errors.is_empty() => translate(&errors[0], sql),
         DataFusionError::SQL(error, _) => syntax(&error.to_string(), sql),
@@ -36,9 +40,7 @@ pub(crate) fn translate(error: &DataFusionError, sql: &str) -> Error {
         DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
             Error::new(ErrorKind::Invalid, message.clone())
         }
-        DataFusionError::NotImplemented(message) => {
-            Error::new(ErrorKind::Invalid, format!("not supported: {message}"))
-        }
+        DataFusionError::NotImplemented(message) => Error::new(ErrorKind::Invalid, format!("not supported: {message}")),
         other => Error::new(ErrorKind::Internal, other.strip_backtrace()),
     }
 }
@@ -59,10 +61,9 @@ pub(crate) fn refused(what: &str) -> Error {
 
 fn pointed(sql: &str, line: u64, column: u64, message: &str) -> String {
     let place = format!("line {line}, column {column}: {message}");
-    let (Some(row), Ok(before)) = (
-        sql.lines().nth((line as usize).wrapping_sub(1)),
-        usize::try_from(column.saturating_sub(1)),
-    ) else {
+    let (Some(row), Ok(before)) =
+        (sql.lines().nth((line as usize).wrapping_sub(1)), usize::try_from(column.saturating_sub(1)))
+    else {
         return place;
     };
     // A window of a long line, so that the mark stays on the screen.
@@ -73,9 +74,7 @@ fn pointed(sql: &str, line: u64, column: u64, message: &str) -> String {
 
 fn located(error: Error, diagnostic: &Diagnostic, sql: &str) -> Error {
     match diagnostic.span {
-        Some(span) if error.kind == ErrorKind::Invalid => {
-            at(sql, span.start.line, span.start.column, &error.message)
-        }
+        Some(span) if error.kind == ErrorKind::Invalid => at(sql, span.start.line, span.start.column, &error.message),
         _ => error,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `old_value` and `new_value` hold the text itself when the value is a JSON string, else its JSON, so a string that
 //! looks like an object must not be taken for one: JSON functions on them see NULL unless the type column beside
-//! them says object or array.
+//! them says object or array. And `?` of NULL is NULL, as it is in PostgreSQL.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -32,10 +32,13 @@ impl FunctionRewrite for TypedJson {
             return Ok(Transformed::no(Expr::ScalarFunction(function)));
         }
         let json = guarded(function.args.remove(0), schema)?;
-        Ok(json.update_data(|json| {
-            function.args.insert(0, json);
-            Expr::ScalarFunction(function)
-        }))
+        let (text, contains) = (json.data.clone(), function.func.name() == "json_contains");
+        function.args.insert(0, json.data);
+        let call = Expr::ScalarFunction(function);
+        match contains {
+            true => when(text.is_not_null(), call).end().map(Transformed::yes),
+            false => Ok(Transformed::new(call, json.transformed, json.tnr)),
+        }
     }
 }
 
@@ -76,9 +79,7 @@ fn guard(column: &Column, schema: &DFSchema) -> Result<Option<Expr>> {
     };
     let kind = Column::new(column.relation.clone(), type_column);
     if !schema.has_column(&kind) {
-        return plan_err!(
-            "JSON operators on {column} need to see {type_column} beside it: select both from audit_log"
-        );
+        return plan_err!("JSON operators on {column} need to see {type_column} beside it: select both from audit_log");
     }
     let is_json = Expr::Column(kind).in_list(vec![lit("object"), lit("array")], false);
     when(is_json, Expr::Column(column.clone())).end().map(Some)

@@ -18,21 +18,13 @@ pub struct Limits {
 impl Default for Limits {
     /// 30 seconds, 1 GiB, 1,000,000 rows.
     fn default() -> Self {
-        Self {
-            time: Duration::from_secs(30),
-            memory_bytes: 1 << 30,
-            rows: 1_000_000,
-        }
+        Self { time: Duration::from_secs(30), memory_bytes: 1 << 30, rows: 1_000_000 }
     }
 }
 
 impl Limits {
     /// No limits, for exports by whoever owns the machine.
-    pub const NONE: Self = Self {
-        time: Duration::MAX,
-        memory_bytes: usize::MAX,
-        rows: u64::MAX,
-    };
+    pub const NONE: Self = Self { time: Duration::MAX, memory_bytes: usize::MAX, rows: u64::MAX };
 
     /// When a query that starts now must have ended; `None` when that lies beyond the clock's range.
     pub(crate) fn deadline(&self) -> Option<Instant> {

@@ -28,10 +28,8 @@ pub(crate) struct Lookup {
 /// The lookups that every wanted row passes, those with the shortest lists first.
 pub(crate) fn lookups(filters: &[Expr]) -> Vec<Lookup> {
     let conditions = filters.iter().flat_map(|filter| split_conjunction(filter));
-    let mut lookups: Vec<Lookup> = conditions
-        .filter_map(lookup)
-        .filter(|lookup| lookup.values.len() <= MOST_VALUES)
-        .collect();
+    let mut lookups: Vec<Lookup> =
+        conditions.filter_map(lookup).filter(|lookup| lookup.values.len() <= MOST_VALUES).collect();
     // An actor does much, so its list is long.
     lookups.sort_by_key(|lookup| matches!(lookup.key, Key::Actor));
     lookups

@@ -1,7 +1,7 @@
 //! Rows in the order of the ledger unless a query asks for another.
 
 use datafusion::common::Column;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
@@ -21,16 +21,14 @@ pub(crate) fn by_index(plan: LogicalPlan) -> Result<LogicalPlan> {
 fn is_plain(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::TableScan(scan) => scan.table_name.table() == TABLE,
-        LogicalPlan::Projection(_)
-        | LogicalPlan::Filter(_)
-        | LogicalPlan::Limit(_)
-        | LogicalPlan::SubqueryAlias(_) => plan.inputs().iter().all(|input| is_plain(input)),
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Limit(_) | LogicalPlan::SubqueryAlias(_) => {
+            plan.inputs().iter().all(|input| is_plain(input))
+        }
         _ => false,
     }
 }
 
 fn sort_scan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    use datafusion::common::tree_node::TreeNode;
     plan.transform_up(|plan| match &plan {
         LogicalPlan::TableScan(scan) => {
             let index = Column::new(Some(scan.table_name.clone()), "index");

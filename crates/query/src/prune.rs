@@ -106,7 +106,8 @@ fn parts_of(segment: &Arc<dyn Sealed>, end: u64, rows: Option<&[u64]>) -> Result
     }
     let beyond = rows.and_then(|rows| rows.last()).is_some_and(|&row| row >= first);
     if first != segment.count() || beyond {
-        let message = format!("{}: its footer tells of {first} rows, the ledger or its index of others", segment.name());
+        let message =
+            format!("{}: its footer tells of {first} rows, the ledger or its index of others", segment.name());
         return Err(Error::new(ErrorKind::Tampered, message));
     }
     Ok(parts)
@@ -115,10 +116,7 @@ fn parts_of(segment: &Arc<dyn Sealed>, end: u64, rows: Option<&[u64]>) -> Result
 /// The rows of a row group before `end`.
 fn leading(group: Range<u64>, end: u64) -> Vec<RowSelector> {
     let end = end.clamp(group.start, group.end);
-    vec![
-        RowSelector::select((end - group.start) as usize),
-        RowSelector::skip((group.end - end) as usize),
-    ]
+    vec![RowSelector::select((end - group.start) as usize), RowSelector::skip((group.end - end) as usize)]
 }
 
 /// Those of the given rows that lie in a row group and before `end`.
@@ -164,9 +162,9 @@ impl PartBounds<'_> {
         let place = ORDERED.iter().position(|name| *name == column.name)?;
         let values = self.parts.iter().map(|part| part.bounds[place].map(side));
         match self.schema.field_with_name(&column.name).ok()?.data_type() {
-            DataType::Timestamp(_, zone) => Some(Arc::new(
-                TimestampMicrosecondArray::from_iter(values).with_timezone_opt(zone.clone()),
-            )),
+            DataType::Timestamp(_, zone) => {
+                Some(Arc::new(TimestampMicrosecondArray::from_iter(values).with_timezone_opt(zone.clone())))
+            }
             _ => Some(Arc::new(Int64Array::from_iter(values))),
         }
     }

@@ -7,9 +7,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfigBuilder, FileSource, ParquetSource,
-};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -106,9 +104,9 @@ fn statistics(parts: &[Part]) -> Statistics {
         };
         let known: Option<Vec<(i64, i64)>> = bounds.iter().map(|bounds| bounds[place]).collect();
         let exact = |value: Option<i64>| match value {
-            Some(value) => ScalarValue::Int64(Some(value))
-                .cast_to(field.data_type())
-                .map_or(Precision::Absent, Precision::Exact),
+            Some(value) => {
+                ScalarValue::Int64(Some(value)).cast_to(field.data_type()).map_or(Precision::Absent, Precision::Exact)
+            }
             None => Precision::Absent,
         };
         let known = known.unwrap_or_default();

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use crate::columns::schema;
 use crate::error::{at, refused, translate};
 
 /// Longest text of a query, in bytes.
@@ -35,7 +36,7 @@ pub(crate) fn parse(sql: &str) -> Result<Statement> {
         .with_recursion_limit(MAX_DEPTH)
         .build()
         .and_then(|mut parser| parser.parse_statements());
-    let mut statements = parsed.map_err(|error| translate(&error, sql))?;
+    let mut statements = parsed.map_err(|error| other_command(sql).unwrap_or_else(|| translate(&error, sql)))?;
     match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => {
             check_reads(&statement)?;
@@ -61,10 +62,8 @@ pub(crate) fn select_where(columns: &str, predicate: Option<&str>) -> Result<Sta
     };
     check_size(predicate)?;
     let sql_error = |error| translate(&DataFusionError::SQL(Box::new(error), None), predicate);
-    let mut parser = Parser::new(&DIALECT)
-        .with_recursion_limit(MAX_DEPTH)
-        .try_with_sql(predicate)
-        .map_err(sql_error)?;
+    let mut parser =
+        Parser::new(&DIALECT).with_recursion_limit(MAX_DEPTH).try_with_sql(predicate).map_err(sql_error)?;
     let condition = parser.parse_expr().map_err(sql_error)?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
@@ -114,6 +113,21 @@ fn check_reads(statement: &Statement) -> Result<()> {
     Err(refused(text.split_whitespace().next().unwrap_or_default()))
 }
 
+/// The refusal of a text that cannot be parsed because it is a command of SQL that does not read.
+fn other_command(sql: &str) -> Option<Error> {
+    use Keyword::{DESC, DESCRIBE, EXPLAIN, NoKeyword, SELECT, SHOW, TABLE, VALUES, WITH};
+    let tokens = Tokenizer::new(&DIALECT, sql).tokenize().ok()?;
+    match tokens.iter().find(|token| !matches!(token, Token::Whitespace(_)))? {
+        Token::Word(word)
+            if [DESC, DESCRIBE, EXPLAIN, NoKeyword, SELECT, SHOW, TABLE, VALUES, WITH].contains(&word.keyword) =>
+        {
+            None
+        }
+        Token::Word(word) => Some(refused(&word.value.to_uppercase())),
+        _ => None,
+    }
+}
+
 /// Refuses what is too long or could nest too deep for the planner's recursion.
 fn check_size(sql: &str) -> Result<()> {
     if sql.len() > MAX_SQL_BYTES {
@@ -137,7 +151,12 @@ fn nests(token: &Token) -> bool {
     match token {
         Token::Whitespace(_) | Token::Comma | Token::Period | Token::Number(..) => false,
         Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) | Token::DollarQuotedString(_) => false,
-        Token::Word(word) => word.keyword != Keyword::NoKeyword,
+        Token::Word(word) => word.keyword != Keyword::NoKeyword && !is_column(&word.value),
         _ => true,
     }
+}
+
+/// Several columns are named like keywords.
+fn is_column(word: &str) -> bool {
+    schema().index_of(&word.to_lowercase()).is_ok()
 }

@@ -10,10 +10,13 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, internal_datafusion_err};
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
-use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, conjunction, conjunction_opt};
+use datafusion::physical_expr::{
+    LexOrdering, PhysicalExpr, PhysicalSortExpr, conjunction, conjunction_opt, create_physical_expr,
+};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
@@ -57,7 +60,9 @@ impl Wanted {
         limit: Option<usize>,
     ) -> Result<Self> {
         let columns = DFSchema::try_from_qualified_schema(TABLE, &schema())?;
-        let filters = filters.iter().map(|filter| state.create_physical_expr(filter.clone(), &columns));
+        // As the optimizer left them: types agree and functions are rewritten already.
+        let (properties, context) = (state.execution_props(), PhysicalPlanningContext::default());
+        let filters = filters.iter().map(|filter| create_physical_expr(filter, &columns, properties, &context));
         Ok(Self {
             columns: projection.cloned().unwrap_or_else(|| (0..schema().fields().len()).collect()),
             filters: filters.collect::<Result<_>>()?,
@@ -123,18 +128,10 @@ impl AuditLog {
         if range.is_empty() {
             return Ok(None);
         }
-        let partitions =
-            tail::partitions(&self.source, &self.tails, &self.fault, range, wanted.partitions);
+        let partitions = tail::partitions(&self.source, &self.tails, &self.fault, range, wanted.partitions);
         filtered(wanted, wanted.predicate(), |columns, limit| {
             let order = order(columns);
-            let plan = StreamingTableExec::try_new(
-                schema(),
-                partitions,
-                Some(&columns.to_vec()),
-                order,
-                false,
-                limit,
-            )?;
+            let plan = StreamingTableExec::try_new(schema(), partitions, Some(&columns.to_vec()), order, false, limit)?;
             Ok(Arc::new(plan))
         })
         .map(Some)
@@ -177,10 +174,7 @@ pub(crate) fn filtered(
 }
 
 /// The conjunction of the filters at the places where `keep` holds.
-pub(crate) fn among(
-    filters: &[Arc<dyn PhysicalExpr>],
-    keep: &[bool],
-) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+pub(crate) fn among(filters: &[Arc<dyn PhysicalExpr>], keep: &[bool]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
     if filters.len() != keep.len() {
         return Err(internal_datafusion_err!("{} filters, {} answers", filters.len(), keep.len()));
     }

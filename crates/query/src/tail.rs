@@ -46,10 +46,7 @@ struct Chunk {
 
 impl TailCache {
     pub(crate) fn new(budget_bytes: usize) -> Self {
-        Self {
-            budget_bytes,
-            chunks: Mutex::default(),
-        }
+        Self { budget_bytes, chunks: Mutex::default() }
     }
 
     /// The entries of a range inside one chunk.

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, GenericByteBuilder, Int32Array, Int64Array, Int64Builder, RecordBatch, StringBuilder,
-    TimestampMicrosecondArray, new_null_array,
+    ArrayBuilder, ArrayRef, BinaryBuilder, GenericByteBuilder, Int32Array, Int64Array, Int64Builder, RecordBatch,
+    StringBuilder, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::ByteArrayType;
 use counterfoil_entry::{Fields, ValueKind, canonical};
@@ -124,7 +124,8 @@ impl BatchBuilder {
     /// The rows pushed so far as one batch of [`schema`]; the builder is empty afterwards.
     pub fn finish(&mut self) -> Result<RecordBatch, SegmentError> {
         let rows = self.len();
-        let times = |micros| Arc::new(TimestampMicrosecondArray::from_iter_values::<Vec<i64>>(micros).with_timezone("UTC"));
+        let times =
+            |micros| Arc::new(TimestampMicrosecondArray::from_iter_values::<Vec<i64>>(micros).with_timezone("UTC"));
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(std::mem::take(&mut self.index))),
             times(std::mem::take(&mut self.timestamp)),
@@ -157,13 +158,15 @@ impl<T: ByteArrayType<Offset = i32>> Sparse<GenericByteBuilder<T>> {
         self.0.append_value(value);
     }
 
+    /// The column of `rows` rows. The next one begins with room for as much.
     fn finish(&mut self, rows: usize) -> ArrayRef {
         let len = self.0.len();
         if len == 0 {
             return new_null_array(&T::DATA_TYPE, rows);
         }
         self.0.append_nulls(rows - len);
-        Arc::new(self.0.finish())
+        let next = GenericByteBuilder::with_capacity(rows, self.0.values_slice().len());
+        Arc::new(std::mem::replace(&mut self.0, next).finish())
     }
 }
 

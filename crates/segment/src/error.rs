@@ -37,6 +37,12 @@ pub enum SegmentError {
         /// How many rows there are.
         count: u64,
     },
+    /// Rows were asked for in an order other than that of the file, or twice.
+    #[error("row {row} does not come after the row asked for before it")]
+    NotAscending {
+        /// The row out of order.
+        row: u64,
+    },
     /// The cells of a row are not those of an entry.
     #[error(transparent)]
     Fault(#[from] RowFault),

@@ -15,6 +15,7 @@ mod batch;
 pub mod blocks;
 mod error;
 pub mod index;
+mod literal;
 mod meta;
 mod properties;
 mod read_at;

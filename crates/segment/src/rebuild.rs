@@ -3,13 +3,16 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use counterfoil_entry::{Fields, Timestamp, ValueKind, canonical};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
+use counterfoil_entry::ValueKind;
 
+use crate::literal::{
+    LastCommit, Literal, member_of, member_prefix, write_bytes, write_object, write_recorded_at, write_sequence,
+    write_signature, write_text, write_time, write_value,
+};
 use crate::schema::{Column, schema};
 use crate::shape::Shapes;
 use crate::text::{Fragments, TextColumn};
@@ -44,13 +47,6 @@ struct State {
     shapes: [Shapes; 3],
 }
 
-/// The `recorded_at` written last, in microseconds and as a member: all entries of a commit have the same.
-#[derive(Debug, Default)]
-struct LastCommit {
-    micros: i64,
-    member: Vec<u8>,
-}
-
 /// One member of the entries of a batch, in canonical order.
 enum Step<'a> {
     Fragments(&'a [i32], Option<&'a NullBuffer>, Arc<Fragments>),
@@ -70,13 +66,6 @@ struct KindColumn<'a> {
     kinds: Vec<Option<ValueKind>>,
 }
 
-/// How a cell's text stands in the entry.
-#[derive(Clone, Copy)]
-enum Literal {
-    String,
-    Reason,
-}
-
 /// The columns of one batch.
 struct Columns<'a> {
     index: &'a [i64],
@@ -85,8 +74,8 @@ struct Columns<'a> {
     timestamp_nanos: &'a [i32],
     sequence: &'a Int64Array,
     texts: Vec<TextColumn>,
-    signature: &'a BinaryArray,
-    salt: &'a BinaryArray,
+    signature: BinaryArray,
+    salt: BinaryArray,
 }
 
 impl Rebuilder {
@@ -106,7 +95,8 @@ impl Rebuilder {
         for at in 0..batch.num_rows() {
             entry.clear();
             let index = index(columns.index[at], first.map(|first| first + row + at as u64));
-            match index.and_then(|index| steps.iter().try_for_each(|step| step.write(at, state, entry)).map(|()| index)) {
+            match index.and_then(|index| steps.iter().try_for_each(|step| step.write(at, state, entry)).map(|()| index))
+            {
                 Ok(index) => {
                     entry[0] = b'{';
                     entry.push(b'}');
@@ -124,54 +114,56 @@ impl Rebuilder {
     fn plan<'a>(&mut self, columns: &'a Columns<'a>) -> Vec<Step<'a>> {
         let mut steps = Vec::with_capacity(Column::COUNT);
         let text = |column| columns.text(column);
-        steps.extend(self.text(columns, Column::Actor, Literal::String));
-        steps.extend(self.text(columns, Column::ActorType, Literal::String));
+        steps.push(self.text(columns, Column::Actor, Literal::String));
+        steps.push(self.text(columns, Column::ActorType, Literal::String));
         steps.push(Step::Object(",\"context\":", text(Column::Context)));
-        steps.extend(self.text(columns, Column::EntityId, Literal::String));
-        steps.extend(self.text(columns, Column::EntityType, Literal::String));
-        steps.extend(self.text(columns, Column::EventType, Literal::String));
-        steps.extend(self.text(columns, Column::Id, Literal::String));
-        steps.push(Step::Value(",\"new_value\":", text(Column::NewValue), KindColumn::of(text(Column::NewValueType)), 1));
-        steps.push(Step::Value(",\"old_value\":", text(Column::OldValue), KindColumn::of(text(Column::OldValueType)), 2));
-        steps.extend(self.text(columns, Column::OnBehalfOf, Literal::String));
-        steps.extend(self.text(columns, Column::Outcome, Literal::String));
-        steps.extend(self.text(columns, Column::Reason, Literal::Reason));
+        steps.push(self.text(columns, Column::EntityId, Literal::String));
+        steps.push(self.text(columns, Column::EntityType, Literal::String));
+        steps.push(self.text(columns, Column::EventType, Literal::String));
+        steps.push(self.text(columns, Column::Id, Literal::String));
+        let kind = |column| KindColumn::of(text(column));
+        steps.push(Step::Value(",\"new_value\":", text(Column::NewValue), kind(Column::NewValueType), 1));
+        steps.push(Step::Value(",\"old_value\":", text(Column::OldValue), kind(Column::OldValueType), 2));
+        steps.push(self.text(columns, Column::OnBehalfOf, Literal::String));
+        steps.push(self.text(columns, Column::Outcome, Literal::String));
+        steps.push(self.text(columns, Column::Reason, Literal::Reason));
         steps.push(Step::RecordedAt(columns.recorded_at));
-        steps.extend(self.text(columns, Column::Recorder, Literal::String));
-        steps.push(Step::Salt(columns.salt));
+        steps.push(self.text(columns, Column::Recorder, Literal::String));
+        steps.push(Step::Salt(&columns.salt));
         steps.push(Step::Sequence(columns.sequence));
         let signer = [text(Column::SignatureAlgorithm), text(Column::SignatureKeyId)];
-        steps.push(Step::Signature(signer, columns.signature));
-        steps.extend(self.text(columns, Column::Source, Literal::String));
+        steps.push(Step::Signature(signer, &columns.signature));
+        steps.push(self.text(columns, Column::Source, Literal::String));
         steps.push(Step::Timestamp(columns.timestamp, columns.timestamp_nanos));
-        steps.extend(self.text(columns, Column::TraceId, Literal::String));
+        steps.push(self.text(columns, Column::TraceId, Literal::String));
         steps.retain(|step| !step.is_absent());
         steps
     }
 
     /// The step of a text column: by fragments when its dictionary is smaller than the batch.
-    fn text<'a>(&mut self, columns: &'a Columns<'a>, column: Column, literal: Literal) -> Option<Step<'a>> {
+    fn text<'a>(&mut self, columns: &'a Columns<'a>, column: Column, literal: Literal) -> Step<'a> {
         let cells = columns.text(column);
         let prefix = member_prefix(column);
         let TextColumn::Dictionary(array, values) = cells else {
-            return Some(Step::Text(prefix, cells, literal));
+            return Step::Text(prefix, cells, literal);
         };
         if values.len() > array.len() {
-            return Some(Step::Text(prefix, cells, literal));
+            return Step::Text(prefix, cells, literal);
         }
         let known = &mut self.fragments[column as usize];
         let fragments = match known {
             Some(fragments) if fragments.are_of(values) => fragments.clone(),
             _ => known.insert(Fragments::of(values, |value, out| write_text(prefix, value, literal, out))).clone(),
         };
-        Some(Step::Fragments(array.keys().values(), array.nulls(), fragments))
+        Step::Fragments(array.keys().values(), array.nulls(), fragments)
     }
 }
 
 impl<'a> Columns<'a> {
     fn of(batch: &'a RecordBatch) -> Result<Self, SegmentError> {
         let (found, expected) = (batch.schema(), schema());
-        let names = |schema: &arrow::datatypes::Schema| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+        let names =
+            |schema: &arrow::datatypes::Schema| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
         if names(&found) != names(&expected) {
             return Err(SegmentError::Format(format!("the columns are {:?}", names(&found))));
         }
@@ -184,8 +176,8 @@ impl<'a> Columns<'a> {
             timestamp_nanos: nanos(batch)?.values(),
             sequence: typed(Column::Sequence, column(Column::Sequence).as_primitive_opt())?,
             texts: Column::TEXTS.iter().map(|text| TextColumn::new(column(*text))).collect::<Result<_, _>>()?,
-            signature: typed(Column::Signature, column(Column::Signature).as_binary_opt())?,
-            salt: typed(Column::Salt, column(Column::Salt).as_binary_opt())?,
+            signature: binary(column(Column::Signature))?,
+            salt: binary(column(Column::Salt))?,
         })
     }
 
@@ -197,6 +189,14 @@ impl<'a> Columns<'a> {
 fn nanos(batch: &RecordBatch) -> Result<&Int32Array, SegmentError> {
     let column = batch.column(Column::TimestampNanos as usize);
     required(Column::TimestampNanos, column.as_primitive_opt::<Int32Type>())
+}
+
+/// Takes any Arrow form of bytes.
+fn binary(array: &ArrayRef) -> Result<BinaryArray, SegmentError> {
+    match array.as_binary_opt() {
+        Some(array) => Ok(array.clone()),
+        None => Ok(cast(array, &DataType::Binary)?.as_binary().clone()),
+    }
 }
 
 fn typed<T>(column: Column, array: Option<T>) -> Result<T, SegmentError> {
@@ -216,7 +216,9 @@ impl<'a> KindColumn<'a> {
     fn of(cells: &'a TextColumn) -> Self {
         let kinds = match cells {
             TextColumn::Plain(_) => Vec::new(),
-            TextColumn::Dictionary(_, values) => values.iter().map(|name| kind_named(name.unwrap_or_default())).collect(),
+            TextColumn::Dictionary(_, values) => {
+                values.iter().map(|name| kind_named(name.unwrap_or_default())).collect()
+            }
         };
         Self { cells, kinds }
     }
@@ -302,169 +304,5 @@ fn index(cell: i64, expected: Option<u64>) -> Result<u64, String> {
         (Ok(index), None) => Ok(index),
         (_, Some(expected)) => Err(format!("index is {cell}, the row's place is {expected}")),
         (Err(_), None) => Err(format!("index is {cell}")),
-    }
-}
-
-fn write_text(prefix: &str, text: &str, literal: Literal, out: &mut Vec<u8>) {
-    out.extend_from_slice(prefix.as_bytes());
-    match literal {
-        Literal::String => canonical::write_string(text, out),
-        Literal::Reason if text.starts_with("{\"$sealed\":") => write_reason(text, out),
-        Literal::Reason => canonical::write_string(text, out),
-    }
-}
-
-/// Appends a reason that may be a sealed value, which stands in the entry as an object. Only the entry crate knows
-/// which texts are, so it writes an entry around the reason, and the reason's literal is cut out of that.
-fn write_reason(text: &str, out: &mut Vec<u8>) {
-    let epoch = Timestamp::from_micros(0);
-    let mut entry = Vec::new();
-    Fields { reason: Some(text.into()), ..empty_fields(epoch) }.write_canonical(&mut entry);
-    let literal = entry.strip_prefix(REASON_BEFORE).and_then(|rest| rest.strip_suffix(REASON_AFTER));
-    out.extend_from_slice(literal.expect("an entry around a reason begins and ends the same whatever the reason"));
-}
-
-/// What stands before and after the reason in the entry of [`write_reason`].
-const REASON_BEFORE: &[u8] = br#"{"actor":"","entity_id":"","event_type":"","reason":"#;
-const REASON_AFTER: &[u8] = br#","recorded_at":"1970-01-01T00:00:00Z","timestamp":"1970-01-01T00:00:00Z"}"#;
-
-fn empty_fields<'a>(time: Timestamp) -> Fields<'a> {
-    Fields {
-        timestamp: time,
-        recorded_at: time,
-        event_type: "".into(),
-        actor: "".into(),
-        entity_id: "".into(),
-        actor_type: None,
-        on_behalf_of: None,
-        entity_type: None,
-        outcome: None,
-        reason: None,
-        trace_id: None,
-        id: None,
-        source: None,
-        recorder: None,
-        sequence: None,
-        old_value: None,
-        new_value: None,
-        context: None,
-        signature: None,
-        salt: None,
-    }
-}
-
-fn write_object(prefix: &str, json: &str, shapes: &mut Shapes, out: &mut Vec<u8>) -> Result<(), String> {
-    match shapes.check(json) {
-        Ok(ValueKind::Object) => out.extend_from_slice(prefix.as_bytes()),
-        Ok(kind) => return Err(format!("{} is {kind}, not an object", member_of(prefix))),
-        Err(error) => return Err(format!("{} is not one canonical JSON value: {error}", member_of(prefix))),
-    }
-    out.extend_from_slice(json.as_bytes());
-    Ok(())
-}
-
-fn write_value(
-    prefix: &str,
-    cell: &str,
-    kind: ValueKind,
-    shapes: &mut Shapes,
-    out: &mut Vec<u8>,
-) -> Result<(), String> {
-    out.extend_from_slice(prefix.as_bytes());
-    if kind == ValueKind::String {
-        canonical::write_string(cell, out);
-        return Ok(());
-    }
-    match shapes.check(cell) {
-        Ok(found) if found == kind => out.extend_from_slice(cell.as_bytes()),
-        Ok(found) => return Err(format!("{} is {found}, its type column says {kind}", member_of(prefix))),
-        Err(error) => return Err(format!("{} is not one canonical JSON value: {error}", member_of(prefix))),
-    }
-    Ok(())
-}
-
-fn write_time(prefix: &str, micros: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), String> {
-    let below = u16::try_from(nanos).ok().filter(|below| *below <= 999);
-    let nanos = below.ok_or_else(|| format!("timestamp_nanos is {nanos}, not 0 to 999"))?;
-    let time = Timestamp::from_parts(micros, nanos).map_err(|error| format!("{}: {error}", member_of(prefix)))?;
-    out.extend_from_slice(prefix.as_bytes());
-    time.write(out);
-    out.push(b'"');
-    Ok(())
-}
-
-fn write_recorded_at(micros: i64, last: &mut LastCommit, out: &mut Vec<u8>) -> Result<(), String> {
-    if last.member.is_empty() || last.micros != micros {
-        last.member.clear();
-        write_time(",\"recorded_at\":\"", micros, 0, &mut last.member)?;
-        last.micros = micros;
-    }
-    out.extend_from_slice(&last.member);
-    Ok(())
-}
-
-fn write_sequence(sequence: i64, out: &mut Vec<u8>) -> Result<(), String> {
-    if sequence < 0 {
-        return Err(format!("sequence is {sequence}"));
-    }
-    out.extend_from_slice(format!(",\"sequence\":{sequence}").as_bytes());
-    Ok(())
-}
-
-fn write_signature(
-    algorithm: Option<&str>,
-    key_id: Option<&str>,
-    value: Option<&[u8]>,
-    out: &mut Vec<u8>,
-) -> Result<(), String> {
-    let (algorithm, key_id, value) = match (algorithm, key_id, value) {
-        (Some(algorithm), Some(key_id), Some(value)) => (algorithm, key_id, value),
-        (None, None, None) => return Ok(()),
-        _ => return Err("the signature columns are neither all set nor all null".into()),
-    };
-    out.extend_from_slice(b",\"signature\":{\"algorithm\":");
-    canonical::write_string(algorithm, out);
-    out.extend_from_slice(b",\"key_id\":");
-    canonical::write_string(key_id, out);
-    write_bytes::<64>(",\"value\":\"", "signature", value, out)?;
-    out.push(b'}');
-    Ok(())
-}
-
-/// Appends exactly `N` bytes as base64.
-fn write_bytes<const N: usize>(prefix: &str, column: &str, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-    if bytes.len() != N {
-        return Err(format!("{column} has {} bytes, not {N}", bytes.len()));
-    }
-    let mut text = [0; 88];
-    let length = BASE64.encode_slice(bytes, &mut text).expect("64 bytes take 88 characters");
-    out.extend_from_slice(prefix.as_bytes());
-    out.extend_from_slice(&text[..length]);
-    out.push(b'"');
-    Ok(())
-}
-
-/// The member's name inside what is written before its value.
-fn member_of(prefix: &str) -> &str {
-    prefix.split('"').nth(1).unwrap_or(prefix)
-}
-
-/// What stands before a text member's value.
-fn member_prefix(column: Column) -> &'static str {
-    match column {
-        Column::Actor => ",\"actor\":",
-        Column::ActorType => ",\"actor_type\":",
-        Column::Context => ",\"context\":",
-        Column::EntityId => ",\"entity_id\":",
-        Column::EntityType => ",\"entity_type\":",
-        Column::EventType => ",\"event_type\":",
-        Column::Id => ",\"id\":",
-        Column::OnBehalfOf => ",\"on_behalf_of\":",
-        Column::Outcome => ",\"outcome\":",
-        Column::Reason => ",\"reason\":",
-        Column::Recorder => ",\"recorder\":",
-        Column::Source => ",\"source\":",
-        Column::TraceId => ",\"trace_id\":",
-        _ => unreachable!("not a text member"),
     }
 }

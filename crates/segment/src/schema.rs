@@ -122,9 +122,32 @@ impl Column {
 pub(crate) const COLUMNS: [Column; Column::COUNT] = {
     use Column::*;
     [
-        Index, Timestamp, RecordedAt, TimestampNanos, EventType, Actor, ActorType, OnBehalfOf, EntityId, EntityType,
-        Outcome, Reason, TraceId, Id, Source, Recorder, Sequence, OldValue, NewValue, OldValueType, NewValueType,
-        Context, SignatureKeyId, SignatureAlgorithm, Signature, Salt,
+        Index,
+        Timestamp,
+        RecordedAt,
+        TimestampNanos,
+        EventType,
+        Actor,
+        ActorType,
+        OnBehalfOf,
+        EntityId,
+        EntityType,
+        Outcome,
+        Reason,
+        TraceId,
+        Id,
+        Source,
+        Recorder,
+        Sequence,
+        OldValue,
+        NewValue,
+        OldValueType,
+        NewValueType,
+        Context,
+        SignatureKeyId,
+        SignatureAlgorithm,
+        Signature,
+        Salt,
     ]
 };
 

@@ -11,7 +11,9 @@ use parquet::arrow::arrow_reader::{
     RowSelectionPolicy,
 };
 use parquet::basic::Encoding;
-use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 
 use crate::rebuild::{Rebuilder, Visitor};
 use crate::schema::{COLUMNS, Column, parquet_schema, schema};
@@ -79,10 +81,13 @@ impl Segment {
 
     /// The canonical bytes of the entries in these rows, which must ascend. Rows that share a page share its cost.
     ///
-    /// Errors: as for [`Segment::entry`].
+    /// Errors: [`SegmentError::NotAscending`], and as for [`Segment::entry`].
     pub fn entries(&self, rows: &[u64]) -> Result<Vec<Vec<u8>>, SegmentError> {
         if let Some(row) = rows.iter().copied().find(|row| *row >= self.meta.count) {
             return Err(SegmentError::NoSuchRow { row, count: self.meta.count });
+        }
+        if let Some(pair) = rows.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return Err(SegmentError::NotAscending { row: pair[1] });
         }
         let mut entries = Vec::with_capacity(rows.len());
         let mut faults = Vec::new();
@@ -127,6 +132,19 @@ impl Segment {
     ///
     /// Errors: [`SegmentError::NoSuchRow`] when `rows` goes beyond the segment, and those of reading.
     pub fn scan(&self, rows: Range<u64>, visit: &mut Visitor<'_>) -> Result<Vec<RowFault>, SegmentError> {
+        self.scan_batches(rows, &mut |_| (), visit)
+    }
+
+    /// [`Segment::scan`], with the columns of every batch given to `look` before its entries are given to `visit`: who
+    /// needs a few members of all entries reads them there, and not out of the bytes again.
+    ///
+    /// Errors: as for [`Segment::scan`].
+    pub fn scan_batches(
+        &self,
+        rows: Range<u64>,
+        look: &mut dyn FnMut(&RecordBatch),
+        visit: &mut Visitor<'_>,
+    ) -> Result<Vec<RowFault>, SegmentError> {
         if rows.end > self.meta.count {
             return Err(SegmentError::NoSuchRow { row: rows.end, count: self.meta.count });
         }
@@ -144,6 +162,7 @@ impl Segment {
             let mut row = from;
             let wanted = Wanted { selection, columns: ProjectionMask::all(), batch_rows: BATCH_ROWS };
             let ended = self.batches(group, wanted, &mut |batch| {
+                look(batch);
                 let flow = rebuilder.run(batch, row, Some(self.meta.first), &mut faults, visit)?;
                 row += batch.num_rows() as u64;
                 Ok(flow)
@@ -174,16 +193,16 @@ impl Segment {
         take: &mut dyn FnMut(&RecordBatch) -> Result<ControlFlow<()>, SegmentError>,
     ) -> Result<ControlFlow<()>, SegmentError> {
         let source = Source::new(self.file.clone());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), self.readers[group].clone())
-            .with_row_groups(vec![group])
-            .with_batch_size(wanted.batch_rows)
-            .with_projection(wanted.columns)
-            .with_row_selection_policy(RowSelectionPolicy::Selectors);
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), self.readers[group].clone())
+                .with_row_groups(vec![group])
+                .with_batch_size(wanted.batch_rows)
+                .with_projection(wanted.columns)
+                .with_row_selection_policy(RowSelectionPolicy::Selectors);
         if let Some(selection) = wanted.selection {
             builder = builder.with_row_selection(selection);
         }
-        let mut reader: ParquetRecordBatchReader =
-            guarded(|| builder.build().map_err(|error| source.explain(error)))?;
+        let mut reader: ParquetRecordBatchReader = guarded(|| builder.build().map_err(|error| source.explain(error)))?;
         while let Some(batch) = guarded(|| reader.next().transpose().map_err(|error| source.explain(error)))? {
             if take(&batch)?.is_break() {
                 return Ok(ControlFlow::Break(()));

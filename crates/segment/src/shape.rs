@@ -121,7 +121,7 @@ fn plain_text(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(word) = bytes[at..].first_chunk() {
         let word = u64::from_le_bytes(*word);
-        let (quote, escape) = (word ^ LOW * b'"' as u64, word ^ LOW * b'\\' as u64);
+        let (quote, escape) = (word ^ (LOW * b'"' as u64), word ^ (LOW * b'\\' as u64));
         let zeros = (quote.wrapping_sub(LOW) & !quote) | (escape.wrapping_sub(LOW) & !escape);
         let marks = (zeros | (word.wrapping_sub(LOW * 0x20) & !word)) & LOW << 7;
         if marks != 0 {
@@ -147,8 +147,9 @@ fn plain_number(bytes: &[u8]) -> Option<usize> {
         return None;
     }
     if bytes.get(point) != Some(&b'.') {
-        let is_number = !(zero && sign == 1) && !bytes.get(point).is_some_and(|byte| is_numeric(*byte));
-        return is_number.then_some(point);
+        let negative_zero = zero && sign == 1;
+        let goes_on = bytes.get(point).is_some_and(|byte| is_numeric(*byte));
+        return (!negative_zero && !goes_on).then_some(point);
     }
     let part = digits(point + 1);
     let end = point + 1 + part;
@@ -166,7 +167,12 @@ mod tests {
 
     /// Numbers near every edge of the plain form.
     fn number() -> impl Strategy<Value = String> {
-        prop_oneof!["-?[0-9]{1,17}", "-?[0-9]{1,3}\\.[0-9]{1,16}", "-?0\\.0{0,7}[0-9]{0,4}", "-?[0-9]{1,3}(\\.[0-9]+)?[eE][+-]?[0-9]{1,3}"]
+        prop_oneof![
+            "-?[0-9]{1,17}",
+            "-?[0-9]{1,3}\\.[0-9]{1,16}",
+            "-?0\\.0{0,7}[0-9]{0,4}",
+            "-?[0-9]{1,3}(\\.[0-9]+)?[eE][+-]?[0-9]{1,3}"
+        ]
     }
 
     fn cell() -> impl Strategy<Value = String> {

@@ -67,9 +67,11 @@ impl Fragments {
         Arc::new(fragments)
     }
 
-    /// Whether these were made of the same dictionary, byte for byte in the same place.
+    /// Whether these were made of the same dictionary: the same buffers, which are kept alive here.
     pub(crate) fn are_of(&self, values: &StringArray) -> bool {
-        values.len() == self.values.len() && values.value_data().as_ptr() == self.values.value_data().as_ptr()
+        let (own, other) = (self.values.value_offsets(), values.value_offsets());
+        let same_offsets = own.len() == other.len() && std::ptr::eq(own.as_ptr(), other.as_ptr());
+        same_offsets && std::ptr::eq(self.values.value_data().as_ptr(), values.value_data().as_ptr())
     }
 
     pub(crate) fn get(&self, key: usize) -> &[u8] {

@@ -57,7 +57,14 @@ pub struct Writer {
 impl Writer {
     /// A segment whose first entry has the index `first`.
     pub fn new(first: u64) -> Self {
-        Self { first, rows: 0, batch: BatchBuilder::new(), batch_bytes: 0, index: index::Builder::new(first), file: None }
+        Self {
+            first,
+            rows: 0,
+            batch: BatchBuilder::new(),
+            batch_bytes: 0,
+            index: index::Builder::new(first),
+            file: None,
+        }
     }
 
     /// How many entries were pushed.
@@ -69,15 +76,22 @@ impl Writer {
     ///
     /// Errors: as for [`write()`].
     pub fn push(&mut self, canonical: &[u8]) -> Result<(), SegmentError> {
+        let row = self.rows;
+        let fields = Fields::split(canonical).map_err(|source| SegmentError::NotAnEntry { row, source })?;
+        self.push_fields(&fields, canonical.len())
+    }
+
+    /// Appends an entry that was taken apart already; its canonical form has `bytes` bytes.
+    ///
+    /// Errors: as for [`Writer::push`].
+    pub fn push_fields(&mut self, fields: &Fields<'_>, bytes: usize) -> Result<(), SegmentError> {
         if self.rows == MAX_ROWS {
             return Err(SegmentError::TooManyRows { max: MAX_ROWS });
         }
-        let row = self.rows;
-        let fields = Fields::split(canonical).map_err(|source| SegmentError::NotAnEntry { row, source })?;
-        self.batch.push(self.first + row, &fields)?;
-        self.index.push(&fields);
+        self.batch.push(self.first + self.rows, fields)?;
+        self.index.push(fields);
         self.rows += 1;
-        self.batch_bytes += canonical.len();
+        self.batch_bytes += bytes;
         if self.batch.len() == ROW_GROUP_ROWS || self.batch_bytes >= ROW_GROUP_BYTES {
             self.end_row_group()?;
         }

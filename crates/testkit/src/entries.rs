@@ -63,7 +63,8 @@ impl Entries {
             entry = entry.old_value_json(random.pick(&JSON)).new_value_json(random.pick(&JSON));
         }
         if random.coin() {
-            entry = entry.on_behalf_of("department 7").entity_type("invoice").trace_id("4bf92f3577b34da6a3ce929d0e0e4736");
+            entry =
+                entry.on_behalf_of("department 7").entity_type("invoice").trace_id("4bf92f3577b34da6a3ce929d0e0e4736");
         }
         entry
     }

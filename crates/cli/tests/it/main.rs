@@ -5,6 +5,7 @@ mod bundle;
 mod export;
 mod help;
 mod history;
+mod house;
 mod import;
 mod log_folder;
 mod place;

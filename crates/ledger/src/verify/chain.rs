@@ -10,6 +10,7 @@ use counterfoil_segment::index::SourceState;
 use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize};
 
 use super::anchor::Anchors;
+use super::files::Files;
 use super::finding;
 use super::segment::{Entries, FileCheck, SegmentCheck, trailer_blocks};
 use crate::config::Config;
@@ -233,13 +234,13 @@ impl<'a> Chain<'a> {
         self.edge.take(&levels);
         let sealed = check.entries.sealed();
         let Some([parquet, tiles, index]) = check.files else { return };
-        let states: Vec<SourceState> =
-            self.sources.iter().map(|(name, ranges)| source_state(name, ranges)).collect();
+        let states: Vec<SourceState> = self.sources.iter().map(|(name, ranges)| source_state(name, ranges)).collect();
         let expected_index = rebuilt.then(|| BlockHashes::of(&check.index.finish(&states)));
         let trailer = Trailer { parquet: parquet.blocks.clone(), index: index.blocks.clone(), sealed };
         let expected_tiles = rebuilt.then(|| BlockHashes::of(&levels.encode(&trailer)));
         let expected_parquet = trailer_blocks(&tiles).map(|[parquet, _]| parquet);
-        let file = |check: FileCheck, kind, expected| SealedFile { name: check.name, kind, actual: check.blocks, expected };
+        let file =
+            |check: FileCheck, kind, expected| SealedFile { name: check.name, kind, actual: check.blocks, expected };
         self.segments.push(SealedSegment {
             first,
             count: end - first,
@@ -253,7 +254,7 @@ impl<'a> Chain<'a> {
     }
 
     /// Ends the verification: seals against files, and tree heads that were never reached.
-    pub fn finish(&mut self, report: &mut Report) {
+    pub fn finish(&mut self, files: &Files, report: &mut Report) {
         let facts: HashMap<u64, SealedFacts> = self
             .own
             .iter()
@@ -262,10 +263,18 @@ impl<'a> Chain<'a> {
             .collect();
         let segments = std::mem::take(&mut self.segments);
         let newest = segments.last().map(|segment| segment.first);
+        for (first, name) in &files.missing {
+            if facts.contains_key(first) || newest.is_some_and(|newest| *first < newest) {
+                let message = format!("the segment that starts at {first} lacks this file");
+                self.findings.push(finding(FindingKind::MissingFile, name, Some(*first), message));
+            } else {
+                self.notices.push(format!("{name} is not there yet: the writer was stopped while it sealed"));
+            }
+        }
         for segment in &segments {
             match facts.get(&segment.first) {
                 Some(facts) => self.check_sealed(segment, facts),
-                None if newest == Some(segment.first) && self.size() > segment.first + segment.count => {
+                None if newest == Some(segment.first) => {
                     self.notices.push(format!("{} awaits the entry that seals it", segment.files[0].name));
                 }
                 None => {
@@ -275,9 +284,14 @@ impl<'a> Chain<'a> {
             }
         }
         for (first, facts) in &facts {
-            if facts.first + facts.count <= self.size() && !segments.iter().any(|segment| segment.first == *first) {
+            let lacking = files.missing.iter().any(|(missing, _)| missing == first);
+            if facts.first.saturating_add(facts.count) <= self.size()
+                && !lacking
+                && !segments.iter().any(|segment| segment.first == *first)
+            {
                 let message = "an entry seals this segment, but it cannot be read";
-                let missing = finding(FindingKind::MissingFile, &format!("segments/{first:020}.*"), Some(*first), message);
+                let missing =
+                    finding(FindingKind::MissingFile, &format!("segments/{first:020}.*"), Some(*first), message);
                 self.findings.push(missing);
             }
         }
@@ -313,7 +327,8 @@ impl<'a> Chain<'a> {
     fn check_reached(&mut self) {
         let size = self.size();
         for (anchored, anchor) in self.anchors.iter().filter(|(anchored, _)| *anchored > size) {
-            let message = format!("it covers {anchored} entries, but the folder holds {size}: the ledger was rolled back or cut");
+            let message =
+                format!("it covers {anchored} entries, but the folder holds {size}: the ledger was rolled back or cut");
             self.findings.push(finding(FindingKind::CheckpointAhead, &anchor.name, Some(size), message));
         }
         let published = self.anchors.published_size();

@@ -22,6 +22,8 @@ pub(super) struct SegmentFiles {
 pub(super) struct Files {
     pub segments: Vec<SegmentFiles>,
     pub journals: Vec<u64>,
+    /// Files that a segment lacks: its first index and the file's name.
+    pub missing: Vec<(u64, String)>,
     attachments: Vec<String>,
 }
 
@@ -67,9 +69,7 @@ impl Files {
         }
         for (first, present) in found {
             for file in SegmentFile::ALL.into_iter().filter(|file| !present.contains(file)) {
-                let name = layout.relative(&layout.segment(first, file));
-                let message = format!("the segment that starts at {first} lacks this file");
-                findings.push(finding(FindingKind::MissingFile, &name, Some(first), message));
+                self.missing.push((first, layout.relative(&layout.segment(first, file))));
             }
             self.segments.push(SegmentFiles { first, whole: present.len() == SegmentFile::ALL.len() });
         }
@@ -96,12 +96,17 @@ impl Files {
     }
 }
 
-fn names(
-    disk: &dyn Disk,
-    layout: &Layout,
-    folder: &std::path::Path,
-    findings: &mut Vec<Finding>,
-) -> Vec<String> {
+/// Whether a folder without `ledger.toml` was a ledger once: more than the one entry of a ledger that was being made.
+pub(super) fn hold_a_ledger(disk: &dyn Disk, layout: &Layout) -> bool {
+    let published = disk.read(&layout.checkpoint()).ok().and_then(|note| {
+        let text = String::from_utf8(note).ok()?;
+        text.lines().nth(1)?.parse::<u64>().ok()
+    });
+    let sealed = disk.list(&layout.segments()).is_ok_and(|names| !names.is_empty());
+    sealed || published.is_some_and(|size| size > 1)
+}
+
+fn names(disk: &dyn Disk, layout: &Layout, folder: &std::path::Path, findings: &mut Vec<Finding>) -> Vec<String> {
     disk.list(folder).unwrap_or_else(|error| {
         let label = layout.relative(folder);
         findings.push(finding(FindingKind::MissingFile, &label, None, format!("the folder cannot be listed: {error}")));
@@ -111,9 +116,8 @@ fn names(
 
 /// A segment's file that is being written, or that a crash left.
 fn is_temporary(name: &str) -> bool {
-    let ends = |file: SegmentFile| {
-        name.strip_suffix(".tmp").is_some_and(|name| first_index(name, file.extension()).is_some())
-    };
+    let ends =
+        |file: SegmentFile| name.strip_suffix(".tmp").is_some_and(|name| first_index(name, file.extension()).is_some());
     SegmentFile::ALL.into_iter().any(ends)
 }
 

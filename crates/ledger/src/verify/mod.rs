@@ -2,6 +2,7 @@
 //! signature derived anew, every finding collected.
 
 mod anchor;
+mod batch;
 mod chain;
 mod files;
 mod segment;
@@ -62,7 +63,7 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions<'_>) -> Result<Rep
     let mut report = Report::default();
     let text = match disk.read(&layout.config()) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && disk.list(&layout.journals()).is_err() => {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !files::hold_a_ledger(disk, &layout) => {
             return Err(Error::not_found(format!("{} is no ledger: it has no ledger.toml", path.as_ref().display())));
         }
         Err(error) => {
@@ -84,7 +85,7 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions<'_>) -> Result<Rep
     check_segments(disk, &layout, &files, &anchors, options, &mut chain);
     tail::check(disk, &layout, &files, &anchors, &mut chain);
     files.check_attachments(disk, &layout, &mut report.findings);
-    chain.finish(&mut report);
+    chain.finish(&files, &mut report);
     signed::check(disk, &layout, &config, &mut chain, &mut report);
     Ok(report)
 }

@@ -1,14 +1,16 @@
 //! Checking one segment by itself: what its entries are, and whether its files agree with them.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use counterfoil_entry::{Fields, Timestamp};
 use counterfoil_evidence::{Finding, FindingKind};
 use counterfoil_segment::blocks::BlockHashes;
-use counterfoil_segment::{ReadAt, Segment, SegmentError, SegmentMeta, index};
+use counterfoil_segment::{MAX_ROWS, ReadAt, Segment, SegmentError, SegmentMeta, index};
 use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, leaf_hash};
 
+use super::batch::BatchLook;
 use super::files::SegmentFiles;
 use super::finding;
 use crate::disk::Disk;
@@ -136,11 +138,21 @@ impl SegmentCheck {
         self.meta = Some(segment.meta().clone());
         let mut entries = Entries::default();
         let (first, index, findings) = (self.first, &mut self.index, &mut self.findings);
-        let scanned = segment.scan(0..segment.meta().count, &mut |at, bytes| {
-            entries.pad_to((at - first) as usize, stored);
-            entries.add(at, bytes, index, &file.name, findings);
-            ControlFlow::Continue(())
-        });
+        let batch = RefCell::new(BatchLook::default());
+        let scanned = segment.scan_batches(
+            0..segment.meta().count,
+            &mut |columns| batch.borrow_mut().look(columns, index),
+            &mut |at, bytes| {
+                entries.pad_to((at - first) as usize, stored);
+                entries.leaves.push(leaf_hash(bytes));
+                let row = batch.borrow().row(at);
+                entries.note_time(at, row.recorded_at, &file.name, findings);
+                if row.needs_reading || at == 0 {
+                    entries.read(at, bytes, &file.name, findings);
+                }
+                ControlFlow::Continue(())
+            },
+        );
         match scanned {
             Ok(faults) => {
                 for fault in &faults {
@@ -151,7 +163,7 @@ impl SegmentCheck {
             Err(error) => self.unreadable(file, &error),
         }
         entries.rebuilt = entries.leaves.len() as u64 == segment.meta().count && entries.padded == 0;
-        entries.pad_to(segment.meta().count as usize, stored);
+        entries.pad_to(segment.meta().count.min(MAX_ROWS) as usize, stored);
         self.entries = entries;
     }
 
@@ -174,34 +186,16 @@ impl Entries {
         }
     }
 
-    fn add(
-        &mut self,
-        at: u64,
-        bytes: &[u8],
-        index: &mut index::Builder,
-        file: &str,
-        findings: &mut Vec<Finding>,
-    ) {
-        self.leaves.push(leaf_hash(bytes));
-        let fields = match Fields::split(bytes) {
-            Ok(fields) => fields,
-            Err(error) => {
-                findings.push(finding(FindingKind::EntryMalformed, file, Some(at), error.to_string()));
-                return;
-            }
-        };
-        index.push(&fields);
-        self.note(at, bytes, &fields, file, findings);
+    /// Takes an entry apart and learns from it what the whole ledger needs to know.
+    fn read(&mut self, at: u64, bytes: &[u8], file: &str, findings: &mut Vec<Finding>) {
+        match Fields::split(bytes) {
+            Ok(fields) => self.note(at, bytes, &fields),
+            Err(error) => findings.push(finding(FindingKind::EntryMalformed, file, Some(at), error.to_string())),
+        }
     }
 
     /// Learns from an entry what the whole ledger needs to know.
-    pub fn note(&mut self, at: u64, bytes: &[u8], fields: &Fields<'_>, file: &str, findings: &mut Vec<Finding>) {
-        if self.last_recorded_at.is_some_and(|last| fields.recorded_at < last) {
-            let message = format!("it was recorded at {}, before the entry in front of it", fields.recorded_at);
-            findings.push(finding(FindingKind::RecordedAtBackwards, file, Some(at), message));
-        }
-        self.first_recorded_at.get_or_insert(fields.recorded_at);
-        self.last_recorded_at = Some(fields.recorded_at);
+    pub fn note(&mut self, at: u64, bytes: &[u8], fields: &Fields<'_>) {
         if fields.event_type.starts_with(counterfoil_entry::OWN_PREFIX) {
             self.own.push((at, bytes.to_vec()));
         }
@@ -214,11 +208,22 @@ impl Entries {
         }
     }
 
+    /// Notes when the next entry was recorded: never before the one in front of it.
+    pub fn note_time(&mut self, at: u64, recorded_at: Timestamp, file: &str, findings: &mut Vec<Finding>) {
+        if self.last_recorded_at.is_some_and(|last| recorded_at < last) {
+            let message = format!("it was recorded at {recorded_at}, before the entry in front of it");
+            findings.push(finding(FindingKind::RecordedAtBackwards, file, Some(at), message));
+        }
+        self.first_recorded_at.get_or_insert(recorded_at);
+        self.last_recorded_at = Some(recorded_at);
+    }
+
     /// The `ledger.sealed` entries among the ledger's own.
     pub fn sealed(&self) -> Vec<SealedEntry> {
-        let sealed = self.own.iter().filter(|(_, bytes)| {
-            Fields::split(bytes).is_ok_and(|fields| fields.event_type == crate::own::SEALED)
-        });
+        let sealed = self
+            .own
+            .iter()
+            .filter(|(_, bytes)| Fields::split(bytes).is_ok_and(|fields| fields.event_type == crate::own::SEALED));
         sealed.map(|(index, canonical)| SealedEntry { index: *index, canonical: canonical.clone() }).collect()
     }
 }

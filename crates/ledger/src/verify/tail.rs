@@ -40,6 +40,13 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &A
             }
         };
         let last = position + 1 == files.journals.len();
+        if last && is_unused(&journal, before.as_ref(), anchors) {
+            chain.notices.push(format!("{name}: it is not in use yet: the writer was stopped while it made it"));
+            continue;
+        }
+        if last {
+            set_aside_torn(&journal, anchors, chain);
+        }
         check_end(&journal, &end, last, anchors, chain);
         if journal.first > chain.size() && journal.end() > journal.first {
             let message = format!("it starts at entry {first}, but what is before it ends at {}", chain.size());
@@ -53,7 +60,12 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &A
         before = Some(journal);
     }
     if files.journals.is_empty() {
-        chain.findings.push(finding(FindingKind::MissingFile, "journal", Some(chain.size()), "there is no journal file"));
+        chain.findings.push(finding(
+            FindingKind::MissingFile,
+            "journal",
+            Some(chain.size()),
+            "there is no journal file",
+        ));
     }
 }
 
@@ -79,13 +91,33 @@ impl Known<'_> {
     }
 }
 
+/// Whether a last journal file ends before the one in front of it, which still holds everything.
+fn is_unused(journal: &Journal, before: Option<&Journal>, anchors: &Anchors) -> bool {
+    before.is_some_and(|before| {
+        (before.first..=before.end()).contains(&journal.first)
+            && journal.end() < before.end()
+            && anchors.published_size() <= before.end()
+    })
+}
+
+/// Leaves out a last frame of which a part never arrived: nobody was told that it was recorded.
+fn set_aside_torn(journal: &Journal, anchors: &Anchors, chain: &mut Chain<'_>) {
+    let Some(place) = journal.last_frame() else { return };
+    let whole = journal.frame_bytes(&place).is_ok_and(|frame| place.header.check(&frame).is_ok());
+    if !whole && place.header.first >= anchors.published_size() && is_torn_at(journal, place.offset) {
+        journal.forget_last();
+        chain.notices.push(cut_off(&journal.name, place.offset));
+    }
+}
+
+fn cut_off(name: &str, offset: u64) -> String {
+    format!("{name}: a commit was cut off at byte {offset}: it is being written now, or its writer was killed")
+}
+
 fn check_end(journal: &Journal, end: &ScanEnd, last: bool, anchors: &Anchors, chain: &mut Chain<'_>) {
     let ScanEnd::Broken { offset, error } = end else { return };
     if last && journal.end() >= anchors.published_size() && is_torn_at(journal, *offset) {
-        chain.notices.push(format!(
-            "{}: a commit was cut off at byte {offset}: one that is being written now, or was when the writer was killed",
-            journal.name
-        ));
+        chain.notices.push(cut_off(&journal.name, *offset));
         return;
     }
     let damaged = finding(FindingKind::FrameDamaged, &journal.name, Some(journal.end()), error.to_string());
@@ -112,7 +144,11 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
     let read = journal.for_each(header.first..header.end(), &mut |index, bytes| {
         let leaf = leaf_hash(bytes);
         if leaf != recorded[(index - header.first) as usize] {
-            findings.push(at(FindingKind::LeafMismatch, Some(index), "its bytes are not those that were hashed".into()));
+            findings.push(at(
+                FindingKind::LeafMismatch,
+                Some(index),
+                "its bytes are not those that were hashed".into(),
+            ));
         }
         if index < chain.size() {
             if known.leaf(index).is_some_and(|other| other != leaf) {
@@ -128,7 +164,8 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
                     let message = "its recorded_at is not the time of its frame".to_owned();
                     findings.push(at(FindingKind::EntryMalformed, Some(index), message));
                 }
-                entries.note(index, bytes, &fields, &journal.name, &mut findings);
+                entries.note_time(index, fields.recorded_at, &journal.name, &mut findings);
+                entries.note(index, bytes, &fields);
                 if fields.signature.is_some() {
                     chain.signed_tail.push((index, bytes.to_vec()));
                 }

@@ -63,7 +63,7 @@ pub struct MemorySegment {
     index: Option<Arc<dyn ReadAt>>,
     segment: OnceLock<Segment>,
     pub parquet_bytes: Arc<[u8]>,
-    pub read: Arc<AtomicU64>,
+    read: Arc<AtomicU64>,
 }
 
 /// A file whose reads are counted, and one byte of which may be wrong.
@@ -118,7 +118,7 @@ impl Ledger {
         &self.0.segments[position]
     }
 
-    /// Bytes of segments on the disk, and those read since the last call.
+    /// Bytes of the Parquet files, and those read of them since the last call.
     pub fn bytes(&self) -> (u64, u64) {
         let total = self.0.segments.iter().map(|s| s.parquet_bytes.len() as u64).sum();
         let read = self.0.segments.iter().map(|s| s.read.swap(0, Ordering::Relaxed)).sum();
@@ -156,7 +156,8 @@ fn seal(first: u64, entries: &[Vec<u8>], index: bool, flipped: Option<(File, u64
     let read = Arc::new(AtomicU64::new(0));
     let file = |bytes: &Arc<[u8]>, kind: File| {
         let flipped = flipped.filter(|(file, _)| *file == kind).map(|(_, offset)| offset);
-        let inner = Arc::new(Watched { bytes: Arc::clone(bytes), read: Arc::clone(&read), flipped });
+        let read = if kind == File::Parquet { Arc::clone(&read) } else { Arc::default() };
+        let inner = Arc::new(Watched { bytes: Arc::clone(bytes), read, flipped });
         let hashes = Arc::new(BlockHashes::of(bytes));
         let cache = Arc::new(BlockCache::new(64 << 20));
         Arc::new(VerifiedFile::new(inner, hashes, cache).expect("its own length")) as Arc<dyn ReadAt>

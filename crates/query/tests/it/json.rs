@@ -33,7 +33,10 @@ fn operators_work_in_select_where_and_group_by() {
 fn what_an_arrow_yields_prints_as_json() {
     let ledger = ledger(&[json!({"a": "text", "b": [1, {"c": null}], "d": 2.5, "e": true, "f": null})]);
     assert_eq!(
-        ask(&ledger, "SELECT old_value->'a' AS a, old_value->'b', old_value->'d', old_value->'e', old_value->'f', old_value->'x' FROM audit_log"),
+        ask(
+            &ledger,
+            "SELECT old_value->'a' AS a, old_value->'b', old_value->'d', old_value->'e', old_value->'f', old_value->'x' FROM audit_log"
+        ),
         [r#""text"|[1,{"c":null}]|2.5|true|NULL|NULL"#]
     );
 }

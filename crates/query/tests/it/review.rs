@@ -18,9 +18,7 @@ fn hours_ago(hours: i64) -> String {
 }
 
 fn ledger(segments: Vec<usize>) -> Ledger {
-    let entry = |hours: i64, kind: &str, entity: &str| {
-        json!({"timestamp": hours_ago(hours), "event_type": kind, "actor": "j.doe", "entity_id": entity})
-    };
+    let entry = |hours: i64, kind: &str, entity: &str| json!({"timestamp": hours_ago(hours), "event_type": kind, "actor": "j.doe", "entity_id": entity});
     let mut entries = Vec::new();
     for hours in (0..512).rev() {
         let kind = if hours % 5 == 3 { "manual_override" } else { "invoice_approved" };
@@ -54,10 +52,7 @@ fn timestamps_are_utc_microseconds_and_print_so() {
     let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>()).expect("JSON");
     let text = String::from_utf8(writer.into_inner()).expect("text");
-    assert_eq!(
-        text.trim(),
-        r#"{"timestamp":"2026-11-24T10:00:00.123456Z","timestamp_nanos":789,"day":"2026-11-24"}"#
-    );
+    assert_eq!(text.trim(), r#"{"timestamp":"2026-11-24T10:00:00.123456Z","timestamp_nanos":789,"day":"2026-11-24"}"#);
 }
 
 #[test]

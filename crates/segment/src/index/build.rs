@@ -1,10 +1,15 @@
 use std::collections::HashMap;
 
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use counterfoil_entry::Fields;
 
 use super::group::{self, Place};
 use super::layout::{BLOCK_BYTES, HEADER_BYTES, Key, MAGIC, VERSION, sequence_hash, source_hash, text_hash};
 use super::sources::{self, SourceState};
+use crate::SegmentError;
+use crate::schema::Column;
+use crate::text::TextColumn;
 
 /// Bits of a posting below its hash: room for any row of a segment.
 const ROW_BITS: u32 = 24;
@@ -47,6 +52,63 @@ impl Builder {
             self.add(Key::SourceSequence, hash);
         }
         self.rows += 1;
+    }
+
+    /// Adds the entries of a batch with the columns of [`schema`](crate::schema): the same as [`Builder::push`] for each
+    /// of them, with one hash for each distinct value of a dictionary.
+    ///
+    /// Errors: [`SegmentError::Format`] when a column is missing or of another type.
+    pub fn push_batch(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
+        for (key, column) in [
+            (Key::EntityId, Column::EntityId),
+            (Key::Actor, Column::Actor),
+            (Key::TraceId, Column::TraceId),
+            (Key::Id, Column::Id),
+        ] {
+            self.push_texts(key, &TextColumn::new(batch_column(batch, column)?)?);
+        }
+        let sources = TextColumn::new(batch_column(batch, Column::Source)?)?;
+        if !sources.is_absent() {
+            let recorders = TextColumn::new(batch_column(batch, Column::Recorder)?)?;
+            let sequences = batch_column(batch, Column::Sequence)?.as_primitive_opt::<Int64Type>();
+            let sequences = sequences.ok_or_else(|| SegmentError::Format("`sequence` is no INT64 column".into()))?;
+            for row in 0..batch.num_rows() {
+                if let (Some(source), true) = (sources.get(row), sequences.is_valid(row)) {
+                    let program = self.program_hash(recorders.get(row), source);
+                    let hash = sequence_hash(program, sequences.value(row) as u64);
+                    self.add_at(Key::SourceSequence, hash, row);
+                }
+            }
+        }
+        self.rows += batch.num_rows() as u32;
+        Ok(())
+    }
+
+    fn push_texts(&mut self, key: Key, cells: &TextColumn) {
+        match cells {
+            _ if cells.is_absent() => {}
+            TextColumn::Plain(values) => {
+                for (row, value) in values.iter().enumerate() {
+                    if let Some(value) = value {
+                        self.add_at(key, text_hash(value), row);
+                    }
+                }
+            }
+            TextColumn::Dictionary(keys, values) => {
+                let mut hashes: Vec<Option<u64>> = vec![None; values.len()];
+                for (row, position) in keys.keys().iter().enumerate() {
+                    if let Some(position) = position {
+                        let known = &mut hashes[position as usize];
+                        let hash = *known.get_or_insert_with(|| text_hash(values.value(position as usize)));
+                        self.add_at(key, hash, row);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_at(&mut self, key: Key, hash: u64, row: usize) {
+        self.postings[key as usize].push(hash << ROW_BITS | (u64::from(self.rows) + row as u64));
     }
 
     fn add(&mut self, key: Key, hash: u64) {
@@ -118,4 +180,9 @@ fn write_section(postings: &[u64], file: &mut Vec<u8>, header: &mut Vec<u8>) {
     header.extend_from_slice(&(start as u64).to_le_bytes());
     header.extend_from_slice(&(directory_start as u64).to_le_bytes());
     header.extend_from_slice(&blocks.to_le_bytes());
+}
+
+fn batch_column(batch: &RecordBatch, column: Column) -> Result<&ArrayRef, SegmentError> {
+    let found = batch.column_by_name(column.name());
+    found.ok_or_else(|| SegmentError::Format(format!("the column {:?} is missing", column.name())))
 }

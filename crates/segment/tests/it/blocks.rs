@@ -134,7 +134,8 @@ fn a_changed_byte_anywhere_in_a_segment_or_its_index_stops_the_reader() {
     for at in (0..sealed.parquet.len()).step_by(577).chain(sealed.parquet.len() - 12..sealed.parquet.len()) {
         let mut damaged = sealed.parquet.clone();
         damaged[at] ^= 0x20;
-        let expected = BlockMismatch { block: (at / BLOCK_BYTES) as u64, offset: (at / BLOCK_BYTES * BLOCK_BYTES) as u64 };
+        let expected =
+            BlockMismatch { block: (at / BLOCK_BYTES) as u64, offset: (at / BLOCK_BYTES * BLOCK_BYTES) as u64 };
         assert_eq!(first_mismatch(verified(damaged, &hashes, 1 << 24).unwrap()), Some(expected), "byte {at}");
     }
     let hashes = BlockHashes::of(&sealed.index);

@@ -20,10 +20,10 @@ pub fn commit(client: &Value, micros: i64, recorder: Option<&str>, salt: Option<
     salted
 }
 
-/// Text that does not compress: 32 hex digits of a generator's output.
+/// Text that does not compress: 64 hex digits of a generator's output.
 fn digest(number: u64) -> String {
-    let words = (0..2).map(|word| {
-        let mut mixed = (number * 2 + word).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let words = (0..4).map(|word| {
+        let mut mixed = (number * 4 + word).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
         format!("{:016x}", mixed ^ mixed >> 31)
@@ -120,7 +120,8 @@ fn sealed() -> impl Strategy<Value = Value> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number(), text().prop_map(Value::from)];
+    let leaf =
+        prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number(), text().prop_map(Value::from)];
     leaf.prop_recursive(4, 24, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
@@ -162,29 +163,31 @@ pub fn any_entry() -> impl Strategy<Value = Vec<u8>> {
     );
     let source = prop::option::of((name(), 0..=i64::MAX as u64, prop::option::of(signature())));
     let ledger = (0..4_102_444_800_000_000_i64, prop::option::of(identifier()), prop::option::of(any::<[u8; 16]>()));
-    (names, optional, source, prop::option::of(timestamp()), ledger).prop_map(|(names, optional, source, time, ledger)| {
-        let mut members = Map::new();
-        members.insert("event_type".into(), names.0);
-        members.insert("actor".into(), names.1);
-        members.insert("entity_id".into(), names.2);
-        let mut set = |name: &str, value: Option<Value>| value.map(|value| members.insert(name.into(), value));
-        set("actor_type", optional.0);
-        set("on_behalf_of", optional.1);
-        set("entity_type", optional.2);
-        set("outcome", optional.3);
-        set("reason", optional.4);
-        set("trace_id", optional.5);
-        set("id", optional.6);
-        set("old_value", optional.7);
-        set("new_value", optional.8);
-        set("context", optional.9);
-        set("timestamp", time.clone().map(Value::from));
-        if let Some((source, sequence, signature)) = source {
-            set("source", Some(source));
-            set("sequence", Some(sequence.into()));
-            set("signature", signature.filter(|_| time.is_some()));
-        }
-        let (micros, recorder, salt) = ledger;
-        commit(&Value::Object(members), micros, recorder.as_deref(), salt)
-    })
+    (names, optional, source, prop::option::of(timestamp()), ledger).prop_map(
+        |(names, optional, source, time, ledger)| {
+            let mut members = Map::new();
+            members.insert("event_type".into(), names.0);
+            members.insert("actor".into(), names.1);
+            members.insert("entity_id".into(), names.2);
+            let mut set = |name: &str, value: Option<Value>| value.map(|value| members.insert(name.into(), value));
+            set("actor_type", optional.0);
+            set("on_behalf_of", optional.1);
+            set("entity_type", optional.2);
+            set("outcome", optional.3);
+            set("reason", optional.4);
+            set("trace_id", optional.5);
+            set("id", optional.6);
+            set("old_value", optional.7);
+            set("new_value", optional.8);
+            set("context", optional.9);
+            set("timestamp", time.clone().map(Value::from));
+            if let Some((source, sequence, signature)) = source {
+                set("source", Some(source));
+                set("sequence", Some(sequence.into()));
+                set("signature", signature.filter(|_| time.is_some()));
+            }
+            let (micros, recorder, salt) = ledger;
+            commit(&Value::Object(members), micros, recorder.as_deref(), salt)
+        },
+    )
 }

@@ -94,10 +94,14 @@ fn replace(array: &ArrayRef, cell: &Cell) -> ArrayRef {
         return Arc::new(BinaryArray::from_iter(cells));
     }
     if let Some(found) = array.as_primitive_opt::<Int64Type>() {
-        return Arc::new(Int64Array::from_iter(rows.map(|row| number(found.is_valid(row).then(|| found.value(row)), row))));
+        return Arc::new(Int64Array::from_iter(
+            rows.map(|row| number(found.is_valid(row).then(|| found.value(row)), row)),
+        ));
     }
     if let Some(found) = array.as_primitive_opt::<Int32Type>() {
-        return Arc::new(Int32Array::from_iter_values(rows.map(|row| number(Some(found.value(row).into()), row).unwrap() as i32)));
+        return Arc::new(Int32Array::from_iter_values(
+            rows.map(|row| number(Some(found.value(row).into()), row).unwrap() as i32),
+        ));
     }
     let found = array.as_primitive::<TimestampMicrosecondType>();
     let times = rows.map(|row| number(Some(found.value(row)), row).unwrap());
@@ -120,7 +124,8 @@ fn tampered(changes: &[(&str, Cell)]) -> Result<Vec<u8>, String> {
             ControlFlow::Continue(())
         })
         .expect("a readable file");
-    let untouched: Vec<_> = found.iter().filter(|(index, _)| *index != ROW as u64).map(|(_, entry)| entry.clone()).collect();
+    let untouched: Vec<_> =
+        found.iter().filter(|(index, _)| *index != ROW as u64).map(|(_, entry)| entry.clone()).collect();
     let expected: Vec<_> = entries().into_iter().enumerate().filter(|(row, _)| *row != ROW).map(|(_, e)| e).collect();
     assert_eq!(untouched, expected, "the other rows are as they were");
     match faults.as_slice() {
@@ -136,7 +141,9 @@ fn tampered(changes: &[(&str, Cell)]) -> Result<Vec<u8>, String> {
 
 fn assert_fault(changes: &[(&str, Cell)]) {
     let found = tampered(changes);
-    let named = changes.iter().any(|(name, _)| found.as_ref().is_err_and(|message| message.contains(&name.replace("_type", ""))));
+    let named = changes
+        .iter()
+        .any(|(name, _)| found.as_ref().is_err_and(|message| message.contains(&name.replace("_type", ""))));
     let signature = changes.iter().any(|(name, _)| name.starts_with("signature"));
     let fault = found.as_ref().is_err_and(|message| named || (signature && message.contains("signature")));
     assert!(fault, "{changes:?} gave {:?}", found.map(|entry| String::from_utf8_lossy(&entry).into_owned()));
@@ -148,8 +155,17 @@ fn the_helper_itself_changes_nothing() {
 }
 
 #[test]
-fn a_member_spliced_into_context_is_caught_although_the_leaf_is_the_same() {
-    // The rebuilt bytes would be those of the leaf: `"entity_id":"mallory"` moved out of its column into `context`.
+fn members_spliced_into_a_value_are_caught_although_the_leaf_is_the_same() {
+    // Copied out, this cell gives exactly the bytes of the leaf, and a query for the reason or the outcome finds nothing.
+    let spliced = "{\"a\":1},\"on_behalf_of\":\"b\",\"outcome\":\"success\",\"reason\":\"r\"";
+    let leaf = String::from_utf8(entries()[ROW].clone()).unwrap();
+    assert!(leaf.contains(&format!("\"old_value\":{spliced},\"recorded_at\"")));
+    let hidden = [("on_behalf_of", Cell::Null), ("outcome", Cell::Null), ("reason", Cell::Null)];
+    assert_fault(&[&[("old_value", Cell::Text(spliced))], hidden.as_slice()].concat());
+}
+
+#[test]
+fn a_member_spliced_into_context_is_caught() {
     let spliced = "{\"k\":[1,{\"z\":null}]},\"entity_id\":\"mallory\"";
     assert_fault(&[("context", Cell::Text(spliced)), ("entity_id", Cell::Text("nobody"))]);
     assert_fault(&[("context", Cell::Text("{},\"entity_id\":\"X\""))]);
@@ -159,9 +175,29 @@ fn a_member_spliced_into_context_is_caught_although_the_leaf_is_the_same() {
 fn json_cells_hold_one_canonical_value_of_the_kind_that_their_type_says() {
     for column in ["context", "old_value"] {
         for text in [
-            "", " ", "{", "{}}", "{} ", " {}", "{},{}", "{\"b\":1,\"a\":2}", "{\"a\":1,\"a\":2}", "{\"a\": 1}",
-            "{\"a\":01}", "{\"a\":1.0}", "{\"a\":1e2}", "{\"a\":\"\\u0041\"}", "{\"a\":\"\\/\"}", "{\"a\":tru}",
-            "{\"a\":1},\"new_value\":1", "{\"a\":1}\u{0}", "[1]", "1", "null", "\"text\"", "text",
+            "",
+            " ",
+            "{",
+            "{}}",
+            "{} ",
+            " {}",
+            "{},{}",
+            "{\"b\":1,\"a\":2}",
+            "{\"a\":1,\"a\":2}",
+            "{\"a\": 1}",
+            "{\"a\":01}",
+            "{\"a\":1.0}",
+            "{\"a\":1e2}",
+            "{\"a\":\"\\u0041\"}",
+            "{\"a\":\"\\/\"}",
+            "{\"a\":tru}",
+            "{\"a\":1},\"new_value\":1",
+            "{\"a\":1}\u{0}",
+            "[1]",
+            "1",
+            "null",
+            "\"text\"",
+            "text",
         ] {
             assert_fault(&[(column, Cell::Text(text))]);
         }
@@ -184,11 +220,24 @@ fn json_cells_hold_one_canonical_value_of_the_kind_that_their_type_says() {
 #[test]
 fn a_splice_into_any_text_column_makes_another_entry() {
     let texts = [
-        "event_type", "actor", "actor_type", "on_behalf_of", "entity_id", "entity_type", "outcome", "reason", "trace_id",
-        "id", "source", "recorder", "signature_key_id", "signature_algorithm",
+        "event_type",
+        "actor",
+        "actor_type",
+        "on_behalf_of",
+        "entity_id",
+        "entity_type",
+        "outcome",
+        "reason",
+        "trace_id",
+        "id",
+        "source",
+        "recorder",
+        "signature_key_id",
+        "signature_algorithm",
     ];
     for column in texts {
-        for text in ["x\",\"y\":\"", "", "\"", "\\", "\u{0}", "{\"$sealed\":{\"x\":1}}", "{},\"entity_id\":\"X\"", "é"] {
+        for text in ["x\",\"y\":\"", "", "\"", "\\", "\u{0}", "{\"$sealed\":{\"x\":1}}", "{},\"entity_id\":\"X\"", "é"]
+        {
             let found = tampered(&[(column, Cell::Text(text))]).expect("text is text");
             assert_ne!(found, entries()[ROW], "{column} {text:?}");
             let parsed: serde_json::Value = serde_json::from_slice(&found).expect("still one JSON object");
@@ -205,8 +254,18 @@ fn a_splice_into_any_text_column_makes_another_entry() {
 #[test]
 fn an_absent_cell_makes_another_entry() {
     for column in [
-        "actor_type", "on_behalf_of", "entity_type", "outcome", "reason", "trace_id", "id", "source", "recorder",
-        "sequence", "context", "salt",
+        "actor_type",
+        "on_behalf_of",
+        "entity_type",
+        "outcome",
+        "reason",
+        "trace_id",
+        "id",
+        "source",
+        "recorder",
+        "sequence",
+        "context",
+        "salt",
     ] {
         let found = tampered(&[(column, Cell::Null)]).expect("absent is absent");
         let parsed: serde_json::Value = serde_json::from_slice(&found).unwrap();
@@ -230,7 +289,10 @@ fn numbers_stay_in_their_ranges_and_in_their_places() {
     assert_fault(&[("sequence", Cell::Number(-1))]);
     // The same instant in other cells would be another moment to SQL: one microsecond less, 1,000 nanoseconds more.
     let micros = 1_767_225_600_123_456;
-    assert_eq!(tampered(&[("timestamp", Cell::Number(micros)), ("timestamp_nanos", Cell::Number(789))]).unwrap(), entries()[ROW]);
+    assert_eq!(
+        tampered(&[("timestamp", Cell::Number(micros)), ("timestamp_nanos", Cell::Number(789))]).unwrap(),
+        entries()[ROW]
+    );
     assert_fault(&[("timestamp", Cell::Number(micros - 1)), ("timestamp_nanos", Cell::Number(1_789))]);
 }
 

@@ -85,11 +85,6 @@ impl State {
     }
 
     pub fn after_kill(&self) -> Self {
-        Self {
-            names: self.names.clone(),
-            inodes: self.inodes.clone(),
-            capacity: self.capacity,
-            ..Self::default()
-        }
+        Self { names: self.names.clone(), inodes: self.inodes.clone(), capacity: self.capacity, ..Self::default() }
     }
 }

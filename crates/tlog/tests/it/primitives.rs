@@ -1,7 +1,7 @@
 //! The signature primitives as they are reached through keys and signers, against C2SP's and Wycheproof's vectors.
 
 use counterfoil_tlog::{KeyName, KeyType, NoteSigner, Signer, VerifierKey};
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{Verifier as _, VerifyingKey};
 use serde::Deserialize;
 
 use crate::vectors;
@@ -47,6 +47,20 @@ fn ed25519_edge_cases_have_the_verdicts_of_strict_verification() {
         accepted += usize::from(ours);
     }
     assert_eq!(accepted, 43);
+}
+
+/// Case 304 of those vectors, kept here so that it always runs: R is of low order and nothing else is wrong. Plain
+/// verification accepts it.
+#[test]
+fn a_low_order_r_is_refused() {
+    let key = "ef75b20e7540e3dff77404193652ba2bd13df99c1508eee1515e27ae25f28076";
+    let signature = "0100000000000000000000000000000000000000000000000000000000000000\
+                     330b30d6c1f07511e2208d233b6a34d4ed7109da2dea615bcd97daee3a842704";
+    let message = b"ed25519vectors 7";
+    let plain = VerifyingKey::from_bytes(&hex::decode(key).unwrap().try_into().unwrap()).unwrap();
+    let bytes = hex::decode(signature).unwrap().as_slice().try_into().unwrap();
+    assert!(plain.verify(message, &bytes).is_ok());
+    assert!(!verifies(KeyType::Ed25519, key, message, signature));
 }
 
 #[derive(Deserialize)]
