@@ -11,6 +11,7 @@ use crate::frame::FrameBuilder;
 use crate::journal::NODE_LEVEL;
 use crate::seen::{Keys, Seen, same_content};
 use crate::snapshot::Snapshot;
+use crate::sources::Sources;
 
 /// Entries that one caller wants recorded together.
 #[derive(Debug)]
@@ -57,6 +58,13 @@ pub(crate) struct Commit<'a> {
     pub nodes: Vec<Hash>,
 }
 
+/// By what an entry of a batch may be the same as another: its id, or its source and sequence.
+#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+enum Name<'a> {
+    Id(&'a str),
+    Sequence(&'a (String, u64)),
+}
+
 enum Place {
     New,
     Repeat(Placed),
@@ -81,7 +89,8 @@ impl Commit<'_> {
     }
 
     fn find_places(&self, submission: &Submission, keys: &[Option<Keys>]) -> Result<Vec<Place>> {
-        let mut within: HashMap<(Option<&str>, Option<&(String, u64)>), usize> = HashMap::new();
+        let mut within: HashMap<Name<'_>, usize> = HashMap::new();
+        let mut ahead = Sources::default();
         let mut places = Vec::with_capacity(keys.len());
         for (position, (draft, keys)) in submission.drafts.iter().zip(keys).enumerate() {
             let Some(keys) = keys else {
@@ -89,14 +98,17 @@ impl Commit<'_> {
                 continue;
             };
             let place = self.find_place(draft, keys).map_err(|error| in_batch(error, position, submission))?;
-            let names =
-                [keys.id.as_deref().map(|id| (Some(id), None)), keys.sequence.as_ref().map(|pair| (None, Some(pair)))];
+            let names = [keys.id.as_deref().map(Name::Id), keys.sequence.as_ref().map(Name::Sequence)];
             let earlier = names.iter().flatten().find_map(|name| within.get(name).copied());
             places.push(match (place, earlier) {
                 (Place::New, Some(earlier)) => {
                     self.check_same_draft(&submission.drafts[earlier], draft)
                         .map_err(|error| in_batch(error, position, submission))?;
                     Place::RepeatWithin(earlier)
+                }
+                (Place::New, None) => {
+                    self.check_room(keys, &mut ahead).map_err(|error| in_batch(error, position, submission))?;
+                    Place::New
                 }
                 (place, _) => place,
             });
@@ -105,6 +117,11 @@ impl Commit<'_> {
             }
         }
         Ok(places)
+    }
+
+    fn check_room(&self, keys: &Keys, ahead: &mut Sources) -> Result<()> {
+        let seen = self.seen.as_deref().expect("a submission with keys finds what was seen");
+        keys.source().map_or(Ok(()), |(name, sequence)| seen.sources.check_room(ahead, name, sequence))
     }
 
     fn find_place(&self, draft: &Draft, keys: &Keys) -> Result<Place> {

@@ -45,7 +45,8 @@ impl Keys {
         (id.is_some() || sequence.is_some()).then_some(Self { recorder, id, sequence })
     }
 
-    fn source(&self) -> Option<(SourceName, u64)> {
+    /// The source and its number.
+    pub fn source(&self) -> Option<(SourceName, u64)> {
         let (source, sequence) = self.sequence.as_ref()?;
         Some((SourceName { recorder: self.recorder.clone(), source: source.clone() }, *sequence))
     }
@@ -71,7 +72,7 @@ impl Seen {
     }
 
     /// The index of the entry that these keys belong to already; `None` when they are new. `Conflict` when its id and
-    /// its sequence belong to two entries, `Busy` when a new sequence number has no room.
+    /// its sequence belong to two entries.
     pub fn find(&self, keys: &Keys, snapshot: &Snapshot, get: &dyn Fn(u64) -> Result<Vec<u8>>) -> Result<Option<u64>> {
         let by_id = match &keys.id {
             Some(id) => self.find_id(keys, id, snapshot, get)?,
@@ -88,12 +89,6 @@ impl Seen {
                 ErrorKind::Conflict,
                 format!("its id belongs to entry {one}, its source and sequence to entry {other}"),
             )),
-            (None, None) => {
-                if let Some((name, sequence)) = keys.source() {
-                    self.sources.check_room(&name, sequence)?;
-                }
-                Ok(None)
-            }
             (by_id, by_sequence) => Ok(by_id.or(by_sequence)),
         }
     }

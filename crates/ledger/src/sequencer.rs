@@ -375,7 +375,7 @@ impl Sequencer {
             let end = ((start / span + 1) * span).min(boundary);
             *self.shared.waiting.lock().expect("no panic while held") += end - start;
             let job = SealJob { journal: old.clone(), range: start..end };
-            if !self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()) {
+            if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
                 return Err(Error::new(ErrorKind::Closed, "the sealer has ended"));
             }
             start = end;

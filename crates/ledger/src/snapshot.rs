@@ -125,8 +125,19 @@ impl Snapshot {
                 let entry = segment.segment()?.entry(row);
                 entry.map_err(|error| Error::segment(segment.name(), error))
             }
-            None => self.journal_of(index)?.entry(index),
+            None => {
+                let bytes = self.journal_of(index)?.entry(index)?;
+                self.check_bytes(index, &bytes).map(|()| bytes)
+            }
         }
+    }
+
+    /// Refuses bytes from the journal that are not those that were hashed.
+    fn check_bytes(&self, index: u64, bytes: &[u8]) -> Result<()> {
+        if counterfoil_tlog::leaf_hash(bytes) == self.node(0, index)? {
+            return Ok(());
+        }
+        Err(Error::tampered(format!("entry {index} in the journal is not the one that was hashed")))
     }
 
     /// The leaf hash of an entry.
@@ -157,7 +168,7 @@ impl Snapshot {
     /// The proof that the tree of `to` entries extends the one of `from` (RFC 6962, 2.1.2).
     pub fn prove_consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>> {
         self.check_size(to)?;
-        Ok(counterfoil_tlog::consistency_proof(self, TreeSize(from), TreeSize(to))?)
+        counterfoil_tlog::consistency_proof(self, TreeSize(from), TreeSize(to))
     }
 
     /// The C2SP tlog-proof text of an entry under the snapshot's checkpoint.
@@ -196,6 +207,8 @@ impl Snapshot {
         }
         self.tail(self.sealed_size()..self.size(), &mut |index, bytes| found.push((index, bytes.to_vec())))?;
         found.retain(|(_, bytes)| Fields::split(bytes).is_ok_and(|fields| fields.entity_id == entity_id));
+        let tail = found.iter().filter(|(index, _)| *index >= self.sealed_size());
+        tail.map(|(index, bytes)| self.check_bytes(*index, bytes)).collect::<Result<()>>()?;
         Ok(found)
     }
 

@@ -107,18 +107,20 @@ impl Sources {
         }
     }
 
-    /// Refuses a new number that would cost more memory than a source may have.
-    pub fn check_room(&self, name: &SourceName, number: u64) -> Result<()> {
+    /// Refuses a new number that would cost more memory than a source may have. `ahead` holds the sources to which a batch
+    /// adds, as they will be then; the number joins it.
+    pub fn check_room(&self, ahead: &mut Sources, name: SourceName, number: u64) -> Result<()> {
         let busy = |message: String| Err(Error::new(ErrorKind::Busy, message));
-        let Some(ranges) = self.0.get(name) else {
-            if self.0.len() < MAX_SOURCES {
-                return Ok(());
+        if !ahead.0.contains_key(&name) {
+            let known = self.0.get(&name).cloned();
+            if known.is_none() && self.0.len() + ahead.0.len() >= MAX_SOURCES {
+                return busy(format!("the ledger follows {MAX_SOURCES} sources already and takes no further one"));
             }
-            return busy(format!("the ledger follows {MAX_SOURCES} sources already and takes no further one"));
-        };
+            ahead.put(name.clone(), known.unwrap_or_default());
+        }
+        let ranges = ahead.0.get_mut(&name).expect("it was put there");
         let source = &name.source;
-        let last = ranges.last().unwrap_or(0);
-        if number > last.saturating_add(MAX_AHEAD) {
+        if let Some(last) = ranges.last().filter(|last| number > last.saturating_add(MAX_AHEAD)) {
             return busy(format!(
                 "sequence {number} of source {source:?} is more than {MAX_AHEAD} ahead of {last}, the highest one seen"
             ));
@@ -127,6 +129,7 @@ impl Sources {
         if ranges.parts().len() >= MAX_OPEN_RANGES && !touches {
             return busy(format!("source {source:?} has {MAX_OPEN_RANGES} gaps already: fill them first"));
         }
+        ranges.insert(number);
         Ok(())
     }
 }
@@ -159,11 +162,12 @@ mod tests {
         let name = SourceName { recorder: None, source: "etl".into() };
         let mut sources = Sources::default();
         sources.insert(&name, 7);
-        assert!(sources.check_room(&name, 8 + MAX_AHEAD).is_err());
+        let check = |sources: &Sources, number| sources.check_room(&mut Sources::default(), name.clone(), number);
+        assert!(check(&sources, 8 + MAX_AHEAD).is_err());
         for number in 0..MAX_OPEN_RANGES as u64 {
             sources.insert(&name, 100 + 2 * number);
         }
-        assert!(sources.check_room(&name, 50).is_err(), "one gap too many");
-        assert!(sources.check_room(&name, 101).is_ok(), "filling a gap is always possible");
+        assert!(check(&sources, 50).is_err(), "one gap too many");
+        assert!(check(&sources, 101).is_ok(), "filling a gap is always possible");
     }
 }

@@ -1,6 +1,16 @@
 //! The ledger as its users see it.
 
 mod basics;
+mod concurrency;
 mod crash;
+mod effort;
+mod exhibit;
+mod forge;
+mod idempotency;
+mod kill;
 mod pages;
+mod refusals;
+mod signatures;
+mod simulation;
+mod tamper;
 mod trial;

@@ -1,6 +1,7 @@
 //! A ledger on a disk that may fail, with everything that it acknowledged and signed.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use counterfoil_tlog::{Hash, Signer, leaf_hash};
 
 /// Where the ledger stands on its disk.
 pub const FOLDER: &str = "/books/ledger";
-const ORIGIN: &str = "example.com/trial";
+pub const ORIGIN: &str = "example.com/trial";
 const START_MICROS: i64 = 1_760_000_000_000_000;
 
 /// A ledger under trial.
@@ -57,6 +58,14 @@ impl Trial {
             ledger: None,
             label: format!("{} {label}", self.label),
         }
+    }
+
+    /// The same past after a power failure, also while the ledger goes on: what was signed is counted before the disk
+    /// stops, so every head that counts was durable.
+    pub fn crashed(&self, seed: u64, label: &str) -> Self {
+        let mut branch = self.branch(self.disk.clone(), label);
+        branch.disk = self.disk.crash(seed);
+        branch
     }
 
     pub fn options(&self) -> OpenOptions {
@@ -138,6 +147,14 @@ impl Trial {
         }
     }
 
+    /// No two tree heads of one size were ever signed.
+    pub fn assert_no_fork(&self) {
+        for pair in self.signed().windows(2) {
+            let forked = pair[0].size == pair[1].size && pair[0].root != pair[1].root;
+            assert!(!forked, "{}: two trees of size {}", self.label, pair[0].size.0);
+        }
+    }
+
     fn signed(&self) -> Vec<counterfoil_tlog::Checkpoint> {
         let mut signed = self.signer.signed();
         signed.sort_by_key(|checkpoint| (checkpoint.size, checkpoint.root.0));
@@ -165,6 +182,22 @@ impl Trial {
         };
         let report = verify(FOLDER, &options).unwrap_or_else(|error| panic!("{}: {error}", self.label));
         assert_eq!(report.findings, [], "{}", self.label);
+    }
+
+    /// The canonical bytes of all entries.
+    pub fn contents(snapshot: &Snapshot) -> Vec<Vec<u8>> {
+        let mut contents = Vec::new();
+        for sealed in snapshot.segments() {
+            let segment = sealed.segment().expect("a segment that was checked");
+            let mut take = |_: u64, bytes: &[u8]| {
+                contents.push(bytes.to_vec());
+                ControlFlow::Continue(())
+            };
+            assert_eq!(segment.scan(0..sealed.count(), &mut take).expect("readable"), []);
+        }
+        let tail = snapshot.sealed_size()..snapshot.size();
+        snapshot.tail(tail, &mut |_, bytes| contents.push(bytes.to_vec())).expect("a readable tail");
+        contents
     }
 
     /// Opens what a crash left, checks it, goes on, closes and verifies. Half a ledger is none, as long as it never

@@ -26,8 +26,10 @@ pub(super) struct Inode {
 }
 
 impl Bytes {
-    pub fn new(data: Vec<u8>) -> Self {
-        Self { length: data.len() as u64, data }
+    pub fn new(mut data: Vec<u8>) -> Self {
+        let length = data.len() as u64;
+        data.truncate(data.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        Self { data, length }
     }
 
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> bool {

@@ -79,12 +79,29 @@ impl MemoryDisk {
         Ok(Self::from(state))
     }
 
+    /// Puts a file in place behind everybody's back, durably.
+    pub fn put(&self, path: &Path, data: Vec<u8>) {
+        let mut state = self.state();
+        let inode = state.add_durable(data);
+        state.names.put_durable(path, Node::File(inode));
+    }
+
+    /// Takes a name away behind everybody's back, durably.
+    pub fn take(&self, path: &Path) {
+        self.state().names.take_durable(path);
+    }
+
     fn from(state: State) -> Self {
         Self(Arc::new(Mutex::new(state)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no panic while held")
+    }
+
+    /// Changes how many bytes all files together may take.
+    pub fn set_capacity(&self, bytes: u64) {
+        self.state().capacity = Some(bytes);
     }
 
     /// Lets operation `number` from now on have a fault.

@@ -121,6 +121,11 @@ impl Names {
         self.durable.insert(path.to_owned(), node);
     }
 
+    pub fn take_durable(&mut self, path: &Path) {
+        self.now.remove(path);
+        self.durable.remove(path);
+    }
+
     fn change(&mut self, change: Change) {
         change.apply(&mut self.now);
         self.pending.push(change);
