@@ -25,11 +25,16 @@ def report(name, holds, otherwise):
     failed |= not holds
 
 
+def give_up(reason):
+    print(f"FAIL  real_input: {reason}")
+    sys.exit(1)
+
+
 def run(command, *arguments):
     """What a command printed, as JSON; a command that fails ends the whole check."""
     done = subprocess.run([counterfoil, command, *arguments], capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(f"FAIL  real_input: counterfoil {command} ended with {done.returncode}: {done.stderr.strip()[:500]}")
+        give_up(f"counterfoil {command} ended with {done.returncode}: {done.stderr.strip()[:500]}")
     return json.loads(done.stdout)
 
 
@@ -92,7 +97,7 @@ def trails():
 
 if not datasets.is_dir():
     if "CI" in os.environ:
-        sys.exit(f"FAIL  real_input: {datasets} is needed")
+        give_up(f"{datasets} is needed")
     print("left out: real logs (no ../shared)", file=sys.stderr)
     sys.exit()
 work.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,8 @@ def plain(value):
 def by_counterfoil(query):
     run = subprocess.run([counterfoil, "query", ledger, query, "--format", "json"], capture_output=True, text=True)
     if run.returncode != 0:
-        sys.exit(f"FAIL  three_queries: counterfoil query: {run.stderr.strip()}")
+        print(f"FAIL  three_queries: counterfoil query: {run.stderr.strip()}")
+        sys.exit(1)
     return [{name: plain(value) for name, value in row.items()} for row in json.loads(run.stdout)]
 
 

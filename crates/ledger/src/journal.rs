@@ -14,6 +14,9 @@ use crate::frame::{self, FrameError, FrameHeader, HEADER_BYTES, TableRow};
 pub const NODE_LEVEL: u8 = 8;
 const NODE_SPAN: usize = 1 << NODE_LEVEL;
 
+/// What a file's reserve reads as; comparing with it is faster than looking at each byte.
+pub static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+
 /// A frame and where it stands in its file.
 #[derive(Debug, Clone, Copy)]
 pub struct FramePlace {
@@ -152,7 +155,9 @@ impl Journal {
         while at < to {
             let part = &mut buffer[..((to - at) as usize).min(1 << 16)];
             self.file.read_at(at, part).map_err(|error| Error::io(&self.name, error))?;
-            if let Some(position) = part.iter().position(|byte| *byte != 0) {
+            if *part != ZEROS[..part.len()]
+                && let Some(position) = part.iter().position(|byte| *byte != 0)
+            {
                 return Ok(Some(at + position as u64));
             }
             at += part.len() as u64;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::frame::{FrameError, HEADER_BYTES, MAX_FRAME_BYTES};
-use crate::journal::{FramePlace, Journal, ScanEnd};
+use crate::journal::{FramePlace, Journal, ScanEnd, ZEROS};
 use crate::layout::SegmentFile;
 use crate::load::{Loaded, Until, load, segment_firsts};
 use crate::snapshot::Folder;
@@ -121,7 +121,9 @@ fn last_nonzero(file: &dyn DiskFile, from: u64, to: u64) -> std::io::Result<u64>
         let start = end.saturating_sub(1 << 16).max(from);
         let part = &mut buffer[..(end - start) as usize];
         file.read_at(start, part)?;
-        if let Some(position) = part.iter().rposition(|byte| *byte != 0) {
+        if *part != ZEROS[..part.len()]
+            && let Some(position) = part.iter().rposition(|byte| *byte != 0)
+        {
             return Ok(start + position as u64 + 1);
         }
         end = start;

@@ -207,8 +207,8 @@ impl Snapshot {
         }
         self.tail(self.sealed_size()..self.size(), &mut |index, bytes| found.push((index, bytes.to_vec())))?;
         found.retain(|(_, bytes)| Fields::split(bytes).is_ok_and(|fields| fields.entity_id == entity_id));
-        let tail = found.iter().filter(|(index, _)| *index >= self.sealed_size());
-        tail.map(|(index, bytes)| self.check_bytes(*index, bytes)).collect::<Result<()>>()?;
+        let mut tail = found.iter().filter(|(index, _)| *index >= self.sealed_size());
+        tail.try_for_each(|(index, bytes)| self.check_bytes(*index, bytes))?;
         Ok(found)
     }
 

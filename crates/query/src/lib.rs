@@ -9,6 +9,7 @@
 
 mod answer;
 mod columns;
+mod date_trunc;
 mod engine;
 mod error;
 mod fault;

@@ -5,6 +5,7 @@
 mod clock;
 mod disk;
 mod entries;
+pub mod fuzz;
 mod random;
 mod signer;
 

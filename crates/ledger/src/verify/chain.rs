@@ -53,11 +53,13 @@ pub(super) struct Chain<'a> {
     pub own: Vec<(u64, Vec<u8>)>,
     /// First indices of segments that hold signed entries.
     pub signed_segments: Vec<u64>,
-    /// Signed entries of the tail.
-    pub signed_tail: Vec<(u64, Vec<u8>)>,
+    /// Signed entries of the tail: index, canonical bytes, journal file.
+    pub signed_tail: Vec<(u64, Vec<u8>, String)>,
     pub entries_checked: u64,
     pub findings: Vec<Finding>,
     pub notices: Vec<String>,
+    /// Whether entries are missing between the segments and the journal.
+    pub cut: bool,
 }
 
 impl<'a> Chain<'a> {
@@ -78,6 +80,7 @@ impl<'a> Chain<'a> {
             entries_checked: 0,
             findings: Vec::new(),
             notices: Vec::new(),
+            cut: false,
         }
     }
 
@@ -264,7 +267,7 @@ impl<'a> Chain<'a> {
         let segments = std::mem::take(&mut self.segments);
         let newest = segments.last().map(|segment| segment.first);
         for (first, name) in &files.missing {
-            if facts.contains_key(first) || newest.is_some_and(|newest| *first < newest) {
+            if self.cut || facts.contains_key(first) || newest.is_some_and(|newest| *first < newest) {
                 let message = format!("the segment that starts at {first} lacks this file");
                 self.findings.push(finding(FindingKind::MissingFile, name, Some(*first), message));
             } else {
@@ -283,12 +286,9 @@ impl<'a> Chain<'a> {
                 }
             }
         }
-        for (first, facts) in &facts {
+        for first in facts.keys() {
             let lacking = files.missing.iter().any(|(missing, _)| missing == first);
-            if facts.first.saturating_add(facts.count) <= self.size()
-                && !lacking
-                && !segments.iter().any(|segment| segment.first == *first)
-            {
+            if !lacking && !segments.iter().any(|segment| segment.first == *first) {
                 let message = "an entry seals this segment, but it cannot be read";
                 let missing =
                     finding(FindingKind::MissingFile, &format!("segments/{first:020}.*"), Some(*first), message);

@@ -136,6 +136,11 @@ impl SegmentCheck {
             Err(error) => return self.unreadable(file, &error),
         };
         self.meta = Some(segment.meta().clone());
+        if segment.meta().first != self.first {
+            let message = format!("it is the segment that starts at {}, under another name", segment.meta().first);
+            self.findings.push(finding(FindingKind::SegmentMetadata, &file.name, Some(self.first), message));
+            return;
+        }
         let mut entries = Entries::default();
         let (first, index, findings) = (self.first, &mut self.index, &mut self.findings);
         let batch = RefCell::new(BatchLook::default());

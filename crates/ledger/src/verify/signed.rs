@@ -79,7 +79,7 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, config: &Config, chain: &m
             report.add(Finding::new(FindingKind::SegmentUnreadable, error.to_string()).in_file(&name));
         }
     }
-    for (index, bytes) in &chain.signed_tail {
-        timeline.check(origin, *index, bytes, "journal", report);
+    for (index, bytes, journal) in &chain.signed_tail {
+        timeline.check(origin, *index, bytes, journal, report);
     }
 }

@@ -50,6 +50,7 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &A
         check_end(&journal, &end, last, anchors, chain);
         if journal.first > chain.size() && journal.end() > journal.first {
             let message = format!("it starts at entry {first}, but what is before it ends at {}", chain.size());
+            chain.cut = true;
             chain.findings.push(finding(FindingKind::FrameOutOfOrder, &name, Some(chain.size()), message));
             return;
         }
@@ -167,7 +168,7 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
                 entries.note_time(index, fields.recorded_at, &journal.name, &mut findings);
                 entries.note(index, bytes, &fields);
                 if fields.signature.is_some() {
-                    chain.signed_tail.push((index, bytes.to_vec()));
+                    chain.signed_tail.push((index, bytes.to_vec(), journal.name.clone()));
                 }
             }
             Err(error) => findings.push(at(FindingKind::EntryMalformed, Some(index), error.to_string())),

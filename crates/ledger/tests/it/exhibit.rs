@@ -1,6 +1,6 @@
 //! A ledger made on a real folder, and what is known of it, so that every change to it can be told.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use counterfoil::{
@@ -48,12 +48,12 @@ fn options(signer: &Arc<RecordingSigner>) -> OpenOptions {
 }
 
 /// Writes three segments and a tail: ids, sequences, a recorder, a client's key and its signatures.
-fn write(ledger: &Ledger, end: End) {
+fn write(ledger: &Ledger, end: End, segments: u64) {
     let key = SigningKey::from_bytes(&[5; 32]);
     ledger.register_key(key.verifying_key(), vec!["ana".into()]).expect("registered");
     let mut entries = Entries::new(11);
-    for batch in 0..4 {
-        let mut drafts = entries.drafts(170);
+    for batch in 0..segments {
+        let mut drafts = entries.drafts(258);
         let sequence = batch + 1;
         drafts.push(entries.builder().id(&format!("id-{batch}")).build().expect("valid"));
         drafts.push(entries.builder().source("etl", sequence).build().expect("valid"));
@@ -72,13 +72,19 @@ fn write(ledger: &Ledger, end: End) {
 }
 
 impl Exhibit {
-    /// Makes the ledger; `salt` lets two of them differ in their time only.
+    /// A ledger of three segments and a tail.
     pub fn new(end: End) -> Self {
-        Self::signed_with(end, Arc::new(RecordingSigner::new(ORIGIN, 7).expect("a valid key")))
+        Self::signed_with(end, 3, 7)
     }
 
-    /// The same entries in a ledger of the same name with another key.
-    pub fn signed_with(end: End, signer: Arc<RecordingSigner>) -> Self {
+    /// A smaller one, to be verified thousands of times.
+    pub fn small(end: End) -> Self {
+        Self::signed_with(end, 2, 7)
+    }
+
+    /// A ledger of so many segments with the key of a seed.
+    pub fn signed_with(end: End, segments: u64, seed: u8) -> Self {
+        let signer = Arc::new(RecordingSigner::new(ORIGIN, seed).expect("a valid key"));
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("ledger");
         let mut create = CreateOptions::new(ORIGIN).expect("a valid origin");
@@ -86,7 +92,7 @@ impl Exhibit {
         let ledger = Ledger::create(&root, create, options(&signer)).expect("a ledger");
         let attachment = root.join("attachments").join(hex::encode(Sha256::digest(ATTACHMENT)));
         std::fs::write(attachment, ATTACHMENT).expect("written");
-        write(&ledger, end);
+        write(&ledger, end, segments);
         let contents = Trial::contents(&ledger.snapshot());
         let sealed_size = ledger.snapshot().sealed_size();
         let disk = if end == End::Killed {
@@ -223,7 +229,7 @@ impl Exhibit {
     fn read_some(&self, snapshot: &Snapshot, what: &str) -> Vec<(u64, Vec<u8>)> {
         let size = snapshot.size();
         let mut given = Vec::new();
-        for index in [0, 1, 255, 256, 400, size - 20, size - 2, size - 1] {
+        for index in [0, 1, 255, 256, 400, size.saturating_sub(20), size.saturating_sub(1)] {
             match snapshot.entry(index) {
                 Ok(bytes) => given.push((index, bytes)),
                 Err(error) => assert_ne!(error.kind, ErrorKind::Internal, "{what}: {error}"),
@@ -254,9 +260,4 @@ impl Exhibit {
 pub enum Keys {
     Known,
     Unknown,
-}
-
-/// The path of a file in a folder, as [`MemoryDisk::put`] wants it.
-pub fn beside(path: &Path, name: &str) -> PathBuf {
-    path.with_file_name(name)
 }

@@ -99,11 +99,3 @@ pub fn checkpoint(origin: &str, size: u64, root: Hash, signer: &dyn Signer) -> V
     let note = Checkpoint::new(origin, TreeSize(size), root).sign(signer).expect("it signs");
     note.to_string().into_bytes()
 }
-
-/// The place in a `.tiles` file where the hashes end and the block digests begin (docs/formats/tiles.md).
-pub fn trailer_at(tiles: &[u8]) -> usize {
-    let levels = u64::from_le_bytes(number(tiles, 24)) as usize;
-    let last = 32 + (levels - 1) * 24;
-    let count = u64::from_le_bytes(number(tiles, last + 8));
-    (u64::from_le_bytes(number(tiles, last + 16)) + 32 * count) as usize
-}

@@ -15,8 +15,11 @@ pub use frame::frame;
 pub use segment::segment;
 pub use texts::{checkpoint, note, policy, proof};
 
+/// What is done with some bytes.
+pub type Target = fn(&[u8]);
+
 /// Every target by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
