@@ -172,13 +172,13 @@ fn tail(exhibit: &Exhibit) -> (Vec<Frame>, Vec<Hash>) {
 
 /// The frame, the position in it, and the index of the last entry that holds a text.
 fn entry_with(frames: &[Frame], text: &str) -> (usize, usize, u64) {
-    let places = frames.iter().enumerate().flat_map(|(number, frame)| {
+    let mut places = frames.iter().enumerate().flat_map(|(number, frame)| {
         (0..frame.entries.len()).map(move |position| (number, position, frame.first + position as u64))
     });
     let holds = |(frame, position, _): &(usize, usize, u64)| {
         String::from_utf8_lossy(&frames[*frame].entries[*position]).contains(text)
     };
-    places.filter(holds).next_back().expect("an entry with that text")
+    places.rfind(holds).expect("an entry with that text")
 }
 
 fn change(frames: &mut [Frame], text: &str, other: &str) -> u64 {

@@ -76,7 +76,7 @@ struct Watched {
 
 impl ReadAt for Watched {
     fn len(&self) -> u64 {
-        self.bytes.len() as u64
+        self.bytes.len()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
@@ -120,7 +120,7 @@ impl Ledger {
 
     /// Bytes of the Parquet files, and those read of them since the last call.
     pub fn bytes(&self) -> (u64, u64) {
-        let total = self.0.segments.iter().map(|s| s.parquet_bytes.len() as u64).sum();
+        let total = self.0.segments.iter().map(|s| s.parquet_bytes.len()).sum();
         let read = self.0.segments.iter().map(|s| s.read.swap(0, Ordering::Relaxed)).sum();
         (total, read)
     }
