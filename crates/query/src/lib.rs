@@ -9,7 +9,6 @@
 
 mod answer;
 mod columns;
-mod date_trunc;
 mod engine;
 mod error;
 mod fault;

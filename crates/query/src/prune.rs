@@ -13,7 +13,7 @@ use datafusion::datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroup
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
-use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::columns::schema;
@@ -33,21 +33,13 @@ pub(crate) struct Part {
     /// Rows to read.
     pub(crate) rows: usize,
     pub(crate) access: RowGroupAccess,
-    /// Whether an index named the rows.
-    pub(crate) by_index: bool,
     pub(crate) bounds: Bounds,
-    /// Places of the columns without a value in the whole row group.
-    pub(crate) empty: Vec<usize>,
 }
 
 /// Least and greatest value of each ordered column, as the footer tells them.
 pub(crate) type Bounds = [Option<(i64, i64)>; ORDERED.len()];
 
 impl Part {
-    pub(crate) fn is_whole(&self) -> bool {
-        self.access == RowGroupAccess::Scan
-    }
-
     /// The plan that reads these parts of one segment and nothing else of it.
     pub(crate) fn plan(parts: &[Part]) -> ParquetAccessPlan {
         let mut plan = ParquetAccessPlan::new_none(parts.first().map_or(0, |part| part.row_groups));
@@ -87,7 +79,6 @@ pub(crate) fn parts(
 /// The row groups of one segment with some of the given rows (of all rows, when none are given) before row `end`.
 fn parts_of(segment: &Arc<dyn Sealed>, end: u64, rows: Option<&[u64]>) -> Result<Vec<Part>> {
     let metadata = segment.metadata()?;
-    let by_index = rows.is_some();
     let mut parts = Vec::new();
     let mut first = 0;
     for (row_group, group) in metadata.row_groups().iter().enumerate() {
@@ -104,14 +95,12 @@ fn parts_of(segment: &Arc<dyn Sealed>, end: u64, rows: Option<&[u64]>) -> Result
                 segment: Arc::clone(segment),
                 row_group,
                 row_groups: metadata.num_row_groups(),
-                by_index,
                 rows,
                 access: match rows as i64 == group.num_rows() {
                     true => RowGroupAccess::Scan,
                     false => RowGroupAccess::Selection(selection),
                 },
                 bounds: ORDERED.map(|name| bounds(group, name)),
-                empty: empty(group),
             });
         }
     }
@@ -151,12 +140,6 @@ fn bounds(group: &RowGroupMetaData, name: &str) -> Option<(i64, i64)> {
         Statistics::Int64(values) => Some((*values.min_opt()?, *values.max_opt()?)),
         _ => None,
     }
-}
-
-fn empty(group: &RowGroupMetaData) -> Vec<usize> {
-    let nulls = |column: &ColumnChunkMetaData| column.statistics().and_then(Statistics::null_count_opt);
-    let columns = group.columns().iter().enumerate();
-    columns.filter(|(_, column)| nulls(column) == Some(group.num_rows() as u64)).map(|(place, _)| place).collect()
 }
 
 /// Which parts the predicate can hold in; all of them when that cannot be told.

@@ -19,7 +19,6 @@ use datafusion::object_store::memory::InMemory;
 use datafusion::prelude::SessionConfig;
 
 use crate::columns::TABLE;
-use crate::date_trunc::UtcDateTrunc;
 use crate::json::TypedJson;
 use crate::sealed::STORE;
 
@@ -34,7 +33,6 @@ pub(crate) fn template(cores: usize) -> Result<SessionState> {
     let mut state = SessionStateBuilder::new_with_default_features().with_config(config(cores)).build();
     datafusion_functions_json::register_all(&mut state)?;
     state.register_function_rewrite(Arc::new(TypedJson))?;
-    state.register_udf(Arc::new(UtcDateTrunc::default().into()))?;
     for function in LEFT_OUT {
         state.deregister_udf(function)?;
     }
@@ -55,6 +53,8 @@ fn config(cores: usize) -> SessionConfig {
     options.execution.time_zone = Some("UTC".to_owned());
     // Nothing spills, so nothing needs to be held back for it.
     options.execution.sort_spill_reservation_bytes = 0;
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
     config
 }
 

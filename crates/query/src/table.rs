@@ -7,14 +7,16 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, internal_datafusion_err};
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
-use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, conjunction_opt, create_physical_expr};
+use datafusion::physical_expr::{
+    LexOrdering, PhysicalExpr, PhysicalSortExpr, conjunction, conjunction_opt, create_physical_expr,
+};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
@@ -103,12 +105,12 @@ impl TableProvider for AuditLog {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let wanted = Wanted::new(state, projection, filters, limit)?;
-        let (sealed, size) = (self.source.sealed(), self.source.size());
-        let parts = parts(&sealed, size, &lookups(filters), wanted.predicate().as_ref())
+        let lookups = lookups(filters);
+        let parts = parts(&self.source.sealed(), self.source.size(), &lookups, wanted.predicate().as_ref())
             .map_err(|error| self.fault.raise(error))?;
         let mut plans = Vec::new();
         if !parts.is_empty() {
-            plans.push(sealed::plan(&parts, &wanted, &self.fault, state)?);
+            plans.push(sealed::plan(&parts, &wanted, !lookups.is_empty(), &self.fault, state)?);
         }
         plans.extend(self.tail(&wanted)?);
         match plans.len() {
@@ -169,4 +171,13 @@ pub(crate) fn filtered(
         .apply_projection(Some((0..wanted.columns.len()).collect()))?
         .build()?;
     Ok(Arc::new(filter))
+}
+
+/// The conjunction of the filters at the places where `keep` holds.
+pub(crate) fn among(filters: &[Arc<dyn PhysicalExpr>], keep: &[bool]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    if filters.len() != keep.len() {
+        return Err(internal_datafusion_err!("{} filters, {} answers", filters.len(), keep.len()));
+    }
+    let kept: Vec<_> = filters.iter().zip(keep).filter(|(_, keep)| **keep).collect();
+    Ok((!kept.is_empty()).then(|| conjunction(kept.into_iter().map(|(filter, _)| Arc::clone(filter)))))
 }

@@ -279,41 +279,6 @@ fn groups_and_counts_agree_with_counting() {
 }
 
 #[test]
-fn bounds_end_at_the_checkpoint_inside_a_segment() {
-    let entries = entries(3_840, 2);
-    let layout = Layout { segments: vec![2048, 1024], size: Some(2_500), ..Layout::default() };
-    let ledger = Ledger::new(&entries, layout);
-    assert_eq!(ask(&ledger, "SELECT count(*), min(index), max(index) FROM audit_log"), ["2500|0|2499"]);
-    let latest = entries[..2_500].iter().map(micros).max().expect("entries");
-    assert_eq!(
-        ask(
-            &ledger,
-            &format!("SELECT max(timestamp) = to_timestamp_micros({latest}) AT TIME ZONE 'UTC' FROM audit_log")
-        ),
-        ["true"]
-    );
-}
-
-#[test]
-fn days_hours_and_months_are_those_of_utc() {
-    let entry = |time: &str| json!({"timestamp": time, "event_type": "kyc_check", "actor": "a", "entity_id": "C-1"});
-    let entries = [entry("1969-12-31T23:59:59.999999Z"), entry("2026-03-01T01:30:00+02:00")];
-    let ledger = Ledger::new(&entries, Layout::default());
-    for (unit, old, new) in [
-        ("year", "1969-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
-        ("month", "1969-12-01T00:00:00Z", "2026-02-01T00:00:00Z"),
-        ("week", "1969-12-29T00:00:00Z", "2026-02-23T00:00:00Z"),
-        ("day", "1969-12-31T00:00:00Z", "2026-02-28T00:00:00Z"),
-        ("hour", "1969-12-31T23:00:00Z", "2026-02-28T23:00:00Z"),
-        ("second", "1969-12-31T23:59:59Z", "2026-02-28T23:30:00Z"),
-    ] {
-        assert_eq!(ask(&ledger, &format!("SELECT date_trunc('{unit}', timestamp) FROM audit_log")), [old, new]);
-    }
-    let zoned = "SELECT date_trunc('day', timestamp AT TIME ZONE 'Europe/Berlin') FROM audit_log WHERE index = 1";
-    assert_eq!(ask(&ledger, zoned), ["2026-03-01T00:00:00+01:00"]);
-}
-
-#[test]
 fn rows_come_in_order_and_limits_take_the_first() {
     let entries = entries(3_840, 3);
     let ledger = Ledger::new(&entries, Layout { segments: vec![2048, 1024], ..Layout::default() });
