@@ -5,10 +5,16 @@ GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
 
-.PHONY: demo test check lint deps interop deny fuzz torture bench build clean-bench
+.PHONY: ours demo test check lint deps interop deny fuzz torture bench
+
+# Cargo tells by time what is fresh, not by folder: programs of another checkout that shared the target folder are stale.
+ours:
+	@mkdir -p $(CARGO_TARGET_DIR)
+	@test "$$(cat $(CARGO_TARGET_DIR)/.checkout 2>/dev/null)" = "$(CURDIR)" || \
+		{ find crates bench -name '*.rs' -exec touch {} + && echo "$(CURDIR)" >$(CARGO_TARGET_DIR)/.checkout; }
 
 # Builds the program and shows its main job on real input.
-demo:
+demo: ours
 	cargo build --release --locked -p counterfoil-cli
 	COUNTERFOIL=$(COUNTERFOIL) scripts/demo.sh
 
@@ -18,11 +24,11 @@ test: lint
 	$(MAKE) interop
 
 # The quick loop.
-check:
+check: ours
 	cargo fmt --all --check
 	cargo check --workspace --all-targets --locked
 
-lint:
+lint: ours
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
@@ -35,7 +41,7 @@ $(VENV)/.ready: interop/requirements.txt
 	touch $@
 
 # Programs that are not ours verify what the program wrote.
-interop: deps
+interop: deps ours
 	cargo build --locked -p counterfoil-cli
 	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python interop/run.sh
 
@@ -48,10 +54,10 @@ fuzz:
 	fuzz/run.sh
 
 # The long counts of crash seeds and kills.
-torture:
+torture: ours
 	COUNTERFOIL_SEEDS=5000 COUNTERFOIL_KILLS=500 cargo test --locked -p counterfoil --test it -- --nocapture crash simulation kill
 
 # The figures of docs/performance.md; results and plot in bench/results.
-bench: deps
+bench: deps ours
 	cargo build --release --locked -p counterfoil-bench
 	PYTHON=$(VENV)/bin/python BENCH_DIR=$(BENCH_DIR) BENCH=$(CARGO_TARGET_DIR)/release/counterfoil-bench bench/run.sh
