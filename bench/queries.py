@@ -10,9 +10,10 @@ import time
 import duckdb
 
 ROUNDS = 7
+NOW = "SELECT max(timestamp)::VARCHAR FROM audit_log WHERE event_type NOT LIKE 'ledger.%'"
 QUERIES = {
     "overrides": "SELECT * FROM audit_log WHERE event_type = 'manual_override' "
-    "AND timestamp > TIMESTAMPTZ '2026-11-24 00:00:00Z' - INTERVAL '24 hours'",
+    "AND timestamp > TIMESTAMPTZ '{now}' - INTERVAL '24 hours'",
     "history": "SELECT * FROM audit_log WHERE entity_id = 'INV-050000' ORDER BY index",
     "per_day": "SELECT event_type, date_trunc('day', timestamp) AS day, count(*) AS entries FROM audit_log "
     "WHERE event_type NOT LIKE 'ledger.%' GROUP BY 1, 2 ORDER BY 1, 2",
@@ -23,8 +24,10 @@ def main() -> None:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"CREATE VIEW audit_log AS SELECT * FROM read_parquet('{sys.argv[1]}/*.parquet')")
+    now = connection.execute(NOW).fetchone()[0]
     answers = {}
     for name, sql in QUERIES.items():
+        sql = sql.replace("{now}", now)
         times = []
         for _ in range(ROUNDS + 1):
             start = time.perf_counter()

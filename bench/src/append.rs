@@ -21,7 +21,8 @@ pub fn ledger(arguments: &Arguments) -> Value {
     let folder = arguments.path("ledger");
     let options = CreateOptions::new("bench.example/append").expect("an origin");
     let ledger = Ledger::create(&folder, options, OpenOptions::default()).expect("a new ledger");
-    let load = Mutex::new(Load::open(&arguments.path("load"), count));
+    let load = Load::open(&arguments.path("load"), count);
+    let load = Mutex::new(if arguments.number("preload", 0) == 1 { load.preloaded() } else { load });
     let resident_before = machine::resident_bytes();
     let start = Instant::now();
     std::thread::scope(|scope| {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
 use counterfoil::{Reader, Snapshot};
 use counterfoil_query::{Engine, Limits};
 use serde_json::{Value, json};
@@ -11,12 +13,15 @@ use crate::latency::percentile;
 
 const ROUNDS: usize = 7;
 
+/// When the newest entry of the load happened: the "now" of the first query.
+const NOW: &str = "SELECT max(timestamp) AS now FROM audit_log WHERE event_type NOT LIKE 'ledger.%'";
+
 /// The queries, as `queries.py` puts them to DuckDB over the same files.
-pub const QUERIES: [(&str, &str); 3] = [
+const QUERIES: [(&str, &str); 3] = [
     (
         "overrides",
         "SELECT * FROM audit_log WHERE event_type = 'manual_override' \
-         AND timestamp > timestamp '2026-11-24 00:00:00Z' - interval '24 hours'",
+         AND timestamp > timestamp '{now}' - interval '24 hours'",
     ),
     ("history", "SELECT * FROM audit_log WHERE entity_id = 'INV-050000' ORDER BY index"),
     (
@@ -30,12 +35,22 @@ pub const QUERIES: [(&str, &str); 3] = [
 pub fn run(arguments: &Arguments) -> Value {
     let snapshot = Reader::open(arguments.path("ledger")).and_then(|reader| reader.snapshot()).expect("it opens");
     let engine = Engine::new(Limits::default()).expect("an engine");
-    let answers = QUERIES.iter().map(|(name, sql)| ((*name).to_owned(), measure(&engine, &snapshot, sql)));
+    let now = now(&engine, &snapshot);
+    let answers = QUERIES.iter().map(|(name, sql)| {
+        let sql = sql.replace("{now}", &now);
+        ((*name).to_owned(), measure(&engine, &snapshot, &sql))
+    });
     let mut answers: serde_json::Map<String, Value> = answers.collect();
     let mut times: Vec<Duration> =
         (0..ROUNDS).map(|_| timed(|| snapshot.history("INV-050000").expect("it reads").len()).1).collect();
     answers.insert("history_call".into(), json!({ "p50_ms": percentile(&mut times, 50) / 1e3 }));
     Value::Object(answers)
+}
+
+fn now(engine: &Engine, snapshot: &Snapshot) -> String {
+    let batches = engine.query(snapshot, NOW).and_then(|answer| answer.collect()).expect("it answers");
+    let newest = batches[0].column(0).as_primitive::<TimestampMicrosecondType>().value(0);
+    counterfoil_entry::Timestamp::from_micros(newest).to_string()
 }
 
 fn measure(engine: &Engine, snapshot: &Snapshot, sql: &str) -> Value {

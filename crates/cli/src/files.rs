@@ -1,7 +1,8 @@
 //! Small files that a person names on the command line.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use counterfoil::ErrorKind;
@@ -28,7 +29,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Writes a file that is not there yet, durably.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = File::create_new(path).and_then(|mut file| {
+    write_with(path, 0o666, bytes)
+}
+
+/// [`write_new`], for its owner's eyes alone.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_with(path, 0o600, bytes)
+}
+
+fn write_with(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let written = created.and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });

@@ -25,7 +25,7 @@ pub use error::EntryError;
 pub use fields::Fields;
 pub use rules::check_recorder;
 pub use signature::Signature;
-pub use timestamp::Timestamp;
+pub use timestamp::{DateMemo, Timestamp};
 
 /// Most bytes an entry's canonical form may take: an entry bundle (C2SP tlog-tiles) counts them in 16 bits.
 pub const MAX_ENTRY_BYTES: usize = 65_535;

@@ -65,22 +65,27 @@ impl Timestamp {
 
     /// Appends the canonical text.
     pub fn write(self, out: &mut Vec<u8>) {
-        let (text, length) = self.text();
+        self.write_near(&mut DateMemo::default(), out);
+    }
+
+    /// [`Timestamp::write`], faster when the one written before with the same memo was on the same day.
+    #[inline]
+    pub fn write_near(self, memo: &mut DateMemo, out: &mut Vec<u8>) {
+        let (text, length) = self.text(memo);
         out.extend_from_slice(&text[..length]);
     }
 
     /// The canonical text and its length.
     #[inline]
-    pub(crate) fn text(self) -> ([u8; MAX_TEXT], usize) {
-        let (year, month, day) = civil_from_days(self.micros.div_euclid(MICROS_PER_DAY));
-        let in_day = self.micros.rem_euclid(MICROS_PER_DAY);
+    pub(crate) fn text(self, memo: &mut DateMemo) -> ([u8; MAX_TEXT], usize) {
+        let day = self.micros.div_euclid(MICROS_PER_DAY);
+        let in_day = self.micros - day * MICROS_PER_DAY;
         let second = (in_day / MICROS_PER_SECOND) as u32;
         let nanos = (in_day % MICROS_PER_SECOND) as u32 * 1000 + u32::from(self.nanos);
-        let mut text = *b"0000-00-00T00:00:00.000000000Z";
-        put(&mut text, 0, year as u32 / 100);
-        put(&mut text, 2, year as u32 % 100);
-        put(&mut text, 5, month);
-        put(&mut text, 8, day);
+        if memo.day != Some(day) {
+            *memo = DateMemo::of(day);
+        }
+        let mut text = memo.text;
         put(&mut text, 11, second / 3600);
         put(&mut text, 14, second / 60 % 60);
         put(&mut text, 17, second % 60);
@@ -148,7 +153,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (text, length) = self.text();
+        let (text, length) = self.text(&mut DateMemo::default());
         text[..length].iter().try_for_each(|&byte| fmt::Write::write_char(f, char::from(byte)))
     }
 }
@@ -189,6 +194,31 @@ fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
 fn two_digits(tens: u8, ones: u8) -> u32 {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     if tens > 9 || ones > 9 { u32::MAX >> 8 } else { u32::from(tens) * 10 + u32::from(ones) }
+}
+
+/// The date written last: timestamps that are written one after another mostly share it.
+#[derive(Debug, Clone)]
+pub struct DateMemo {
+    day: Option<i64>,
+    text: [u8; MAX_TEXT],
+}
+
+impl DateMemo {
+    fn of(days: i64) -> Self {
+        let (year, month, day) = civil_from_days(days);
+        let mut text = Self::default().text;
+        put(&mut text, 0, year as u32 / 100);
+        put(&mut text, 2, year as u32 % 100);
+        put(&mut text, 5, month);
+        put(&mut text, 8, day);
+        Self { day: Some(days), text }
+    }
+}
+
+impl Default for DateMemo {
+    fn default() -> Self {
+        Self { day: None, text: *b"0000-00-00T00:00:00.000000000Z" }
+    }
 }
 
 #[inline]

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use counterfoil_entry::{Draft, Fields, Timestamp};
-use counterfoil_tlog::{CompactRange, Hash, leaf_hash};
+use counterfoil_tlog::{Hash, leaf_hash};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::FrameBuilder;
-use crate::journal::NODE_LEVEL;
 use crate::seen::{Keys, Seen, same_content};
 use crate::snapshot::Snapshot;
 use crate::sources::Sources;
@@ -39,7 +38,8 @@ impl Submission {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
     pub index: u64,
-    pub leaf: Hash,
+    /// `None` for an entry of the commit itself, whose entries are hashed together.
+    pub leaf: Option<Hash>,
     pub recorded_at: Timestamp,
 }
 
@@ -52,10 +52,6 @@ pub(crate) struct Commit<'a> {
     /// `None` when no submission of the commit has keys.
     pub seen: Option<&'a mut Seen>,
     pub recorded_at: Timestamp,
-    /// The tree, grown by every entry that is placed.
-    pub tree: CompactRange,
-    /// The nodes at [`NODE_LEVEL`] that the commit completed.
-    pub nodes: Vec<Hash>,
 }
 
 /// By what an entry of a batch may be the same as another: its id, or its source and sequence.
@@ -131,7 +127,7 @@ impl Commit<'_> {
         let recorded = self.entry(index)?;
         if same_content(draft, &recorded)? {
             let recorded_at = Fields::split(&recorded)?.recorded_at;
-            return Ok(Place::Repeat(Placed { index, leaf: leaf_hash(&recorded), recorded_at }));
+            return Ok(Place::Repeat(Placed { index, leaf: Some(leaf_hash(&recorded)), recorded_at }));
         }
         let what = match (&keys.id, &keys.sequence) {
             (Some(id), _) => format!("id {id:?}"),
@@ -160,18 +156,12 @@ impl Commit<'_> {
     }
 
     fn push(&mut self, draft: &Draft, keys: Option<&Keys>, recorder: Option<&str>, own: bool) -> Placed {
-        let leaf = self.builder.push(own, |out| draft.write_entry(self.recorded_at, recorder, out));
-        let index = self.tree.end().0;
-        let nodes = &mut self.nodes;
-        self.tree.push_visiting(leaf, |level, _, hash| {
-            if level == NODE_LEVEL {
-                nodes.push(*hash);
-            }
-        });
+        let position = self.builder.push(own, |out| draft.write_entry(self.recorded_at, recorder, out));
+        let index = self.before.size() + position as u64;
         if let (Some(keys), Some(seen)) = (keys, &mut self.seen) {
             seen.remember(keys, index);
         }
-        Placed { index, leaf, recorded_at: self.recorded_at }
+        Placed { index, leaf: None, recorded_at: self.recorded_at }
     }
 }
 

@@ -159,7 +159,7 @@ impl FrameBuilder {
         self.own = false;
     }
 
-    /// The rows of the entries so far.
+    /// The rows of the entries, once they are hashed.
     pub fn rows(&self) -> &[TableRow] {
         &self.rows
     }
@@ -170,29 +170,34 @@ impl FrameBuilder {
         &self.entries[start..self.ends[position]]
     }
 
-    /// How many bytes the body has so far.
-    pub fn body_bytes(&self) -> usize {
-        self.entries.len() + self.rows.len() * ROW_BYTES
-    }
-
-    /// Adds an entry that `write` appends to the buffer, and returns its leaf hash.
-    pub fn push(&mut self, own: bool, write: impl FnOnce(&mut Vec<u8>)) -> Hash {
-        let start = self.entries.len();
+    /// Adds an entry that `write` appends to the buffer, and returns its position in the frame.
+    pub fn push(&mut self, own: bool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         write(&mut self.entries);
-        let bytes = &self.entries[start..];
-        let leaf = counterfoil_tlog::leaf_hash(bytes);
-        let length = u32::try_from(bytes.len()).expect("an entry is at most 65,535 bytes");
-        self.rows.push(TableRow { leaf, length });
         self.ends.push(self.entries.len());
         self.own |= own;
-        leaf
+        self.ends.len() - 1
     }
 
-    /// The frame's bytes, ready to be written.
+    /// How many entries the frame has so far.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Hashes the entries: all are there now.
+    pub fn hash(&mut self) -> &[TableRow] {
+        let entries = (0..self.count()).map(|position| self.entry(position));
+        let leaves = counterfoil_tlog::leaf_hashes(entries.clone());
+        let length = |entry: &[u8]| u32::try_from(entry.len()).expect("an entry is at most 65,535 bytes");
+        self.rows =
+            leaves.into_iter().zip(entries).map(|(leaf, entry)| TableRow { leaf, length: length(entry) }).collect();
+        &self.rows
+    }
+
+    /// The frame's bytes, ready to be written once its entries are hashed.
     pub fn finish(&mut self, first: u64, time_micros: i64, root: Hash) -> &[u8] {
         let count = u32::try_from(self.rows.len()).expect("a frame's entries are bounded");
         let flags = if self.own { FLAG_OWN } else { 0 };
-        let body = self.body_bytes() as u64;
+        let body = (self.entries.len() + self.rows.len() * ROW_BYTES) as u64;
         let frame = &mut self.frame;
         frame.clear();
         frame.extend_from_slice(&MAGIC);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
-use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize};
+use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, subtree_hash};
 
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::frame::{self, FrameError, FrameHeader, HEADER_BYTES, TableRow};
 
 /// The level of the nodes that a journal keeps, so that a proof over its newest entries costs hundreds of hashes and
 /// not hundreds of thousands. Journal files start at multiples of 2^`NODE_LEVEL`.
-pub const NODE_LEVEL: u8 = 8;
+pub const NODE_LEVEL: u8 = CompactRange::EXTEND_LEVEL;
 const NODE_SPAN: usize = 1 << NODE_LEVEL;
 
 /// What a file's reserve reads as; comparing with it is faster than looking at each byte.
@@ -171,7 +171,7 @@ impl Journal {
         let open = content.leaves.len() % NODE_SPAN;
         let mut leaves = content.leaves[content.leaves.len() - open..].to_vec();
         leaves.extend(rows.iter().map(|row| row.leaf));
-        leaves.chunks_exact(NODE_SPAN).map(subtree).collect()
+        leaves.chunks_exact(NODE_SPAN).map(subtree_hash).collect()
     }
 
     /// Adds a frame whose bytes are durable, and the nodes at [`NODE_LEVEL`] that it completes.
@@ -255,7 +255,7 @@ impl Journal {
         }
         let (hashes, unit) = if level >= NODE_LEVEL { (&content.nodes, NODE_LEVEL) } else { (&content.leaves, 0) };
         let start = ((begin - self.first) >> unit) as usize;
-        Some(subtree(&hashes[start..start + (1 << (level - unit))]))
+        Some(subtree_hash(&hashes[start..start + (1 << (level - unit))]))
     }
 
     /// Brings a tree that ends at a multiple of 256 inside this file up to `end`.
@@ -270,9 +270,7 @@ impl Journal {
             let node = CompactRange::from_parts(LeafIndex(begin), end, vec![*node]);
             tree.append(&node.expect("one complete subtree")).expect("the tree ends where the node begins");
         }
-        for leaf in &leaves[whole * NODE_SPAN..] {
-            tree.push(*leaf);
-        }
+        tree.extend(&leaves[whole * NODE_SPAN..]);
     }
 
     /// The canonical bytes of an entry.
@@ -338,16 +336,4 @@ impl From<std::io::Error> for ScanError {
     fn from(error: std::io::Error) -> Self {
         Self::Disk(error)
     }
-}
-
-/// The root over a power of two of hashes.
-pub fn subtree(hashes: &[Hash]) -> Hash {
-    let mut level = hashes.to_vec();
-    while level.len() > 1 {
-        for pair in 0..level.len() / 2 {
-            level[pair] = counterfoil_tlog::node_hash(&level[2 * pair], &level[2 * pair + 1]);
-        }
-        level.truncate(level.len() / 2);
-    }
-    level[0]
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use counterfoil_tlog::{KeyName, KeyType, NoteSigner, Origin};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::spki::der::zeroize::Zeroizing;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 
 use crate::disk::Disk;
@@ -13,18 +14,24 @@ use crate::layout::Layout;
 
 /// Makes a new key, keeps it as PKCS#8 readable by its owner alone, and returns its signer.
 pub fn create(disk: &dyn Disk, layout: &Layout, origin: &Origin) -> Result<NoteSigner> {
+    let (key, pem) = generate()?;
+    let path = layout.signing_key();
+    disk.create_folder(&layout.keys())
+        .and_then(|()| disk.write_new(&path, 0o600, pem.as_bytes()))
+        .and_then(|()| disk.sync_folder(&layout.keys()))
+        .map_err(|error| Error::io(layout.relative(&path), error))?;
+    signer(origin, key.as_bytes())
+}
+
+/// A new key, and the same as PKCS#8 PEM.
+pub fn generate() -> Result<(SigningKey, Zeroizing<String>)> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Error::unavailable(format!("no randomness for a key: {error}")))?;
     let key = SigningKey::from_bytes(&seed);
     let pem = key
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|error| Error::new(crate::ErrorKind::Internal, format!("the key cannot be written: {error}")))?;
-    let path = layout.signing_key();
-    disk.create_folder(&layout.keys())
-        .and_then(|()| disk.write_new(&path, 0o600, pem.as_bytes()))
-        .and_then(|()| disk.sync_folder(&layout.keys()))
-        .map_err(|error| Error::io(layout.relative(&path), error))?;
-    signer(origin, &seed)
+    Ok((key, pem))
 }
 
 /// Reads the key that [`create`] kept.

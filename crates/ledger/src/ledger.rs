@@ -1,7 +1,8 @@
 //! The embedded ledger: one writer, many callers.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::receipt::Receipt;
 use crate::recovery::{TornWrite, recover};
 use crate::registry::{Registration, Registry};
 use crate::sealer::Sealer;
-use crate::sequencer::{Request, SealJob, Sequencer, Shared};
+use crate::sequencer::{Request, SealJob, Sequencer, Shared, enqueue};
 use crate::snapshot::{Folder, Head, Snapshot};
 use crate::sources::{Ranges, SourceName, Sources};
 use crate::status::Status;
@@ -81,6 +82,7 @@ pub struct Ledger {
     shared: Arc<Shared>,
     registry: Registry,
     requests: Sender<Request>,
+    sequencer: Arc<Mutex<Sequencer>>,
     threads: Option<Threads>,
     process: u32,
     torn: Option<TornWrite>,
@@ -168,8 +170,10 @@ impl Ledger {
         queue_unsealed(&shared, &snapshot, &jobs);
         let tail = TailCheck::start(snapshot)?;
         let sequencer = Sequencer::new(shared.clone(), start.signer, start.tree, tail, start.last_time, jobs);
+        let sequencer = Arc::new(Mutex::new(sequencer));
+        let in_thread = sequencer.clone();
         let threads = Threads {
-            sequencer: spawn("counterfoil-sequencer", move || sequencer.run(&to_sequencer))?,
+            sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer))?,
             sealer: spawn("counterfoil-sealer", move || sealer.run(&to_sealer))?,
             _lock: start.lock,
         };
@@ -177,6 +181,7 @@ impl Ledger {
             shared,
             registry: Registry::default(),
             requests,
+            sequencer,
             threads: Some(threads),
             process: std::process::id(),
             torn: start.torn,
@@ -245,10 +250,25 @@ impl Ledger {
             let snapshot = self.snapshot();
             submission.drafts.iter().try_for_each(|draft| self.registry.check(draft, &snapshot))?;
         }
-        let (reply, answer) = bounded(1);
-        self.ask(Request::Append { submission, reply })?;
+        if let Some(mut sequencer) = self.idle_sequencer() {
+            let (answer, wake) = sequencer.commit_alone(submission);
+            drop((sequencer, unchanged));
+            if wake {
+                self.ask(Request::Wake)?;
+            }
+            return answer;
+        }
+        self.refuse_after_fork()?;
+        let answer = enqueue(&self.shared, &self.requests, submission).ok_or_else(|| self.ended())?;
         drop(unchanged);
         answer.recv().map_err(|_| self.ended())?
+    }
+
+    /// The sequencer, if nothing waits for it and nobody is at work with it.
+    fn idle_sequencer(&self) -> Option<MutexGuard<'_, Sequencer>> {
+        self.refuse_after_fork().ok()?;
+        let sequencer = self.sequencer.try_lock().ok()?;
+        (self.shared.queued.load(Ordering::Acquire) == 0).then_some(sequencer)
     }
 
     /// Registers the key of a client that signs its entries, for these actors (none means any).
@@ -360,10 +380,15 @@ impl Ledger {
     }
 
     fn ask(&self, request: Request) -> Result<()> {
+        self.refuse_after_fork()?;
+        self.requests.send(request).map_err(|_| self.ended())
+    }
+
+    fn refuse_after_fork(&self) -> Result<()> {
         if self.process != std::process::id() {
             return Err(Error::new(ErrorKind::Closed, "this ledger was opened before a fork; open it in one process"));
         }
-        self.requests.send(request).map_err(|_| self.ended())
+        Ok(())
     }
 
     fn ended(&self) -> Error {

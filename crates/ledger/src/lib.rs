@@ -43,7 +43,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use ledger::{Ledger, OpenOptions};
 pub use reader::Reader;
 pub use receipt::Receipt;
-pub use registry::Registration;
+pub use registry::{ClientKey, Registration};
 pub use snapshot::{SealedSegment, Snapshot};
 pub use status::{SourceStatus, Status};
 pub use verify::{VerifyOptions, verify};

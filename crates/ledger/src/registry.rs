@@ -5,11 +5,48 @@ use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use counterfoil_entry::{Draft, Fields, signature};
 use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::DecodePublicKey;
+use ed25519_dalek::pkcs8::spki::der::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::keys;
 use crate::own::{self, KEY_REGISTERED, KEY_REVOKED};
 use crate::snapshot::Snapshot;
+
+/// The public key of a client that signs its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientKey {
+    /// The Ed25519 public key.
+    pub key: VerifyingKey,
+}
+
+impl ClientKey {
+    /// Makes a key pair: the public key, and the private key as PKCS#8 PEM.
+    ///
+    /// Errors: `Unavailable` when the machine has no randomness.
+    pub fn generate() -> Result<(Self, Zeroizing<String>)> {
+        let (key, pem) = keys::generate()?;
+        Ok((Self { key: key.verifying_key() }, pem))
+    }
+
+    /// Reads 64 hex digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self { key: VerifyingKey::from_bytes(&bytes).ok()? })
+    }
+
+    /// Reads a SubjectPublicKeyInfo in PEM (RFC 8410), as `openssl pkey -pubout` writes it.
+    pub fn from_pem(pem: &str) -> Option<Self> {
+        Some(Self { key: VerifyingKey::from_public_key_pem(pem).ok()? })
+    }
+
+    /// Lowercase hexadecimal SHA-256 of the public key: how entries name it.
+    pub fn id(&self) -> String {
+        signature::key_id(&self.key)
+    }
+}
 
 /// A client's key and the actors for whom it may sign.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,6 +38,7 @@ fn carry(snapshot: &Snapshot, old: &Journal, new: &Journal, boundary: u64) -> Re
         old.for_each(first..place.header.end(), &mut |_, bytes| {
             builder.push(place.header.own, |out| out.extend_from_slice(bytes));
         })?;
+        builder.hash();
         let root = counterfoil_tlog::root(snapshot, TreeSize(place.header.end()))?;
         let frame = builder.finish(first, place.header.time_micros, root);
         let header = FrameHeader::parse(frame.first_chunk::<HEADER_BYTES>().expect("a frame has a header"))

@@ -1,14 +1,14 @@
 //! The sealer: the thread that turns journal files into segments, one span after the other.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use counterfoil_entry::Fields;
 use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_segment::index::SourceState;
 use counterfoil_segment::{FORMAT_VERSION, ReadAt, Segment, SegmentMeta, Writer};
-use counterfoil_tlog::{Hash, HashReader, leaf_hash};
+use counterfoil_tlog::{Hash, HashReader, LeafHasher};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::commit::Submission;
@@ -18,7 +18,7 @@ use crate::layout::SegmentFile;
 use crate::own::{FileDigest, SEALED, SealedFacts};
 use crate::sealed::Sealed;
 use crate::seen::Keys;
-use crate::sequencer::{Request, SealJob, Shared};
+use crate::sequencer::{Request, SealJob, Shared, enqueue};
 use crate::snapshot::Snapshot;
 use crate::sources::{SourceName, Sources};
 use crate::tiles::{LevelHashes, SealedEntry, Trailer, segment_root};
@@ -41,9 +41,10 @@ pub(crate) struct Sealer {
 
 /// The bytes of a segment's three files.
 struct Files {
-    parquet: Vec<u8>,
+    parquet: Arc<Vec<u8>>,
     tiles: Vec<u8>,
     index: Vec<u8>,
+    digests: [FileDigest; 3],
 }
 
 impl Sealer {
@@ -126,16 +127,43 @@ impl Sealer {
             (start..start + count).map(|index| snapshot.node(8 * level, index)).collect()
         };
         let tiles = LevelHashes::compute(range.start, leaves, nodes, earlier)?.encode(&trailer);
-        Ok(Files { parquet: written.parquet, tiles, index: written.index })
+        let digests = [&trailer.parquet, &BlockHashes::of(&tiles), &trailer.index].map(FileDigest::of);
+        Ok(Files { parquet: Arc::new(written.parquet), tiles, index: written.index, digests })
     }
 
-    /// Writes the files under temporary names, reads them back, compares, and only then gives them their names. Files that
-    /// a crash left unsealed are replaced: nobody vouches for them.
+    /// Writes the files under temporary names and reads them back, rebuilds every entry meanwhile, and only then gives
+    /// the files their names. Files that a crash left unsealed are replaced: nobody vouches for them.
     fn write(&self, job: &SealJob, files: &Files) -> Result<SealedFacts> {
         let folder = &self.shared.folder;
-        let contents = [&files.parquet, &files.tiles, &files.index];
+        let first = job.range.start;
+        let segment = Segment::open(files.parquet.clone() as Arc<dyn ReadAt>);
+        let segment = segment.map_err(|error| Error::segment(format!("segment {first}"), error))?;
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| self.write_and_compare(first, files));
+            let checked = check_leaves(&segment, &job.journal, &job.range);
+            writing.join().expect("writing does not panic").and(checked)
+        })?;
+        for file in SegmentFile::ALL {
+            let path = folder.layout.segment(first, file);
+            let renamed = folder.disk.rename(&self.temporary(first, file), &path);
+            renamed.map_err(|error| Error::io(folder.layout.relative(&path), error))?;
+        }
+        let synced = folder.disk.sync_folder(&folder.layout.segments());
+        synced.map_err(|error| Error::io("segments", error))?;
+        Ok(SealedFacts {
+            first,
+            count: job.range.end - job.range.start,
+            root: segment.meta().root,
+            files: files.digests,
+        })
+    }
+
+    /// Makes sure that the disk gives back the very bytes whose entries are rebuilt.
+    fn write_and_compare(&self, first: u64, files: &Files) -> Result<()> {
+        let folder = &self.shared.folder;
+        let contents = [&*files.parquet, &files.tiles, &files.index];
         for (file, bytes) in SegmentFile::ALL.into_iter().zip(contents) {
-            let temporary = self.temporary(job.range.start, file);
+            let temporary = self.temporary(first, file);
             let name = folder.layout.relative(&temporary);
             match folder.disk.remove(&temporary) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(name, error)),
@@ -147,22 +175,7 @@ impl Sealer {
                 return Err(Error::damaged(format!("{name}: what was read back is not what was written")));
             }
         }
-        let read_back = Segment::open(Arc::new(files.parquet.clone()) as Arc<dyn ReadAt>);
-        let read_back = read_back.map_err(|error| Error::segment(format!("segment {}", job.range.start), error))?;
-        check_leaves(&read_back, &job.journal, &job.range)?;
-        for file in SegmentFile::ALL {
-            let path = folder.layout.segment(job.range.start, file);
-            let renamed = folder.disk.rename(&self.temporary(job.range.start, file), &path);
-            renamed.map_err(|error| Error::io(folder.layout.relative(&path), error))?;
-        }
-        let synced = folder.disk.sync_folder(&folder.layout.segments());
-        synced.map_err(|error| Error::io("segments", error))?;
-        Ok(SealedFacts {
-            first: job.range.start,
-            count: job.range.end - job.range.start,
-            root: read_back.meta().root,
-            files: contents.map(|bytes| FileDigest::of(&BlockHashes::of(bytes))),
-        })
+        Ok(())
     }
 
     fn temporary(&self, first: u64, file: SegmentFile) -> std::path::PathBuf {
@@ -172,9 +185,8 @@ impl Sealer {
     }
 
     fn record(&self, facts: &SealedFacts) -> Result<()> {
-        let (reply, answer) = bounded(1);
         let submission = Submission { drafts: vec![facts.draft()], recorder: None, own: true };
-        self.ask(Request::Append { submission, reply })?;
+        let answer = enqueue(&self.shared, &self.requests, submission).ok_or_else(closed)?;
         answer.recv().map_err(|_| closed())?.map(|_| ())
     }
 
@@ -226,25 +238,41 @@ fn meta(snapshot: &Snapshot, range: &Range<u64>, root: Hash) -> Result<SegmentMe
     })
 }
 
-/// Rebuilds every entry of a segment and compares its leaf with the journal's.
+/// Rebuilds every entry of a segment, its row groups on all processors, and compares its leaf with the journal's.
 fn check_leaves(segment: &Segment, journal: &Journal, range: &Range<u64>) -> Result<()> {
-    let leaves = journal.leaves(range.clone());
-    let mut wrong = None;
-    let faults = segment.scan(0..segment.meta().count, &mut |index, bytes| {
-        if leaf_hash(bytes) == leaves[(index - range.start) as usize] {
-            return ControlFlow::Continue(());
+    let groups = Mutex::new(segment.row_groups());
+    let check = || {
+        while let Some(rows) = { groups.lock().expect("no panic while held").next() } {
+            check_rows(segment, rows, journal, range.start)?;
         }
-        wrong = Some(index);
-        ControlFlow::Break(())
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others = std::thread::available_parallelism().map_or(1, usize::from) - 1;
+        let others: Vec<_> = (0..others).map(|_| scope.spawn(check)).collect();
+        let own = check();
+        others.into_iter().map(|other| other.join().expect("a check does not panic")).fold(own, Result::and)
+    })
+}
+
+fn check_rows(segment: &Segment, rows: Range<u64>, journal: &Journal, first: u64) -> Result<()> {
+    let mut leaves = LeafHasher::default();
+    let faults = segment.scan(rows.clone(), &mut |_, bytes| {
+        leaves.push(bytes);
+        ControlFlow::Continue(())
     });
-    let faults = faults.map_err(|error| Error::segment(format!("segment {}", range.start), error))?;
-    match (wrong, faults.first()) {
-        (None, None) => Ok(()),
-        (Some(index), _) => Err(Error::new(
+    let faults = faults.map_err(|error| Error::segment(format!("segment {first}"), error))?;
+    if let Some(fault) = faults.first() {
+        return Err(Error::new(ErrorKind::Internal, format!("segment {first}: {fault}")));
+    }
+    let range = first + rows.start..first + rows.end;
+    let (expected, found) = (journal.leaves(range.clone()), leaves.finish());
+    match range.zip(expected.iter().zip(&found)).find(|(_, (expected, found))| expected != found) {
+        None => Ok(()),
+        Some((index, _)) => Err(Error::new(
             ErrorKind::Internal,
             format!("entry {index} is another one when it is read from its segment"),
         )),
-        (None, Some(fault)) => Err(Error::new(ErrorKind::Internal, format!("segment {}: {fault}", range.start))),
     }
 }
 

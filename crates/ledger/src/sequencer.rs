@@ -1,17 +1,18 @@
 //! The sequencer: the one thread that gives entries their order, makes them durable and signs what they add up to.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use counterfoil_entry::Timestamp;
-use counterfoil_tlog::{Checkpoint, CompactRange, Signer, TreeSize};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use counterfoil_tlog::{Checkpoint, CompactRange, Hash, Signer, TreeSize};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::clock::Clock;
 use crate::commit::{Commit, Placed, Submission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameBuilder, FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
-use crate::journal::{FramePlace, Journal};
+use crate::journal::{FramePlace, Journal, NODE_LEVEL};
 use crate::receipt::Receipt;
 use crate::sealed::Sealed;
 use crate::snapshot::{Folder, Head, Snapshot};
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
     head: RwLock<Arc<Head>>,
     poison: OnceLock<Error>,
+    /// Submissions that were queued and are not committed yet: none may be overtaken by a caller that commits alone.
+    pub queued: AtomicUsize,
     /// Entries that wait for the sealer.
     pub waiting: Mutex<u64>,
     /// Signalled when fewer entries wait, or when sealing fails.
@@ -51,6 +54,7 @@ impl Shared {
             clock,
             head: RwLock::new(Arc::new(head)),
             poison: OnceLock::new(),
+            queued: AtomicUsize::new(0),
             waiting: Mutex::new(0),
             waiting_changed: Condvar::new(),
             sealing_fault: Mutex::new(None),
@@ -99,6 +103,8 @@ pub(crate) enum Request {
     Publish {
         reply: Sender<Result<()>>,
     },
+    /// A caller has committed by itself: see when `checkpoint` is due.
+    Wake,
     /// Write `checkpoint`, trim the journal and end.
     Close {
         reply: Sender<Result<()>>,
@@ -112,7 +118,8 @@ pub(crate) struct SealJob {
     pub range: std::ops::Range<u64>,
 }
 
-/// The sequencer's own state; everything here is owned by its thread.
+/// What puts entries in order, one commit at a time: the sequencer's thread with what it gathered from the queue, or a
+/// caller by itself when it finds the queue empty and nobody at work, which spares it two waits for another thread.
 pub(crate) struct Sequencer {
     pub shared: Arc<Shared>,
     pub signer: Arc<dyn Signer + Send + Sync>,
@@ -127,10 +134,13 @@ pub(crate) struct Sequencer {
     unpublished_since: Option<Instant>,
 }
 
-struct Waiting {
-    submission: Submission,
-    reply: Sender<Result<Vec<Receipt>>>,
+impl std::fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sequencer").field("tree", &self.tree.end()).finish_non_exhaustive()
+    }
 }
+
+type Reply = Sender<Result<Vec<Receipt>>>;
 
 impl Sequencer {
     pub fn new(
@@ -159,47 +169,51 @@ impl Sequencer {
     }
 
     /// Serves requests until it is asked to close or nobody can ask any more.
-    pub fn run(mut self, requests: &Receiver<Request>) {
+    pub fn run(sequencer: &Mutex<Self>, requests: &Receiver<Request>) {
         let mut held = None;
         loop {
             let request = match held.take() {
                 Some(request) => request,
-                None => match self.next_request(requests) {
+                None => match Self::next_request(sequencer, requests) {
                     Some(request) => request,
                     None => return,
                 },
             };
+            let mut this = sequencer.lock().expect("no panic while held");
             match request {
                 Request::Append { submission, reply } => {
-                    let first = Waiting { submission, reply };
-                    let (batch, other) = gather(first, requests);
-                    self.commit(batch);
+                    let (batch, replies, other) = gather(submission, reply, requests);
+                    this.commit(&batch, replies);
+                    this.shared.queued.fetch_sub(batch.len(), Ordering::Release);
                     held = other;
                 }
-                Request::Roll { reply } => drop(reply.send(self.roll_early())),
-                Request::Install { segment, reply } => drop(reply.send(self.install(segment))),
-                Request::EndSealing => self.jobs = None,
-                Request::Publish { reply } => drop(reply.send(self.publish())),
+                Request::Roll { reply } => drop(reply.send(this.roll_early())),
+                Request::Install { segment, reply } => drop(reply.send(this.install(segment))),
+                Request::EndSealing => this.jobs = None,
+                Request::Publish { reply } => drop(reply.send(this.publish())),
+                Request::Wake => {}
                 Request::Close { reply } => {
-                    let _ = reply.send(self.close());
+                    let _ = reply.send(this.close());
                     return;
                 }
             }
-            if self.publish_is_due() {
-                let _ = self.publish();
+            if this.publish_is_due() {
+                let _ = this.publish();
             }
         }
     }
 
     /// Waits for a request, and publishes a checkpoint that has waited long enough.
-    fn next_request(&mut self, requests: &Receiver<Request>) -> Option<Request> {
+    fn next_request(sequencer: &Mutex<Self>, requests: &Receiver<Request>) -> Option<Request> {
         loop {
-            let Some(since) = self.unpublished_since else { return requests.recv().ok() };
+            let since = sequencer.lock().expect("no panic while held").unpublished_since;
+            let Some(since) = since else { return requests.recv().ok() };
             match requests.recv_timeout(PUBLISH_INTERVAL.saturating_sub(since.elapsed())) {
                 Ok(request) => return Some(request),
                 Err(RecvTimeoutError::Timeout) => {
-                    if self.publish().is_err() {
-                        self.unpublished_since = Some(Instant::now());
+                    let mut this = sequencer.lock().expect("no panic while held");
+                    if this.publish().is_err() {
+                        this.unpublished_since = Some(Instant::now());
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -211,53 +225,57 @@ impl Sequencer {
         self.unpublished_since.is_some_and(|since| since.elapsed() >= PUBLISH_INTERVAL)
     }
 
-    fn commit(&mut self, batch: Vec<Waiting>) {
-        match self.try_commit(&batch) {
+    fn commit(&mut self, batch: &[Submission], replies: Vec<Reply>) {
+        match self.try_commit(batch) {
             Ok(answers) => {
-                for (waiting, answer) in batch.into_iter().zip(answers) {
-                    let _ = waiting.reply.send(answer);
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    let _ = reply.send(answer);
                 }
                 self.roll_when_full();
             }
             Err(error) => {
-                for waiting in batch {
-                    let _ = waiting.reply.send(Err(error.clone()));
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone()));
                 }
             }
         }
     }
 
+    /// A commit by the caller itself. True when the sequencer's thread must be woken, so that `checkpoint` is written in
+    /// time.
+    pub fn commit_alone(&mut self, submission: Submission) -> (Result<Vec<Receipt>>, bool) {
+        let published = self.unpublished_since.is_none();
+        let answer = self.try_commit(&[submission]).and_then(|mut answers| answers.remove(0));
+        if answer.is_ok() {
+            self.roll_when_full();
+        }
+        (answer, published && self.unpublished_since.is_some())
+    }
+
     /// One group commit: place, write, sync once, sign, publish to readers.
-    fn try_commit(&mut self, batch: &[Waiting]) -> Result<Vec<Result<Vec<Receipt>>>> {
+    fn try_commit(&mut self, batch: &[Submission]) -> Result<Vec<Result<Vec<Receipt>>>> {
         if let Some(error) = self.shared.poison() {
             return Err(error);
         }
         self.reserve(batch)?;
         let recorded_at = self.next_time()?;
         let before = self.shared.snapshot();
-        let keyed = batch.iter().any(|waiting| waiting.submission.has_keys());
+        let keyed = batch.iter().any(Submission::has_keys);
         let seen = self.seen.get(keyed).inspect_err(|error| self.shared.set_poison(error.clone()))?;
         self.builder.clear();
-        let mut commit = Commit {
-            before: &before,
-            builder: &mut self.builder,
-            seen,
-            recorded_at,
-            tree: self.tree.clone(),
-            nodes: Vec::new(),
-        };
-        let placed: Vec<Result<Vec<Placed>>> = batch.iter().map(|waiting| commit.place(&waiting.submission)).collect();
-        let (tree, nodes) = (commit.tree, commit.nodes);
-        let checkpoint = if tree.end() == self.tree.end() {
+        let mut commit = Commit { before: &before, builder: &mut self.builder, seen, recorded_at };
+        let placed: Vec<Result<Vec<Placed>>> = batch.iter().map(|submission| commit.place(submission)).collect();
+        let checkpoint = if self.builder.count() == 0 {
             before.head.checkpoint.clone()
         } else {
-            let written = self.write(tree, &nodes, recorded_at);
+            let written = self.write(recorded_at);
             written.map_err(|error| poisoned(&error)).inspect_err(|error| self.shared.set_poison(error.clone()))?
         };
         let tree_size = self.tree.end().0;
+        let rows = self.builder.rows();
         let receipt = |placed: Placed| Receipt {
             index: placed.index,
-            leaf_hash: placed.leaf,
+            leaf_hash: placed.leaf.unwrap_or_else(|| rows[(placed.index - before.size()) as usize].leaf),
             tree_size,
             recorded_at: placed.recorded_at,
             checkpoint: checkpoint.clone(),
@@ -266,12 +284,14 @@ impl Sequencer {
     }
 
     /// Writes the frame, syncs, signs; from the first byte on an error means that nobody knows what is on the disk.
-    fn write(
-        &mut self,
-        tree: CompactRange,
-        nodes: &[counterfoil_tlog::Hash],
-        recorded_at: Timestamp,
-    ) -> Result<Arc<str>> {
+    fn write(&mut self, recorded_at: Timestamp) -> Result<Arc<str>> {
+        let leaves: Vec<Hash> = self.builder.hash().iter().map(|row| row.leaf).collect();
+        let (mut tree, mut nodes) = (self.tree.clone(), Vec::new());
+        tree.extend_visiting(&leaves, |level, _, hash| {
+            if level == NODE_LEVEL {
+                nodes.push(*hash);
+            }
+        });
         let root = tree.root().expect("a tree that begins at 0 has a root");
         let first = self.tree.end().0;
         let frame = self.builder.finish(first, recorded_at.micros(), root);
@@ -283,7 +303,7 @@ impl Sequencer {
             .map_err(|error| Error::io(&self.journal.name, error))?;
         let place = FramePlace { header, offset: self.offset };
         let note = sign(&self.shared.folder, self.signer.as_ref(), &tree)?;
-        self.journal.publish(place, self.builder.rows(), nodes);
+        self.journal.publish(place, self.builder.rows(), &nodes);
         self.offset = place.end_offset();
         self.tree = tree;
         self.last_time = recorded_at.micros();
@@ -298,8 +318,8 @@ impl Sequencer {
     }
 
     /// Makes sure of space for everything in a batch before a byte is written: a full disk refuses, it does not poison.
-    fn reserve(&mut self, batch: &[Waiting]) -> Result<()> {
-        let bytes: usize = batch.iter().map(|waiting| waiting.submission.frame_bytes()).sum();
+    fn reserve(&mut self, batch: &[Submission]) -> Result<()> {
+        let bytes: usize = batch.iter().map(Submission::frame_bytes).sum();
         let needed = self.offset + (HEADER_BYTES + bytes) as u64;
         let file = self.journal.file();
         if needed <= file.len() {
@@ -423,27 +443,43 @@ impl Sequencer {
     }
 }
 
+/// Puts a submission into the queue; `None` when the sequencer has ended.
+pub(crate) fn enqueue(
+    shared: &Shared,
+    requests: &Sender<Request>,
+    submission: Submission,
+) -> Option<Receiver<Result<Vec<Receipt>>>> {
+    let (reply, answer) = bounded(1);
+    shared.queued.fetch_add(1, Ordering::AcqRel);
+    requests.send(Request::Append { submission, reply }).ok()?;
+    Some(answer)
+}
+
 /// Takes what else is waiting into the same commit, up to its limits, and the request that ended the gathering.
-fn gather(first: Waiting, requests: &Receiver<Request>) -> (Vec<Waiting>, Option<Request>) {
-    let (mut entries, mut bytes) = (first.submission.drafts.len(), first.submission.frame_bytes());
-    let mut batch = vec![first];
+fn gather(
+    first: Submission,
+    reply: Reply,
+    requests: &Receiver<Request>,
+) -> (Vec<Submission>, Vec<Reply>, Option<Request>) {
+    let (mut entries, mut bytes) = (first.drafts.len(), first.frame_bytes());
+    let (mut batch, mut replies) = (vec![first], vec![reply]);
     while bytes < COMMIT_TARGET_BYTES {
         match requests.try_recv() {
             Ok(Request::Append { submission, reply }) => {
-                let waiting = Waiting { submission, reply };
-                let (more, weight) = (waiting.submission.drafts.len(), waiting.submission.frame_bytes());
+                let (more, weight) = (submission.drafts.len(), submission.frame_bytes());
                 if entries + more > MAX_FRAME_ENTRIES || bytes + weight > MAX_FRAME_BYTES {
-                    return (batch, Some(Request::Append { submission: waiting.submission, reply: waiting.reply }));
+                    return (batch, replies, Some(Request::Append { submission, reply }));
                 }
                 entries += more;
                 bytes += weight;
-                batch.push(waiting);
+                batch.push(submission);
+                replies.push(reply);
             }
-            Ok(other) => return (batch, Some(other)),
+            Ok(other) => return (batch, replies, Some(other)),
             Err(_) => break,
         }
     }
-    (batch, None)
+    (batch, replies, None)
 }
 
 /// The signed checkpoint of a tree.

@@ -8,13 +8,13 @@ use counterfoil_segment::blocks::BlockCache;
 use counterfoil_segment::index::{Index, Key};
 use counterfoil_segment::{ReadAt, Segment};
 use counterfoil_tlog::{
-    Checkpoint, Hash, HashReader, LeafIndex, Origin, Signer, TlogProof, TreeSize, VerifierKey, node_hash,
+    Checkpoint, Hash, HashReader, LeafIndex, Origin, Signer, TlogProof, TreeSize, VerifierKey, node_hash, subtree_hash,
 };
 
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::{Journal, subtree};
+use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::own::SealedFacts;
 use crate::sealed::{OpenSegment, Sealed};
@@ -325,7 +325,7 @@ impl HashReader for Snapshot {
         }
         let within = level % 8;
         let hashes = self.tile_hashes(level / 8, index << within, 1 << within)?;
-        Ok(subtree(&hashes))
+        Ok(subtree_hash(&hashes))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use counterfoil_segment::ReadAt;
 use counterfoil_segment::blocks::BlockHashes;
-use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize};
+use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, subtree_hash};
 
 use crate::error::{Error, Result};
 
@@ -243,7 +243,7 @@ fn complete_above(hashes: &[Hash], start: u64, own_start: u64) -> Vec<Hash> {
     let width = TILE_WIDTH as usize;
     let whole = hashes.chunks_exact(width).enumerate();
     let completed = whole.filter(|(tile, _)| start + ((tile + 1) * width) as u64 > own_start);
-    completed.map(|(_, children)| crate::journal::subtree(children)).collect()
+    completed.map(|(_, children)| subtree_hash(children)).collect()
 }
 
 /// RFC 6962 root over the leaves of a segment alone, from its complete nodes over 256 leaves each and the leaves behind
@@ -255,8 +255,6 @@ pub fn segment_root(nodes: &[Hash], rest: &[Hash]) -> Hash {
         let node = CompactRange::from_parts(LeafIndex(begin), TreeSize(begin + TILE_WIDTH), vec![*node]);
         range.append(&node.expect("one complete subtree")).expect("it begins where the range ends");
     }
-    for leaf in rest {
-        range.push(*leaf);
-    }
+    range.extend(rest);
     range.root().expect("a range that begins at 0 has a root")
 }

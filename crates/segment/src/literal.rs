@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use counterfoil_entry::{Fields, Timestamp, ValueKind, canonical};
+use counterfoil_entry::{DateMemo, Fields, Timestamp, ValueKind, canonical};
 
 use crate::schema::Column;
 use crate::shape::Shapes;
@@ -102,12 +102,18 @@ pub(crate) fn write_value(
     Ok(())
 }
 
-pub(crate) fn write_time(prefix: &str, micros: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), String> {
+pub(crate) fn write_time(
+    prefix: &str,
+    micros: i64,
+    nanos: i32,
+    date: &mut DateMemo,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let below = u16::try_from(nanos).ok().filter(|below| *below <= 999);
     let nanos = below.ok_or_else(|| format!("timestamp_nanos is {nanos}, not 0 to 999"))?;
     let time = Timestamp::from_parts(micros, nanos).map_err(|error| format!("{}: {error}", member_of(prefix)))?;
     out.extend_from_slice(prefix.as_bytes());
-    time.write(out);
+    time.write_near(date, out);
     out.push(b'"');
     Ok(())
 }
@@ -115,7 +121,7 @@ pub(crate) fn write_time(prefix: &str, micros: i64, nanos: i32, out: &mut Vec<u8
 pub(crate) fn write_recorded_at(micros: i64, last: &mut LastCommit, out: &mut Vec<u8>) -> Result<(), String> {
     if last.member.is_empty() || last.micros != micros {
         last.member.clear();
-        write_time(",\"recorded_at\":\"", micros, 0, &mut last.member)?;
+        write_time(",\"recorded_at\":\"", micros, 0, &mut DateMemo::default(), &mut last.member)?;
         last.micros = micros;
     }
     out.extend_from_slice(&last.member);

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
-use counterfoil_entry::ValueKind;
+use counterfoil_entry::{DateMemo, ValueKind};
 
 use crate::literal::{
     LastCommit, Literal, member_of, member_prefix, write_bytes, write_object, write_recorded_at, write_sequence,
@@ -44,6 +44,7 @@ pub(crate) struct Rebuilder {
 #[derive(Debug, Default)]
 struct State {
     last: LastCommit,
+    date: DateMemo,
     shapes: [Shapes; 3],
 }
 
@@ -277,7 +278,9 @@ impl Step<'_> {
                 (None, None) if types.cells.get(row).is_none() => {}
                 _ => return Err(format!("{0} and {0}_type do not belong together", member_of(prefix))),
             },
-            Step::Timestamp(micros, nanos) => write_time(",\"timestamp\":\"", micros[row], nanos[row], out)?,
+            Step::Timestamp(micros, nanos) => {
+                write_time(",\"timestamp\":\"", micros[row], nanos[row], &mut state.date, out)?
+            }
             Step::RecordedAt(micros) => write_recorded_at(micros[row], &mut state.last, out)?,
             Step::Sequence(cells) => {
                 if cells.is_valid(row) {

@@ -61,6 +61,11 @@ impl Segment {
         &self.meta
     }
 
+    /// The rows of each row group: parts that can be scanned side by side.
+    pub fn row_groups(&self) -> impl Iterator<Item = Range<u64>> + Send {
+        self.starts.windows(2).map(|bounds| bounds[0]..bounds[1])
+    }
+
     /// The footer with statistics and page index, for a query engine's own reader.
     pub fn parquet_metadata(&self) -> Arc<ParquetMetaData> {
         self.metadata.clone()

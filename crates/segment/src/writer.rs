@@ -1,8 +1,10 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::Field;
 use counterfoil_entry::Fields;
-use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
 
@@ -44,7 +46,8 @@ pub fn write<E: AsRef<[u8]>>(
     writer.finish(meta, sources)
 }
 
-/// A segment being written, entry by entry. What it holds in memory is one row group and the compressed file.
+/// A segment being written, entry by entry. What it holds in memory is two row groups and the
+/// compressed file.
 pub struct Writer {
     first: u64,
     rows: u64,
@@ -52,6 +55,8 @@ pub struct Writer {
     batch_bytes: usize,
     index: index::Builder,
     file: Option<SerializedFileWriter<Vec<u8>>>,
+    /// The row group that is being encoded while the next one is gathered.
+    encoding: Option<JoinHandle<Result<Vec<ArrowColumnChunk>, SegmentError>>>,
 }
 
 impl Writer {
@@ -64,6 +69,7 @@ impl Writer {
             batch_bytes: 0,
             index: index::Builder::new(first),
             file: None,
+            encoding: None,
         }
     }
 
@@ -89,7 +95,6 @@ impl Writer {
             return Err(SegmentError::TooManyRows { max: MAX_ROWS });
         }
         self.batch.push(self.first + self.rows, fields)?;
-        self.index.push(fields);
         self.rows += 1;
         self.batch_bytes += bytes;
         if self.batch.len() == ROW_GROUP_ROWS || self.batch_bytes >= ROW_GROUP_BYTES {
@@ -110,6 +115,7 @@ impl Writer {
         if !self.batch.is_empty() {
             self.end_row_group()?;
         }
+        self.end_encoding()?;
         let index = self.index.finish(sources);
         let mut file = self.file.expect("a row group was written");
         meta.to_key_values().into_iter().for_each(|entry| file.append_key_value_metadata(entry));
@@ -119,13 +125,24 @@ impl Writer {
     fn end_row_group(&mut self) -> Result<(), SegmentError> {
         self.batch_bytes = 0;
         let batch = self.batch.finish()?;
+        self.index.push_batch(&batch)?;
         let properties = Arc::new(writer_properties(&batch));
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => open_file(Vec::new(), properties.clone())?,
-        };
-        write_row_group(&mut file, &batch, properties)?;
-        self.file = Some(file);
+        if self.file.is_none() {
+            self.file = Some(open_file(Vec::new(), properties.clone())?);
+        }
+        self.end_encoding()?;
+        let encode = move || encode_row_group(&batch, properties);
+        self.encoding = Some(std::thread::Builder::new().name("counterfoil-encode".into()).spawn(encode)?);
+        Ok(())
+    }
+
+    /// Waits for the row group that is being encoded and appends it.
+    fn end_encoding(&mut self) -> Result<(), SegmentError> {
+        let (Some(encoding), Some(file)) = (self.encoding.take(), &mut self.file) else { return Ok(()) };
+        let chunks = encoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let mut row_group = file.next_row_group()?;
+        chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut row_group))?;
+        row_group.close()?;
         Ok(())
     }
 }
@@ -134,26 +151,45 @@ fn open_file(out: Vec<u8>, properties: WriterPropertiesPtr) -> Result<Serialized
     Ok(SerializedFileWriter::new(out, parquet_schema().root_schema_ptr(), properties)?)
 }
 
-/// Appends a row group that is laid out by properties of its own, not by those that the file was begun with.
-fn write_row_group(
-    file: &mut SerializedFileWriter<Vec<u8>>,
+/// Encodes a row group, its columns on all processors, laid out by properties of its own and not by those that the file
+/// was begun with.
+fn encode_row_group(
     batch: &RecordBatch,
     properties: WriterPropertiesPtr,
-) -> Result<(), SegmentError> {
+) -> Result<Vec<ArrowColumnChunk>, SegmentError> {
     let schema = schema();
     let layout = ArrowRowGroupWriterFactory::new(&open_file(Vec::new(), properties)?, schema.clone());
-    let columns = layout.create_column_writers(file.flushed_row_groups().len())?;
-    let mut row_group = file.next_row_group()?;
-    for ((mut column, field), array) in columns.into_iter().zip(schema.fields()).zip(batch.columns()) {
-        for leaf in compute_leaves(field, array)? {
-            column.write(&leaf)?;
+    let columns = layout.create_column_writers(0)?.into_iter().zip(schema.fields()).zip(batch.columns());
+    let waiting = Mutex::new(columns.enumerate());
+    let encode = || {
+        let mut chunks = Vec::new();
+        while let Some((at, ((writer, field), array))) = { waiting.lock().expect("no panic while held").next() } {
+            chunks.push((at, encode_column(writer, field, array)));
         }
-        let mut chunk = column.close()?;
-        if array.null_count() == array.len() {
-            chunk.close_mut().bloom_filter = None;
-        }
-        chunk.append_to_row_group(&mut row_group)?;
+        chunks
+    };
+    let mut chunks = std::thread::scope(|scope| {
+        let others = std::thread::available_parallelism().map_or(1, usize::from) - 1;
+        let others: Vec<_> = (0..others).map(|_| scope.spawn(encode)).collect();
+        let mut chunks = encode();
+        chunks.extend(others.into_iter().flat_map(|other| other.join().expect("encoding does not panic")));
+        chunks
+    });
+    chunks.sort_unstable_by_key(|(at, _)| *at);
+    chunks.into_iter().map(|(_, chunk)| chunk).collect()
+}
+
+fn encode_column(
+    mut writer: ArrowColumnWriter,
+    field: &Field,
+    array: &ArrayRef,
+) -> Result<ArrowColumnChunk, SegmentError> {
+    for leaf in compute_leaves(field, array)? {
+        writer.write(&leaf)?;
     }
-    row_group.close()?;
-    Ok(())
+    let mut chunk = writer.close()?;
+    if array.null_count() == array.len() {
+        chunk.close_mut().bloom_filter = None;
+    }
+    Ok(chunk)
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, encoding};
+use crate::{Error, encoding, pair};
 
 /// The root of a tree without leaves: SHA-256 of nothing.
 pub const EMPTY_ROOT: Hash = Hash([
@@ -89,6 +89,101 @@ impl fmt::Debug for Hash {
 /// The hash of a leaf: SHA-256(0x00 ‖ entry).
 pub fn leaf_hash(entry: &[u8]) -> Hash {
     Hash(Sha256::new_with_prefix([0x00]).chain_update(entry).finalize().into())
+}
+
+/// The hashes of many leaves, two at a time: what [`leaf_hash`] gives for each.
+pub fn leaf_hashes<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Vec<Hash> {
+    let mut entries = entries.into_iter();
+    let mut hashes = Vec::with_capacity(entries.size_hint().0);
+    while let Some(left) = entries.next() {
+        match entries.next() {
+            Some(right) => hashes.extend(leaf_hash_pair([left, right])),
+            None => hashes.push(leaf_hash(left)),
+        }
+    }
+    hashes
+}
+
+/// Hashes leaves that come one after another, two at a time.
+#[derive(Debug, Default)]
+pub struct LeafHasher {
+    /// An entry without its pair, while `is_waiting`.
+    entry: Vec<u8>,
+    is_waiting: bool,
+    hashes: Vec<Hash>,
+}
+
+impl LeafHasher {
+    /// Adds the next leaf.
+    pub fn push(&mut self, entry: &[u8]) {
+        if std::mem::take(&mut self.is_waiting) {
+            self.hashes.extend(leaf_hash_pair([&self.entry, entry]));
+        } else {
+            self.entry.clear();
+            self.entry.extend_from_slice(entry);
+            self.is_waiting = true;
+        }
+    }
+
+    /// Adds a leaf whose hash is known.
+    pub fn push_hash(&mut self, hash: Hash) {
+        self.flush();
+        self.hashes.push(hash);
+    }
+
+    /// How many leaves there are.
+    pub fn count(&self) -> usize {
+        self.hashes.len() + usize::from(self.is_waiting)
+    }
+
+    /// The hashes of all leaves.
+    pub fn finish(mut self) -> Vec<Hash> {
+        self.flush();
+        self.hashes
+    }
+
+    fn flush(&mut self) {
+        if std::mem::take(&mut self.is_waiting) {
+            self.hashes.push(leaf_hash(&self.entry));
+        }
+    }
+}
+
+/// The hashes of two leaves in less time than [`leaf_hash`] takes for each.
+pub fn leaf_hash_pair(entries: [&[u8]; 2]) -> [Hash; 2] {
+    pair::digests(0x00, entries).map(Hash)
+}
+
+/// The hashes of the nodes over neighbouring hashes, which must be an even number: what [`node_hash`] gives for each.
+pub fn node_hashes(children: &[Hash]) -> Vec<Hash> {
+    let (nodes, rest) = children.as_chunks::<2>();
+    assert!(rest.is_empty(), "a node has two children");
+    let message = |[left, right]: &[Hash; 2]| {
+        let mut message = [0; 64];
+        message[..32].copy_from_slice(&left.0);
+        message[32..].copy_from_slice(&right.0);
+        message
+    };
+    let (pairs, last) = nodes.as_chunks::<2>();
+    let mut hashes = Vec::with_capacity(nodes.len());
+    for [left, right] in pairs {
+        hashes.extend(pair::digests(0x01, [&message(left), &message(right)]).map(Hash));
+    }
+    hashes.extend(last.iter().map(|[left, right]| node_hash(left, right)));
+    hashes
+}
+
+/// The root over a power of two of hashes: a complete subtree.
+pub fn subtree_hash(hashes: &[Hash]) -> Hash {
+    assert!(hashes.len().is_power_of_two(), "a complete subtree has a power of two of leaves");
+    if let [hash] = hashes {
+        return *hash;
+    }
+    let mut level = node_hashes(hashes);
+    while level.len() > 1 {
+        level = node_hashes(&level);
+    }
+    level[0]
 }
 
 /// The hash of a node: SHA-256(0x01 ‖ left ‖ right).

@@ -16,6 +16,7 @@ mod hash;
 mod key;
 mod note;
 mod origin;
+mod pair;
 mod policy;
 mod position;
 mod proof;
@@ -29,7 +30,9 @@ pub mod witness;
 
 pub use checkpoint::{Checkpoint, OpenedCheckpoint};
 pub use error::{Error, SignError};
-pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash};
+pub use hash::{
+    EMPTY_ROOT, Hash, LeafHasher, leaf_hash, leaf_hash_pair, leaf_hashes, node_hash, node_hashes, subtree_hash,
+};
 pub use key::{KeyId, KeyType, VerifierKey};
 pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, OpenedNote, Signature, open};
 pub use origin::{KeyName, Origin};

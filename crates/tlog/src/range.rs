@@ -1,7 +1,7 @@
 //! Compact ranges: the few hashes that stand for a stretch of leaves, enough to append to it.
 
 use crate::tree::{cover, fold};
-use crate::{Error, Hash, LeafIndex, Subtree, TreeSize, node_hash};
+use crate::{Error, Hash, LeafIndex, Subtree, TreeSize, node_hash, subtree_hash};
 
 /// The fewest complete nodes over the leaves from `begin` to `end`: at most 63 hashes when `begin` is 0.
 ///
@@ -57,6 +57,29 @@ impl CompactRange {
     pub fn push_visiting(&mut self, leaf: Hash, visit: impl FnMut(u8, u64, &Hash)) {
         self.push_node(0, leaf, visit);
     }
+
+    /// Appends many leaves in less time than [`CompactRange::push`] takes for each. `visit(level, index, hash)` is called
+    /// for every node of level [`CompactRange::EXTEND_LEVEL`] and above that they complete inside the range.
+    pub fn extend_visiting(&mut self, mut leaves: &[Hash], mut visit: impl FnMut(u8, u64, &Hash)) {
+        while !leaves.is_empty() {
+            let level = self.end.trailing_zeros().min(leaves.len().ilog2()).min(Self::EXTEND_LEVEL.into());
+            let (chunk, rest) = leaves.split_at(1 << level);
+            self.push_node(level as u8, subtree_hash(chunk), |level, index, hash| {
+                if level >= Self::EXTEND_LEVEL {
+                    visit(level, index, hash);
+                }
+            });
+            leaves = rest;
+        }
+    }
+
+    /// [`CompactRange::extend_visiting`] without a visit.
+    pub fn extend(&mut self, leaves: &[Hash]) {
+        self.extend_visiting(leaves, |_, _, _| ());
+    }
+
+    /// The lowest level that [`CompactRange::extend_visiting`] shows: nodes over 256 leaves.
+    pub const EXTEND_LEVEL: u8 = 8;
 
     /// Appends the range that begins where this one ends; [`Error::InvalidRange`] if it begins elsewhere.
     pub fn append(&mut self, next: &CompactRange) -> Result<(), Error> {

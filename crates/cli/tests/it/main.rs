@@ -2,7 +2,9 @@
 
 mod append;
 mod bundle;
+mod client_key;
 mod export;
+mod golden;
 mod help;
 mod history;
 mod house;

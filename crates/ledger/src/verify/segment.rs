@@ -8,13 +8,12 @@ use counterfoil_entry::{Fields, Timestamp};
 use counterfoil_evidence::{Finding, FindingKind};
 use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_segment::{MAX_ROWS, ReadAt, Segment, SegmentError, SegmentMeta, index};
-use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, leaf_hash};
+use counterfoil_tlog::{CompactRange, Hash, LeafHasher, LeafIndex, TreeSize, subtree_hash};
 
 use super::batch::BatchLook;
 use super::files::SegmentFiles;
 use super::finding;
 use crate::disk::Disk;
-use crate::journal::subtree;
 use crate::layout::{Layout, SegmentFile};
 use crate::seen::Keys;
 use crate::tiles::{SealedEntry, Tiles};
@@ -24,7 +23,7 @@ const NODE_SPAN: usize = 256;
 /// One of a segment's files as it was read.
 pub(super) struct FileCheck {
     pub name: String,
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<Vec<u8>>,
     pub blocks: BlockHashes,
 }
 
@@ -83,7 +82,8 @@ impl SegmentCheck {
             check.entries.pad_to(stored.len().max(check.entries.leaves.len()), &stored);
             check.files = Some(files);
         }
-        check.entries.nodes = check.entries.leaves.chunks_exact(NODE_SPAN).map(subtree).collect();
+        check.entries.nodes = check.entries.leaves.chunks_exact(NODE_SPAN).map(subtree_hash).collect();
+        check.index.sort();
         let end = first + check.entries.leaves.len() as u64;
         let inside = sizes.iter().filter(|size| **size > first && **size < end);
         check.parts = inside.map(|size| check.part(*size)).collect();
@@ -105,9 +105,7 @@ impl SegmentCheck {
             let part = CompactRange::from_parts(LeafIndex(begin), TreeSize(begin + NODE_SPAN as u64), vec![*node]);
             range.append(&part.expect("one complete subtree")).expect("it begins where the range ends");
         }
-        for leaf in &leaves[nodes.len() * NODE_SPAN..] {
-            range.push(*leaf);
-        }
+        range.extend(&leaves[nodes.len() * NODE_SPAN..]);
         range
     }
 
@@ -119,7 +117,7 @@ impl SegmentCheck {
             match disk.read(&path) {
                 Ok(bytes) => {
                     let blocks = BlockHashes::of(&bytes);
-                    files.push(FileCheck { name, bytes, blocks });
+                    files.push(FileCheck { name, bytes: Arc::new(bytes), blocks });
                 }
                 Err(error) => {
                     self.findings.push(finding(FindingKind::FileUnreadable, &name, None, error.to_string()));
@@ -130,7 +128,7 @@ impl SegmentCheck {
     }
 
     fn read_rows(&mut self, file: &FileCheck, stored: &[Hash]) {
-        let bytes: Arc<dyn ReadAt> = Arc::new(file.bytes.clone());
+        let bytes: Arc<dyn ReadAt> = file.bytes.clone();
         let segment = match Segment::open(bytes) {
             Ok(segment) => segment,
             Err(error) => return self.unreadable(file, &error),
@@ -144,12 +142,15 @@ impl SegmentCheck {
         let mut entries = Entries::default();
         let (first, index, findings) = (self.first, &mut self.index, &mut self.findings);
         let batch = RefCell::new(BatchLook::default());
+        let mut leaves = LeafHasher::default();
         let scanned = segment.scan_batches(
             0..segment.meta().count,
             &mut |columns| batch.borrow_mut().look(columns, index),
             &mut |at, bytes| {
-                entries.pad_to((at - first) as usize, stored);
-                entries.leaves.push(leaf_hash(bytes));
+                while (leaves.count() as u64) < at - first {
+                    leaves.push_hash(entries.pad(leaves.count(), stored));
+                }
+                leaves.push(bytes);
                 let row = batch.borrow().row(at);
                 entries.note_time(at, row.recorded_at, &file.name, findings);
                 if row.needs_reading || at == 0 {
@@ -167,6 +168,7 @@ impl SegmentCheck {
             }
             Err(error) => self.unreadable(file, &error),
         }
+        entries.leaves = leaves.finish();
         entries.rebuilt = entries.leaves.len() as u64 == segment.meta().count && entries.padded == 0;
         entries.pad_to(segment.meta().count.min(MAX_ROWS) as usize, stored);
         self.entries = entries;
@@ -185,10 +187,14 @@ impl Entries {
     /// Takes the leaves of rows that could not be rebuilt from the tiles, so that what follows keeps its place.
     fn pad_to(&mut self, count: usize, stored: &[Hash]) {
         while self.leaves.len() < count {
-            let leaf = stored.get(self.leaves.len()).copied().unwrap_or(Hash([0; 32]));
+            let leaf = self.pad(self.leaves.len(), stored);
             self.leaves.push(leaf);
-            self.padded += 1;
         }
+    }
+
+    fn pad(&mut self, position: usize, stored: &[Hash]) -> Hash {
+        self.padded += 1;
+        stored.get(position).copied().unwrap_or(Hash([0; 32]))
     }
 
     /// Takes an entry apart and learns from it what the whole ledger needs to know.
@@ -235,14 +241,14 @@ impl Entries {
 
 /// The leaf hashes that a segment's tiles hold.
 fn stored_leaves(tiles: &FileCheck) -> Vec<Hash> {
-    let bytes: Arc<dyn ReadAt> = Arc::new(tiles.bytes.clone());
+    let bytes: Arc<dyn ReadAt> = tiles.bytes.clone();
     let stored = Tiles::open(bytes, tiles.name.clone()).and_then(|tiles| tiles.hashes(0, tiles.first, tiles.count));
     stored.unwrap_or_default()
 }
 
 /// The trailer's block digests of a segment's Parquet and index files, to name the block that is wrong.
 pub(super) fn trailer_blocks(tiles: &FileCheck) -> Option<[BlockHashes; 2]> {
-    let bytes: Arc<dyn ReadAt> = Arc::new(tiles.bytes.clone());
+    let bytes: Arc<dyn ReadAt> = tiles.bytes.clone();
     let trailer = Tiles::open(bytes, tiles.name.clone()).ok()?.trailer().ok()?;
     Some([trailer.parquet, trailer.index])
 }

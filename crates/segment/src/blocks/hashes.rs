@@ -1,6 +1,6 @@
 use std::io;
 
-use counterfoil_tlog::{CompactRange, EMPTY_ROOT, Hash, LeafIndex, leaf_hash};
+use counterfoil_tlog::{CompactRange, EMPTY_ROOT, Hash, LeafIndex, leaf_hash, leaf_hashes};
 
 use super::BLOCK_BYTES;
 use crate::{ReadAt, SegmentError};
@@ -42,7 +42,7 @@ impl From<BlockMismatch> for io::Error {
 impl BlockHashes {
     /// Hashes a file that is in memory.
     pub fn of(bytes: &[u8]) -> Self {
-        Self { length: bytes.len() as u64, leaves: bytes.chunks(BLOCK_BYTES).map(leaf_hash).collect() }
+        Self { length: bytes.len() as u64, leaves: leaf_hashes(bytes.chunks(BLOCK_BYTES)) }
     }
 
     /// Hashes a file, reading it once from front to back.
@@ -61,7 +61,7 @@ impl BlockHashes {
     /// The root of the tree over the blocks; that of an empty tree for an empty file.
     pub fn root(&self) -> Hash {
         let mut range = CompactRange::new(LeafIndex(0));
-        self.leaves.iter().for_each(|leaf| range.push(*leaf));
+        range.extend(&self.leaves);
         range.root().unwrap_or(EMPTY_ROOT)
     }
 

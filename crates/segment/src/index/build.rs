@@ -2,7 +2,6 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
-use counterfoil_entry::Fields;
 
 use super::group::{self, Place};
 use super::layout::{BLOCK_BYTES, HEADER_BYTES, Key, MAGIC, VERSION, sequence_hash, source_hash, text_hash};
@@ -14,7 +13,7 @@ use crate::text::TextColumn;
 /// Bits of a posting below its hash: room for any row of a segment.
 const ROW_BITS: u32 = 24;
 
-/// How many hashes of actors and sources are remembered.
+/// How many hashes of sources are remembered.
 const MEMO_ENTRIES: usize = 4_096;
 
 /// Collects the keys of a segment's entries and writes its index file.
@@ -24,7 +23,6 @@ pub struct Builder {
     rows: u32,
     /// For each key, the hash above the row of every entry that has it.
     postings: [Vec<u64>; Key::ALL.len()],
-    actors: HashMap<String, u64>,
     programs: HashMap<(Option<String>, String), u64>,
 }
 
@@ -32,30 +30,11 @@ impl Builder {
     /// For the segment whose first entry has the index `first`.
     pub fn new(first: u64) -> Self {
         let postings = std::array::from_fn(|_| Vec::new());
-        Self { first, rows: 0, postings, actors: HashMap::new(), programs: HashMap::new() }
+        Self { first, rows: 0, postings, programs: HashMap::new() }
     }
 
-    /// Adds the entry of the next row.
-    pub fn push(&mut self, fields: &Fields<'_>) {
-        for key in Key::ALL {
-            let hash = match key {
-                Key::Actor => self.actor_hash(&fields.actor),
-                _ => match key.text(fields) {
-                    Some(value) => text_hash(value),
-                    None => continue,
-                },
-            };
-            self.add(key, hash);
-        }
-        if let (Some(source), Some(sequence)) = (&fields.source, fields.sequence) {
-            let hash = sequence_hash(self.program_hash(fields.recorder.as_deref(), source), sequence);
-            self.add(Key::SourceSequence, hash);
-        }
-        self.rows += 1;
-    }
-
-    /// Adds the entries of a batch with the columns of [`schema`](crate::schema): the same as [`Builder::push`] for each
-    /// of them, with one hash for each distinct value of a dictionary.
+    /// Adds the entries of a batch with the columns of [`schema`](crate::schema), with one hash for
+    /// each distinct value of a dictionary.
     ///
     /// Errors: [`SegmentError::Format`] when a column is missing or of another type.
     pub fn push_batch(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
@@ -76,7 +55,7 @@ impl Builder {
                 if let (Some(source), true) = (sources.get(row), sequences.is_valid(row)) {
                     let program = self.program_hash(recorders.get(row), source);
                     let hash = sequence_hash(program, sequences.value(row) as u64);
-                    self.add_at(Key::SourceSequence, hash, row);
+                    self.add(Key::SourceSequence, hash, row);
                 }
             }
         }
@@ -90,7 +69,7 @@ impl Builder {
             TextColumn::Plain(values) => {
                 for (row, value) in values.iter().enumerate() {
                     if let Some(value) = value {
-                        self.add_at(key, text_hash(value), row);
+                        self.add(key, text_hash(value), row);
                     }
                 }
             }
@@ -100,29 +79,15 @@ impl Builder {
                     if let Some(position) = position {
                         let known = &mut hashes[position as usize];
                         let hash = *known.get_or_insert_with(|| text_hash(values.value(position as usize)));
-                        self.add_at(key, hash, row);
+                        self.add(key, hash, row);
                     }
                 }
             }
         }
     }
 
-    fn add_at(&mut self, key: Key, hash: u64, row: usize) {
+    fn add(&mut self, key: Key, hash: u64, row: usize) {
         self.postings[key as usize].push(hash << ROW_BITS | (u64::from(self.rows) + row as u64));
-    }
-
-    fn add(&mut self, key: Key, hash: u64) {
-        self.postings[key as usize].push(hash << ROW_BITS | u64::from(self.rows));
-    }
-
-    fn actor_hash(&mut self, actor: &str) -> u64 {
-        if let Some(hash) = self.actors.get(actor) {
-            return *hash;
-        }
-        if self.actors.len() == MEMO_ENTRIES {
-            self.actors.clear();
-        }
-        *self.actors.entry(actor.to_owned()).or_insert_with(|| text_hash(actor))
     }
 
     fn program_hash(&mut self, recorder: Option<&str>, source: &str) -> u64 {
@@ -133,6 +98,11 @@ impl Builder {
         *self.programs.entry(name).or_insert_with(|| source_hash(recorder, source))
     }
 
+    /// Brings what was collected into order: the longest part of [`Builder::finish`], which can thus be done earlier.
+    pub fn sort(&mut self) {
+        self.postings.iter_mut().for_each(|postings| postings.sort_unstable());
+    }
+
     /// The bytes of the file. `sources` is what was seen of every source when the last entry was committed.
     pub fn finish(mut self, sources: &[SourceState]) -> Vec<u8> {
         let mut file = vec![0; HEADER_BYTES];
@@ -141,8 +111,8 @@ impl Builder {
         header.extend_from_slice(&VERSION.to_le_bytes());
         header.extend_from_slice(&self.rows.to_le_bytes());
         header.extend_from_slice(&self.first.to_le_bytes());
-        for postings in &mut self.postings {
-            postings.sort_unstable();
+        self.sort();
+        for postings in &self.postings {
             write_section(postings, &mut file, &mut header);
         }
         let start = file.len() as u64;

@@ -1,5 +1,4 @@
-use counterfoil_entry::Fields;
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash64;
 
 /// What a file begins with.
 pub(super) const MAGIC: [u8; 8] = *b"CFLINDEX";
@@ -42,33 +41,20 @@ pub enum Key {
 impl Key {
     /// The keys in the order of their sections.
     pub const ALL: [Key; 5] = [Key::EntityId, Key::Actor, Key::TraceId, Key::Id, Key::SourceSequence];
-
-    /// The value of a member that is a key by itself.
-    pub(super) fn text<'a>(self, fields: &'a Fields<'_>) -> Option<&'a str> {
-        match self {
-            Key::EntityId => Some(&fields.entity_id),
-            Key::Actor => Some(&fields.actor),
-            Key::TraceId => fields.trace_id.as_deref(),
-            Key::Id => fields.id.as_deref(),
-            Key::SourceSequence => None,
-        }
-    }
 }
 
-/// The hash of a value: the first five bytes of its SHA-256 as a big-endian number.
+/// The hash of a value: the upper 40 bits of the XXH64 of its bytes, seed 0. It need not withstand anybody: who makes
+/// values that share a hash makes a lookup read rows that it then drops.
 pub(super) fn text_hash(value: &str) -> u64 {
-    first_bits(Sha256::digest(value))
+    upper_bits(XxHash64::oneshot(0, value.as_bytes()))
 }
 
 /// The hash of sequence 0 of a source: of `recorder`, a zero byte and `source`, or of `source` alone.
 pub(super) fn source_hash(recorder: Option<&str>, source: &str) -> u64 {
-    let mut hasher = Sha256::new();
-    if let Some(recorder) = recorder {
-        hasher.update(recorder);
-        hasher.update([0]);
+    match recorder {
+        Some(recorder) => text_hash(&[recorder, source].join("\0")),
+        None => text_hash(source),
     }
-    hasher.update(source);
-    first_bits(hasher.finalize())
 }
 
 /// The hash of another sequence: successors lie side by side, so that a source's entries stay small.
@@ -76,6 +62,6 @@ pub(super) fn sequence_hash(source_hash: u64, sequence: u64) -> u64 {
     source_hash.wrapping_add(sequence) & HASH_MASK
 }
 
-fn first_bits(digest: impl AsRef<[u8]>) -> u64 {
-    digest.as_ref()[..HASH_BITS as usize / 8].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+fn upper_bits(hash: u64) -> u64 {
+    hash >> (u64::BITS - HASH_BITS)
 }

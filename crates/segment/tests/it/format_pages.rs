@@ -93,9 +93,11 @@ fn the_rows_are_those_of_the_page() {
 #[test]
 fn the_index_is_that_of_the_page() {
     let mut builder = Builder::new(0);
-    for entry in example() {
-        builder.push(&Fields::split(entry.as_bytes()).unwrap());
+    let mut batch = BatchBuilder::new();
+    for (row, entry) in example().iter().enumerate() {
+        batch.push(row as u64, &Fields::split(entry.as_bytes()).unwrap()).unwrap();
     }
+    builder.push_batch(&batch.finish().unwrap()).unwrap();
     let state = |recorder: Option<&str>, ranges| SourceState {
         recorder: recorder.map(str::to_owned),
         source: "erp".into(),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use counterfoil_entry::Fields;
+use arrow::array::RecordBatch;
 use counterfoil_segment::Segment;
 use counterfoil_segment::index::{Builder, Index, Key};
 
@@ -21,14 +21,14 @@ fn version_1_is_read() {
     let segment = Segment::open(Arc::new(testdata("v1.parquet"))).unwrap();
     assert_eq!((segment.meta().first, segment.meta().count), (512, expected.len() as u64));
     let mut builder = Builder::new(512);
+    let look = &mut |batch: &RecordBatch| builder.push_batch(batch).unwrap();
     let mut row = 0;
     let visit = &mut |index: u64, entry: &[u8]| {
         assert_eq!((index, entry), (512 + row as u64, expected[row]));
-        builder.push(&Fields::split(entry).unwrap());
         row += 1;
         ControlFlow::Continue(())
     };
-    assert_eq!(segment.scan(0..segment.meta().count, visit).unwrap(), []);
+    assert_eq!(segment.scan_batches(0..segment.meta().count, look, visit).unwrap(), []);
     assert_eq!(row, expected.len());
     let index = Index::open(Arc::new(testdata("v1.index"))).unwrap();
     assert_eq!(builder.finish(&index.sources().unwrap()), testdata("v1.index"));

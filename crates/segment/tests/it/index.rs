@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use counterfoil_entry::Fields;
-use counterfoil_segment::Segment;
 use counterfoil_segment::index::{Builder, Index, Key, SourceState};
+use counterfoil_segment::{BatchBuilder, Segment};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -65,7 +66,7 @@ proptest! {
         let entries: Vec<Vec<u8>> = actors.iter().enumerate().map(|(row, actor)| {
             commit(&json!({"event_type": "e", "actor": format!("a{actor}"), "entity_id": (row / 700).to_string()}), 0, None, None)
         }).collect();
-        entries.iter().for_each(|entry| builder.push(&Fields::split(entry).unwrap()));
+        push_all(&mut builder, &entries);
         let index = Index::open(Arc::new(builder.finish(&[]))).unwrap();
         for key in [Key::Actor, Key::EntityId] {
             for (value, rows) in naive(&entries, key) {
@@ -92,13 +93,19 @@ fn the_index_rebuilt_from_the_segment_is_the_same_to_the_byte() {
     let sealed = seal_with(256, &entries, &sources);
     let segment = Segment::open(Arc::new(sealed.parquet)).unwrap();
     let mut builder = Builder::new(256);
-    let visit = &mut |_: u64, entry: &[u8]| {
-        builder.push(&Fields::split(entry).unwrap());
-        ControlFlow::Continue(())
-    };
-    assert_eq!(segment.scan(0..9_000, visit).unwrap(), []);
+    let look = &mut |batch: &RecordBatch| builder.push_batch(batch).unwrap();
+    assert_eq!(segment.scan_batches(0..9_000, look, &mut |_, _| ControlFlow::Continue(())).unwrap(), []);
     let reordered = [sources[1].clone(), sources[0].clone()];
     assert!(builder.finish(&reordered) == sealed.index);
+}
+
+/// Adds entries to an index, as the writer does.
+fn push_all<E: AsRef<[u8]>>(builder: &mut Builder, entries: impl IntoIterator<Item = E>) {
+    let mut batch = BatchBuilder::new();
+    for (row, entry) in entries.into_iter().enumerate() {
+        batch.push(row as u64, &Fields::split(entry.as_ref()).unwrap()).unwrap();
+    }
+    builder.push_batch(&batch.finish().unwrap()).unwrap();
 }
 
 fn state(recorder: Option<&str>, source: &str, ranges: &[(u64, u64)]) -> SourceState {
