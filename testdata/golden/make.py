@@ -45,8 +45,8 @@ def lines(key, key_id: str) -> list[str]:
             entry |= {"id": f"id-{n}", "on_behalf_of": "treasury"}
         if n % 13 == 0 and n != 26:
             entry |= {"source": "etl", "sequence": n // 13 + 1}
-        if n % 90 == 1:
-            entry |= {"source": "invoice-bot", "sequence": n // 90 + 1}
+        if n % 100 == 1:
+            entry |= {"source": "invoice-bot", "sequence": n // 100 + 1}
             entry = signed(key, key_id, entry)
         made.append(canonical(entry).decode())
     return made
@@ -58,7 +58,7 @@ def main() -> None:
     ledger = folder / "ledger"
 
     def run(*words, stdin: str | None = None) -> str:
-        return subprocess.run([program, *map(str, words)], input=stdin, check=True, capture_output=True, text=True).stdout
+        return subprocess.run([program, *map(str, words)], input=stdin, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     run("init", ledger, "--origin", ORIGIN, "--segment-span", 256)
     made = json.loads(run("key", "new", ledger, "--actor", "invoice-bot", "-o", folder / "invoice-bot.pem", "--json"))

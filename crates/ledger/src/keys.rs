@@ -6,7 +6,7 @@ use counterfoil_tlog::{KeyName, KeyType, NoteSigner, Origin};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::spki::der::zeroize::Zeroizing;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -23,12 +23,13 @@ pub fn create(disk: &dyn Disk, layout: &Layout, origin: &Origin) -> Result<NoteS
     signer(origin, key.as_bytes())
 }
 
-/// A new key, and the same as PKCS#8 PEM.
+/// A new key, and the same as PKCS#8 PEM: version 1, without the public key (RFC 8410, section 7), since few programs
+/// read version 2.
 pub fn generate() -> Result<(SigningKey, Zeroizing<String>)> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Error::unavailable(format!("no randomness for a key: {error}")))?;
     let key = SigningKey::from_bytes(&seed);
-    let pem = key
+    let pem = KeypairBytes { secret_key: key.to_bytes(), public_key: None }
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|error| Error::new(crate::ErrorKind::Internal, format!("the key cannot be written: {error}")))?;
     Ok((key, pem))

@@ -12,7 +12,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use ed25519_dalek::VerifyingKey;
 
 use crate::clock::{Clock, SystemClock};
-use crate::commit::Submission;
+use crate::commit::{Submission, in_batch};
 use crate::create::{self, CreateOptions};
 use crate::disk::{Disk, FolderLock, OsDisk, is_network_file_system};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,8 +29,9 @@ use crate::sources::{Ranges, SourceName, Sources};
 use crate::status::Status;
 use crate::tail_check::TailCheck;
 
-/// Appends wait when this many entries have left the journal's current file and are not sealed yet.
-const MAX_WAITING_ENTRIES: u64 = 1 << 20;
+/// Appends wait when this many entries, or two spans where these are more, have left the journal's current file and are
+/// not sealed yet.
+const MAX_WAITING_ENTRIES: u64 = 1 << 19;
 /// How often a waiting append looks whether the ledger is still well.
 const WAIT_STEP: Duration = Duration::from_millis(200);
 
@@ -248,7 +249,9 @@ impl Ledger {
         let unchanged = signed.then(|| self.registry.unchanged());
         if signed {
             let snapshot = self.snapshot();
-            submission.drafts.iter().try_for_each(|draft| self.registry.check(draft, &snapshot))?;
+            for (position, draft) in submission.drafts.iter().enumerate() {
+                self.registry.check(draft, &snapshot).map_err(|error| in_batch(error, position, &submission))?;
+            }
         }
         if let Some(mut sequencer) = self.idle_sequencer() {
             let (answer, wake) = sequencer.commit_alone(submission);
@@ -353,7 +356,8 @@ impl Ledger {
 
     fn wait_for_sealer(&self) -> Result<()> {
         let mut waiting = self.shared.waiting.lock().expect("no panic while held");
-        while *waiting >= MAX_WAITING_ENTRIES {
+        let most = MAX_WAITING_ENTRIES.max(2 * self.shared.folder.config.segment_span);
+        while *waiting >= most {
             if let Some(error) = self.shared.poison() {
                 return Err(error);
             }

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn two_at_once_are_as_one_after_the_other() {
-        let bytes: Vec<u8> = (0..70_000_u32).map(|at| (at * 31 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..70_000_u32).map(|at| ((at * 31) >> 3) as u8).collect();
         let lengths: Vec<usize> = (0..200).chain([447, 448, 511, 512, 65_535, 65_536]).collect();
         for (at, left) in lengths.iter().enumerate() {
             for right in lengths.iter().skip(at % 7).step_by(7) {

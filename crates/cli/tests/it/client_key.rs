@@ -1,6 +1,7 @@
 //! `key new`, `register`, `revoke`: keys with which clients sign.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use counterfoil_entry::{Draft, Timestamp, signature};
 use ed25519_dalek::SigningKey;
@@ -28,6 +29,8 @@ fn a_new_key_signs_for_its_actor_until_it_is_revoked() {
     let made = place.json(&["key", "new", "audit", "--actor", "bot", "-o", "bot.pem", "--json"]);
     let mode = std::fs::metadata(place.path("bot.pem")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    let openssl = Command::new("openssl").args(["pkey", "-noout", "-in"]).arg(place.path("bot.pem")).output();
+    assert!(openssl.unwrap().status.success(), "openssl reads the key");
     let key = private_key(&place, "bot.pem");
     let key_id = made["key_id"].as_str().unwrap();
     assert_eq!(key_id, signature::key_id(&key.verifying_key()));
@@ -65,6 +68,6 @@ fn mistakes_are_named_and_register_nothing() {
     place.run(&["key", "new", "audit", "--actor", "a", "-o", "nothing.pem"]).refused(2, &["already there"]);
     place.run(&["key", "new", "audit", "--actor", "", "-o", "k"]).refused(2, &["actor"]);
     let registered = "SELECT count(*) AS n FROM audit_log WHERE event_type = 'ledger.key_registered'";
-    assert_eq!(place.run(&["query", "audit", registered, "--format", "json"]).lines()[0]["n"], 0);
+    assert_eq!(place.json(&["query", "audit", registered, "--format", "json"])[0]["n"], 0);
     place.run(&["key"]).refused(2, &["<LEDGER>"]);
 }

@@ -61,7 +61,7 @@ fn a_version_1_ledger_is_verified_read_proven_and_continued() {
     place.ok(&["check", "proof", "--entry", "entry.json", "--key", "vkey"]);
     place.ok(&["verify", "--bundle", "bundle", "--key", "vkey"]);
     let counts = "SELECT event_type, count(*) AS n FROM audit_log WHERE event_type = 'manual_override' GROUP BY 1";
-    assert_eq!(place.run(&["query", "ledger", counts, "--format", "json"]).lines()[0]["n"], 175);
+    assert_eq!(place.json(&["query", "ledger", counts, "--format", "json"])[0]["n"], 175);
 
     place.feed(&["append", "ledger"], r#"{"event_type":"kyc_check","actor":"new","entity_id":"C"}"#).expect(0);
     place.ok(&["seal", "ledger"]);
