@@ -12,7 +12,13 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   export CLICOLOR_FORCE=1 # the output of some commands is shortened here, on its way to the terminal
 fi
 
+width=80
+if [ -t 1 ]; then
+  width=$(tput cols 2>/dev/null || echo 80)
+fi
+
 counterfoil() { "$binary" "$@"; }
+folded() { fold -s -w "$width"; }
 step() { printf '\n%s%s%s\n' "$cyan" "$1" "$plain"; }
 show() { printf '%s$%s %s%s%s\n' "$dim" "$plain" "$bold" "$1" "$plain"; }
 lines() { sed -n "$1p"; }
@@ -26,8 +32,8 @@ laid_out() {
       key = value = $0
       sub(/^"/, "", key); sub(/":.*/, "", key)
       sub(/^"[a-z_]+":/, "", value); sub(/,$/, "", value); gsub(/^"|"$/, "", value); gsub(/\\"/, "\"", value)
-      if (length(value) > 32) { flush_pending(); print cell(key, value, 1) }
-      else if (pending == "") pending = cell(key, value, 32)
+      if (length(value) > 22) { flush_pending(); print cell(key, value, 1) }
+      else if (pending == "") pending = cell(key, value, 22)
       else { print pending cell(key, value, 1); pending = "" }
     }
     END { flush_pending() }'
@@ -44,7 +50,10 @@ convict() {
     return 1
   fi
   lines 1 <verdict
-  sed 1d verdict | sed -n "/$kind/,+1p" | lines 1,2
+  if lines 1 <verdict | grep -q ' findings '; then
+    printf '%sone of them:%s\n' "$dim" "$plain"
+  fi
+  sed 1d verdict | sed -n "/$kind/,+1p" | lines 1,2 | folded
 }
 
 # The workflow with real times: "@-20" is 20 minutes ago.
@@ -62,41 +71,46 @@ cp "$demo/RequestForPayment.csv.gz" "$work/payments.csv.gz"
 cd "$work"
 played >ai-workflow.ndjson
 
-step "1  A ledger, and in it a real payments log: BPI Challenge 2020 (B. van Dongen, 4TU, CC BY 4.0)."
+step "1  A real payments log: BPI Challenge 2020 (B. van Dongen, 4TU, CC BY 4.0)."
 show 'counterfoil init payments --origin bank.example/payments'
 counterfoil init payments --origin bank.example/payments >/dev/null
-show 'counterfoil import payments payments.csv.gz --map bpic2020-payments && counterfoil seal payments'
-counterfoil import payments payments.csv.gz --map bpic2020-payments
-counterfoil seal payments
+show 'counterfoil import payments payments.csv.gz --map bpic2020-payments'
+counterfoil import payments payments.csv.gz --map bpic2020-payments | folded
+show 'counterfoil seal payments'
+counterfoil seal payments | folded
 cp -a payments before
 
-step '2  An AI workflow on top: an invoice bot, a KYC model blocking a supplier, a person overruling it.'
+step '2  An AI workflow on top: a model blocks a supplier, a person overrules it.'
 show 'counterfoil append payments ai-workflow.ndjson --strict'
-counterfoil append payments ai-workflow.ndjson --strict
-show 'counterfoil checkpoint payments > remembered; counterfoil key payments > vkey   # for the auditor'
+counterfoil append payments ai-workflow.ndjson --strict | folded
+show 'counterfoil checkpoint payments > remembered   # for the auditor'
+show 'counterfoil key payments > vkey                # for the auditor, too'
 counterfoil checkpoint payments >remembered
 counterfoil key payments >vkey
 
-step '3  The auditor asks: where did people override a model or a rule in the last 24 hours?'
+step '3  The auditor: where did people override a model in the last 24 hours?'
 select="SELECT * FROM audit_log"
-where="WHERE event_type = 'manual_override' AND timestamp > now() - interval '24 hours';"
+where="WHERE event_type = 'manual_override'"
+and="AND timestamp > now() - interval '24 hours';"
 show "counterfoil query payments --format json \"$select
-    $where\"  # laid out"
-counterfoil query payments "$select $where" --format json | laid_out
+    $where
+    $and\"   # laid out"
+counterfoil query payments "$select $where $and" --format json | laid_out | folded
 
 step '4  What happened to this supplier? Who, what, old → new, why, which model.'
 show 'counterfoil history payments SUP-318'
-counterfoil history payments SUP-318 | sed '/^$/d'
+counterfoil history payments SUP-318 | sed '/^$/d' | folded
 
 index=$(counterfoil query payments "SELECT index FROM audit_log WHERE event_type = 'manual_override'" --format csv | lines 2)
-step '5  A proof that the override is in the ledger, checked offline: it needs the key, not the ledger.'
-show "counterfoil prove payments $index > proof; counterfoil entry payments $index --canonical > entry"
+step '5  A proof of the override, checked offline: with the key, not the ledger.'
+show "counterfoil prove payments $index > proof"
+show "counterfoil entry payments $index --canonical > entry"
 counterfoil prove payments "$index" >proof
 counterfoil entry payments "$index" --canonical >entry
 show 'counterfoil check proof --entry entry --key vkey'
-counterfoil check proof --entry entry --key vkey | fold -s -w 100
+counterfoil check proof --entry entry --key vkey | folded
 
-step '6  Verify everything: each byte, hash, signature. Then three attacks, each on a copy.'
+step '6  Verify each byte, hash and signature. Then three attacks, each on a copy.'
 show 'counterfoil verify payments --key vkey --checkpoint remembered'
 counterfoil verify payments --key vkey --checkpoint remembered | lines 1
 
@@ -105,20 +119,20 @@ segment=changed/segments/00000000000000000000.parquet
 chmod u+w "$segment"
 byte=$(od -An -tu1 -j 700000 -N 1 "$segment")
 printf "%b" "\\x$(printf %x $((byte ^ 1)))" | dd of="$segment" bs=1 seek=700000 conv=notrunc status=none
-show 'counterfoil verify changed …     # one bit of a sealed file changed on the disk'
+show 'counterfoil verify changed …   # one bit of a sealed file changed on disk'
 convict block-mismatch verify changed --key vkey --checkpoint remembered
 
 cp -a before rolled-back
-show 'counterfoil verify rolled-back …     # put back to a copy from before the override'
+show 'counterfoil verify rolled-back …   # a copy from before the override'
 convict checkpoint-ahead verify rolled-back --key vkey --checkpoint remembered
 
 cp -a before rewritten
 sed 's/"m.keller","actor_type":"user"/"kyc-model","actor_type":"ai_agent"/' ai-workflow.ndjson >rewritten.ndjson
 counterfoil append rewritten rewritten.ndjson >/dev/null
-show 'counterfoil verify rewritten …     # the override blamed on the model, signed with a stolen key'
+show 'counterfoil verify rewritten …   # the model blamed, with a stolen key'
 convict fork verify rewritten --key vkey --checkpoint remembered
 
-step "The ledger is in $work. Try next:"
+step "The ledger is in $work. Next:"
 printf '  %s\n' "cd $work; export PATH=$(dirname "$binary"):\$PATH" \
-  'counterfoil history payments requestforpayment148214     # a real one: rejected, sent in again' \
-  'counterfoil bundle payments --entity SUP-318 -o evidence     # entries and proofs in one file'
+  'counterfoil history payments requestforpayment148214   # sent in again' \
+  'counterfoil bundle payments --entity SUP-318 -o evidence   # entries, proofs'

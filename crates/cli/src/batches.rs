@@ -114,7 +114,7 @@ impl<R: Read> Batches<R> {
             }
             let line = self.buffer.trim_ascii();
             if !line.is_empty() {
-                let draft = self.check(line).map_err(|error| bad(self.lines, error.to_string()))?;
+                let draft = self.check(line).map_err(|error| bad(self.lines, explained(line, &error)))?;
                 batch.drafts.push(draft);
                 batch.lines.push(self.lines);
             }
@@ -148,5 +148,15 @@ impl<R: Read> Batches<R> {
 
     fn must_hand_on(&self, batch: &Batch) -> bool {
         self.patience == Patience::TakeWhatIsThere && !batch.drafts.is_empty() && !self.input.buffer().contains(&b'\n')
+    }
+}
+
+/// What is wrong with a line, and what to do where an object runs on over several.
+fn explained(line: &[u8], error: &EntryError) -> String {
+    match line {
+        [b'{' | b'[', ..] if !line.ends_with(b"}") && !line.ends_with(b"]") => {
+            format!("{error}; write one object a line (jq -c . makes them)")
+        }
+        _ => error.to_string(),
     }
 }

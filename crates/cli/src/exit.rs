@@ -11,17 +11,17 @@ use counterfoil_evidence::FindingClass;
 pub const EXIT_CODES: &str = "\
 Exit codes:
    0  done; for `verify` and `check`: verified
-   1  internal     a defect in counterfoil: please report it
+   1  internal     a defect in counterfoil: report it
    2  invalid      the call or its input is wrong: fix it
-   3  conflict     the same idempotency key was used with other content
+   3  conflict     the same idempotency key was used with other content, or the folder is taken
    4  busy         another process writes the ledger: retry
-   5  unavailable  disk, signer or clock do not serve now: retry later
+   5  unavailable  disk, signer or clock do not serve: retry later; or a limit was reached: raise it
    6  denied       no right to do this
    7  not-found    no such ledger, file, entry or state
-   8  poisoned     a write may not have reached the disk: run the command again, same input
+   8  poisoned     a write may not have reached the disk: check it, run the command again
    9  closed       the ledger was closed
-  10  damaged      bytes are missing or unreadable: restore them
-  11  tampered     hash, proof or signature disagree: raise the alarm, keep the evidence
+  10  damaged      bytes are missing or unreadable: restore them from a copy
+  11  tampered     a hash, proof or signature disagrees: raise the alarm, keep the evidence
  141  the reader of the output went away";
 
 /// How a command that did its work ends.
@@ -112,6 +112,10 @@ impl Failure {
     }
 }
 
+/// How messages of a query's limits begin, and the option of `query` that moves the limit.
+pub const LIMITS: [(&str, &str); 3] =
+    [("row limit", "--max-rows"), ("time limit", "--max-seconds"), ("memory limit", "--max-memory-mib")];
+
 /// One code per kind of error, as [`EXIT_CODES`] lists them.
 pub fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
@@ -155,7 +159,9 @@ pub fn advice(kind: ErrorKind) -> Option<&'static str> {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure::new(error.kind, error.message)
+        let at_limit = LIMITS.iter().any(|(limit, _)| error.message.starts_with(limit));
+        let failure = Failure::new(error.kind, error.message);
+        if at_limit { failure.advise("Narrow the query.") } else { failure }
     }
 }
 

@@ -52,7 +52,7 @@ impl Recorded {
             (Some(first), Some(last)) if first < last => {
                 format!("recorded {}, {} to {}", entries(self.recorded), Grouped(first), Grouped(last))
             }
-            (Some(first), _) => format!("recorded 1 entry, {}", Grouped(first)),
+            (Some(first), _) => format!("recorded 1 entry, index {}", Grouped(first)),
             _ => "recorded nothing new".to_owned(),
         };
         let repeated = match self.repeated {

@@ -8,6 +8,7 @@ use counterfoil::ErrorKind;
 use counterfoil_query::Answer;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use crate::exit::Failure;
@@ -68,7 +69,6 @@ fn write_csv(answer: Answer, progress: impl FnMut(u64)) -> Result<(), Failure> {
 
 fn write_parquet(answer: Answer, progress: impl FnMut(u64)) -> Result<(), Failure> {
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    let parquet_failure = |error: parquet::errors::ParquetError| arrow_failure(error.into());
     let mut out = output::raw_stdout();
     let mut writer = ArrowWriter::try_new(&mut out, answer.schema(), Some(properties)).map_err(parquet_failure)?;
     each(answer, progress, |batch| writer.write(batch).map_err(parquet_failure))?;
@@ -89,6 +89,16 @@ fn each(
         progress(rows);
     }
     Ok(())
+}
+
+fn parquet_failure(error: ParquetError) -> Failure {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(error) => Failure::from(*error),
+            Err(other) => arrow_failure(ParquetError::External(other).into()),
+        },
+        other => arrow_failure(other.into()),
+    }
 }
 
 /// What the writers of arrow report: mostly that nobody reads any more.

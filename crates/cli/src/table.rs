@@ -19,23 +19,89 @@ type Row = Vec<Option<String>>;
 
 /// Writes an answer.
 pub fn write(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), Failure> {
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let rows = rows(batches)?;
-    let widths = widths(&names, &rows);
-    let total = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
     let mut out = output::stdout();
-    if output::terminal_width().is_some_and(|width| total > width) {
-        write_one_by_one(&mut out, &names, &rows)?;
-    } else {
-        let numeric: Vec<bool> = schema.fields().iter().map(|field| field.data_type().is_numeric()).collect();
-        write_aligned(&mut out, &names, &rows, &widths, &numeric)?;
+    let mut table = Table::of(schema, rows(batches)?);
+    let count = Counted(table.rows.len() as u64, "row", "rows");
+    if table.names == ["plan_type", "plan"] {
+        write_plan(&mut out, batches)?;
+        return Ok(out.flush()?);
     }
-    writeln!(out, "{}", styled(DIM, format_args!("({})", Counted(rows.len() as u64, "row", "rows"))))?;
+    match output::terminal_width() {
+        Some(width) if table.total_width() > width => write_one_by_one(&mut out, &table.names, &table.rows)?,
+        Some(_) => write_aligned(&mut out, &table)?,
+        None => {
+            table.leave_out_empty();
+            write_aligned(&mut out, &table)?;
+        }
+    }
+    let left_out = match table.left_out {
+        0 => String::new(),
+        count => format!("; {} without a value left out", Counted(count, "column", "columns")),
+    };
+    writeln!(out, "{}", styled(DIM, format_args!("({count}{left_out})")))?;
     Ok(out.flush()?)
 }
 
+struct Table<'a> {
+    names: Vec<&'a str>,
+    numeric: Vec<bool>,
+    rows: Vec<Row>,
+    left_out: u64,
+}
+
+impl<'a> Table<'a> {
+    fn of(schema: &'a SchemaRef, rows: Vec<Row>) -> Table<'a> {
+        let names = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let numeric = schema.fields().iter().map(|field| field.data_type().is_numeric()).collect();
+        Table { names, numeric, rows, left_out: 0 }
+    }
+
+    fn total_width(&self) -> usize {
+        let widths = widths(&self.names, &self.rows);
+        widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+    }
+
+    /// Drops the columns that hold nothing, where nobody chose the columns one by one.
+    fn leave_out_empty(&mut self) {
+        if self.names.len() < counterfoil_query::schema().fields().len() || self.rows.is_empty() {
+            return;
+        }
+        let used: Vec<bool> =
+            (0..self.names.len()).map(|column| self.rows.iter().any(|row| row[column].is_some())).collect();
+        self.left_out = used.iter().filter(|used| !**used).count() as u64;
+        retain(&mut self.names, &used);
+        retain(&mut self.numeric, &used);
+        self.rows.iter_mut().for_each(|row| retain(row, &used));
+    }
+}
+
+fn retain<T>(items: &mut Vec<T>, used: &[bool]) {
+    let mut used = used.iter();
+    items.retain(|_| used.next() == Some(&true));
+}
+
+/// The answer of EXPLAIN, whose plans have several lines.
+fn write_plan(out: &mut Out, batches: &[RecordBatch]) -> Result<(), Failure> {
+    for batch in batches {
+        let (kinds, plans) = (batch.column(0).as_ref(), batch.column(1).as_ref());
+        let options = FormatOptions::default();
+        let kinds = ArrayFormatter::try_new(kinds, &options).map_err(failure)?;
+        let plans = ArrayFormatter::try_new(plans, &options).map_err(failure)?;
+        for row in 0..batch.num_rows() {
+            writeln!(out, "{}", styled(BOLD, Printable(&kinds.value(row).to_string())))?;
+            for line in plans.value(row).to_string().trim_end().lines() {
+                writeln!(out, "{GAP}{}", Printable(line))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn failure(error: arrow::error::ArrowError) -> Failure {
+    Failure::new(ErrorKind::Internal, error.to_string())
+}
+
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Row>, Failure> {
-    let failure = |error: arrow::error::ArrowError| Failure::new(ErrorKind::Internal, error.to_string());
     let options = FormatOptions::default()
         .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.fZ"))
         .with_timestamp_format(Some("%Y-%m-%dT%H:%M:%S%.f"));
@@ -71,13 +137,9 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-fn write_aligned(
-    out: &mut Out,
-    names: &[&str],
-    rows: &[Row],
-    widths: &[usize],
-    numeric: &[bool],
-) -> Result<(), Failure> {
+fn write_aligned(out: &mut Out, table: &Table<'_>) -> Result<(), Failure> {
+    let Table { names, numeric, rows, .. } = table;
+    let widths = widths(names, rows);
     let last = widths.len().saturating_sub(1);
     let cell = |out: &mut Out, column: usize, text: &str, style: anstyle::Style| {
         let padding = " ".repeat(widths[column] - width(text));

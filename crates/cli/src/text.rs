@@ -60,6 +60,38 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// An entry's index on the command line.
+pub fn parse_index(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "INDEX is a number, from 0".to_owned())
+}
+
+/// What was most likely meant by a name that is not among `names`, as the end of a sentence.
+pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    const MOST_EDITS: usize = 3;
+    let near = |name: &&str| name.starts_with(wanted) && wanted.len() > 3;
+    let measured = names.into_iter().map(|name| if near(&name) { (0, name) } else { (edits(wanted, name), name) });
+    match measured.min() {
+        Some((edits, name)) if edits <= MOST_EDITS && edits < wanted.len() => format!("; did you mean {name}?"),
+        _ => String::new(),
+    }
+}
+
+/// How many characters must be put in, dropped or changed to make one text of the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (done, a) in from.chars().take(128).enumerate() {
+        let mut diagonal = done;
+        row[0] = done + 1;
+        for (column, b) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(a != *b);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +102,14 @@ mod tests {
         assert_eq!(shown, ["0", "7", "999", "1,000", "36,072", "1,234,567"]);
         assert_eq!(entries(1).to_string(), "1 entry");
         assert_eq!(entries(0).to_string(), "0 entries");
+    }
+
+    #[test]
+    fn what_was_meant_is_guessed() {
+        let names = ["cloudtrail", "structlog", "bpic2012-loan"];
+        assert_eq!(did_you_mean("cloudtrial", names), "; did you mean cloudtrail?");
+        assert_eq!(did_you_mean("bpic2012", names), "; did you mean bpic2012-loan?");
+        assert_eq!(did_you_mean("core", names), "");
     }
 
     #[test]

@@ -67,6 +67,7 @@ kinds! {
     FileExtended        "file-extended"         Tampered "A file is longer than its recorded length."
     BlockMismatch       "block-mismatch"        Tampered "A 64 KiB block of a sealed file does not have the digest that `ledger.sealed` holds."
     FrameDamaged        "frame-damaged"         Damaged  "A journal frame cannot be read: its header, length or checksum is wrong."
+    FrameSignature      "frame-signature"       Tampered "A journal frame carries no valid signature of the ledger's key: the ledger did not write it."
     FrameOutOfOrder     "frame-out-of-order"    Tampered "A journal frame does not start where the frame before it ended."
     LeafMismatch        "leaf-mismatch"         Tampered "An entry's bytes do not have the leaf hash that was recorded for it."
     RootMismatch        "root-mismatch"         Tampered "The root over the entries on disk is not the root that was signed or recorded."

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use csv::StringRecord;
+
 use crate::error::{ImportError, MapError};
 use crate::input::{self, CsvRows, JsonRows, Position};
 use crate::json::Json;
@@ -215,13 +217,27 @@ fn check_columns(map: &Map, rows: &CsvRows) -> Result<(), ImportError> {
         if let Field::Column(name) = &place.field
             && !rows.columns.contains_key(name)
         {
-            let columns: Vec<_> = rows.header.iter().collect();
             return Err(ImportError::Map(MapError {
                 line: place.line,
                 key: place.key.clone(),
-                message: format!("the file has no column {name:?}; its columns are {}", columns.join(", ")),
+                message: format!("the file has no column {name:?}; {}", listed(map, &rows.header)),
             }));
         }
     }
     Ok(())
+}
+
+/// The columns that a file has, and the delimiter that it may have instead of the map's.
+fn listed(map: &Map, header: &StringRecord) -> String {
+    const MOST_LISTED: usize = 10;
+    let names: Vec<&str> = header.iter().take(MOST_LISTED).collect();
+    let more = match header.len().saturating_sub(MOST_LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let other = [(';', "\";\""), ('\t', "\"\\t\"")].into_iter().find(|(delimiter, _)| {
+        char::from(map.delimiter) != *delimiter && names.iter().any(|name| name.contains(*delimiter))
+    });
+    let hint = other.map_or_else(String::new, |(_, text)| format!("; the map may need delimiter = {text}"));
+    format!("its columns are {}{more}{hint}", names.join(", "))
 }

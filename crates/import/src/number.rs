@@ -39,7 +39,8 @@ pub(crate) fn is_integer(literal: &str) -> bool {
 }
 
 /// Whether an entry holds `text` exactly: an integer of any size, or a number with a fraction or exponent whose digits
-/// survive as a double (at most 17 significant digits, or the shortest digits of its double). At most 64 bytes.
+/// survive as a double (the shortest digits of its double, or, unless it is whole, at most 17 significant ones). At most
+/// 64 bytes.
 pub(crate) fn is_exact(text: &str) -> bool {
     if !is_literal(text) || text.len() > MAX_LITERAL {
         return false;
@@ -54,7 +55,21 @@ pub(crate) fn is_exact(text: &str) -> bool {
     if !double.is_finite() || (double == 0.0) != written.is_empty() {
         return false;
     }
-    written.len() <= MAX_SIGNIFICANT || written == shortest
+    written == shortest || (written.len() <= MAX_SIGNIFICANT && !is_whole(text))
+}
+
+/// Whether a literal with a fraction or an exponent names a whole number.
+fn is_whole(literal: &str) -> bool {
+    let (mantissa, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let zeros = match fraction {
+        "" => whole.len() - whole.trim_end_matches('0').len(),
+        _ => 0,
+    };
+    // An exponent beyond the range was refused before.
+    let exponent: i64 = exponent.parse().unwrap_or_default();
+    exponent + zeros as i64 >= fraction.len() as i64
 }
 
 /// A finite double in scientific notation with the fewest digits that name it; of two such texts at equal distance the
@@ -109,7 +124,14 @@ mod tests {
         ] {
             assert!(is_exact(good), "{good}");
         }
-        for bad in ["1e400", "1e-400", "12345678901234567.89", "0.1000000000000000055"] {
+        for bad in [
+            "1e400",
+            "1e-400",
+            "12345678901234567.89",
+            "0.1000000000000000055",
+            "9007199254740993.0",
+            "9007199254740993e1",
+        ] {
             assert!(!is_exact(bad), "{bad}");
         }
         assert!(is_exact(&"9".repeat(64)));

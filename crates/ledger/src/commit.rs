@@ -167,6 +167,7 @@ impl Commit<'_> {
 
 /// Says which entry of a batch an error is about.
 pub(crate) fn in_batch(mut error: Error, position: usize, submission: &Submission) -> Error {
+    error.position = Some(position);
     if submission.drafts.len() > 1 {
         error.message = format!("entry {} of the batch: {}", position + 1, error.message);
     }

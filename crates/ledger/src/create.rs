@@ -18,7 +18,7 @@ use crate::own::{self, CREATED};
 use crate::snapshot::{Folder, Head};
 
 /// The retention class of entries whose type names none.
-pub const DEFAULT_RETENTION_CLASS: &str = "sec-6y";
+pub const DEFAULT_RETENTION_CLASS: &str = "sec_6y";
 
 /// What a new ledger is.
 #[derive(Debug, Clone)]

@@ -3,11 +3,17 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil_segment::ReadAt;
+use rustix::fs::OFlags;
+
+/// The most bytes of a file that is read as a whole.
+const MAX_FILE_BYTES: u64 = 4 << 30;
+/// The most bytes of `ledger.toml`, `checkpoint` and a key file.
+const MAX_SMALL_FILE_BYTES: u64 = 1 << 20;
 
 /// An open file.
 pub trait DiskFile: ReadAt {
@@ -45,10 +51,30 @@ pub trait Disk: Send + Sync + Debug {
     /// Locks a folder for one process, or fails with `WouldBlock`.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FolderLock>>;
 
+    /// Whether a path names something that only points elsewhere.
+    fn is_link(&self, _path: &Path) -> bool {
+        false
+    }
+
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read_at_most(path, MAX_FILE_BYTES)
+    }
+
+    /// The whole content of a file that is small by its nature.
+    fn read_small(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read_at_most(path, MAX_SMALL_FILE_BYTES)
+    }
+
+    /// The whole content of a file, if it has no more bytes than this.
+    fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;
-        let mut bytes = vec![0; usize::try_from(file.len()).map_err(io::Error::other)?];
+        let length = file.len();
+        if length > most {
+            let message = format!("it has {length} bytes, and such a file has at most {most}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         file.read_at(0, &mut bytes)?;
         Ok(bytes)
     }
@@ -79,6 +105,18 @@ pub struct OsDisk;
 
 #[derive(Debug)]
 struct OsFile(File);
+
+impl OsFile {
+    /// Opens a regular file; anything else could hang its reader or lead elsewhere.
+    fn open(options: &mut OpenOptions, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = options.custom_flags(flags.bits() as i32).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
+        }
+        Ok(Arc::new(Self(file)))
+    }
+}
 
 #[derive(Debug)]
 struct OsLock(#[expect(dead_code, reason = "the lock lives as long as the open folder")] File);
@@ -119,7 +157,12 @@ impl DiskFile for OsFile {
 
 impl Disk for OsDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        let mode = if path.ends_with("keys") { 0o700 } else { 0o755 };
+        fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -132,12 +175,11 @@ impl Disk for OsDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(OsFile(File::open(path)?)))
+        OsFile::open(OpenOptions::new().read(true), path)
     }
 
     fn open_writable(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Arc::new(OsFile(file)))
+        OsFile::open(OpenOptions::new().read(true).write(true), path)
     }
 
     fn create(&self, path: &Path, mode: u32) -> io::Result<Arc<dyn DiskFile>> {

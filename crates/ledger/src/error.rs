@@ -64,6 +64,8 @@ pub struct Error {
     pub kind: ErrorKind,
     /// What happened, in a sentence that names file, index or member.
     pub message: String,
+    /// Which entry of a batch is meant, counted from 0, if one is.
+    pub position: Option<usize>,
     /// The error underneath, if there is one.
     pub source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -74,7 +76,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), position: None, source: None }
     }
 
     /// The same error with the one underneath.

@@ -1,9 +1,11 @@
 //! A frame: one group commit in a journal file. docs/formats/journal.md has the byte map.
 
-use counterfoil_tlog::Hash;
+use counterfoil_tlog::{Hash, Origin, Signer, VerifierKey};
+
+use crate::error::Error;
 
 /// The bytes before a frame's table.
-pub const HEADER_BYTES: usize = 72;
+pub const HEADER_BYTES: usize = SIGNED_BYTES + SIGNATURE_BYTES;
 /// The most entries that one frame holds.
 pub const MAX_FRAME_ENTRIES: usize = 65_536;
 /// The most bytes that one frame's table and entries take.
@@ -13,6 +15,11 @@ const MAGIC: [u8; 4] = *b"CFJ1";
 const FLAG_OWN: u16 = 1;
 const ROW_BYTES: usize = 36;
 const CHECKSUM: std::ops::Range<usize> = 20..24;
+/// What the signature covers of a header, but for the checksum in it.
+const SIGNED_BYTES: usize = 72;
+const SIGNATURE_BYTES: usize = 64;
+/// What signed bytes begin with, so that a frame's signature is good for nothing else.
+const DOMAIN: &str = "counterfoil-frame/v1\n";
 
 /// What a frame says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +36,8 @@ pub struct FrameHeader {
     pub time_micros: i64,
     /// The tree's root after the last entry.
     pub root: Hash,
+    /// The ledger's Ed25519 signature: without it anybody could put entries behind the published checkpoint.
+    signature: [u8; SIGNATURE_BYTES],
     checksum: u32,
 }
 
@@ -74,6 +83,7 @@ impl FrameHeader {
             body_bytes: u64::from_le_bytes(array(bytes, 24)),
             time_micros: i64::from_le_bytes(array(bytes, 32)),
             root: Hash(array(bytes, 40)),
+            signature: array(bytes, SIGNED_BYTES),
         };
         if header.count == 0 || header.count as usize > MAX_FRAME_ENTRIES {
             return Err(FrameError::Header("its number of entries is out of range"));
@@ -98,6 +108,24 @@ impl FrameHeader {
         HEADER_BYTES as u64 + self.body_bytes
     }
 
+    /// Checks the ledger's signature. Through the root it covers every entry up to the frame's end.
+    pub fn check_signature(&self, origin: &Origin, key: &VerifierKey) -> Result<(), counterfoil_tlog::Error> {
+        key.verify_message(&signed_message(origin, &self.signed_bytes()), &self.signature)
+    }
+
+    /// The header as it stands in the file, up to the signature; the checksum left zero.
+    fn signed_bytes(&self) -> [u8; SIGNED_BYTES] {
+        let mut bytes = [0; SIGNED_BYTES];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[4..6].copy_from_slice(&(if self.own { FLAG_OWN } else { 0 }).to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.first.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.count.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.body_bytes.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.time_micros.to_le_bytes());
+        bytes[40..].copy_from_slice(&self.root.0);
+        bytes
+    }
+
     /// Checks the checksum over header and body.
     pub fn check(&self, frame: &[u8]) -> Result<(), FrameError> {
         if frame.len() as u64 != self.total_bytes() {
@@ -105,6 +133,11 @@ impl FrameHeader {
         }
         if checksum(frame) == self.checksum { Ok(()) } else { Err(FrameError::Checksum) }
     }
+}
+
+/// The bytes that the ledger signs of a frame: domain, origin, and the header with its checksum left zero.
+fn signed_message(origin: &Origin, header: &[u8; SIGNED_BYTES]) -> Vec<u8> {
+    [DOMAIN.as_bytes(), origin.as_str().as_bytes(), b"\n", header].concat()
 }
 
 /// Whether bytes are less than a header and could be the beginning of one.
@@ -193,30 +226,50 @@ impl FrameBuilder {
         &self.rows
     }
 
-    /// The frame's bytes, ready to be written once its entries are hashed.
-    pub fn finish(&mut self, first: u64, time_micros: i64, root: Hash) -> &[u8] {
-        let count = u32::try_from(self.rows.len()).expect("a frame's entries are bounded");
-        let flags = if self.own { FLAG_OWN } else { 0 };
-        let body = (self.entries.len() + self.rows.len() * ROW_BYTES) as u64;
+    /// Signs the frame, whose entries are hashed, and puts its bytes together.
+    ///
+    /// Errors: `Unavailable` when the signer fails; nothing was written yet.
+    pub fn finish(
+        &mut self,
+        first: u64,
+        time_micros: i64,
+        root: Hash,
+        origin: &Origin,
+        signer: &dyn Signer,
+    ) -> Result<FrameHeader, Error> {
+        let mut header = FrameHeader {
+            first,
+            count: u32::try_from(self.rows.len()).expect("a frame's entries are bounded"),
+            own: self.own,
+            body_bytes: (self.entries.len() + self.rows.len() * ROW_BYTES) as u64,
+            time_micros,
+            root,
+            signature: [0; SIGNATURE_BYTES],
+            checksum: 0,
+        };
+        let signed = header.signed_bytes();
+        let signature = signer.sign(&signed_message(origin, &signed)).map_err(|error| {
+            Error::unavailable(format!("the signer failed, so nothing was recorded: {error}")).because(error)
+        })?;
+        let no_signature = |_| Error::unavailable("the signer gave no Ed25519 signature, so nothing was recorded");
+        header.signature = signature.try_into().map_err(no_signature)?;
         let frame = &mut self.frame;
         frame.clear();
-        frame.extend_from_slice(&MAGIC);
-        frame.extend_from_slice(&flags.to_le_bytes());
-        frame.extend_from_slice(&[0; 2]);
-        frame.extend_from_slice(&first.to_le_bytes());
-        frame.extend_from_slice(&count.to_le_bytes());
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(&body.to_le_bytes());
-        frame.extend_from_slice(&time_micros.to_le_bytes());
-        frame.extend_from_slice(&root.0);
+        frame.extend_from_slice(&signed);
+        frame.extend_from_slice(&header.signature);
         for row in &self.rows {
             frame.extend_from_slice(&row.leaf.0);
             frame.extend_from_slice(&row.length.to_le_bytes());
         }
         frame.extend_from_slice(&self.entries);
-        let sum = checksum(frame);
-        frame[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
-        frame
+        header.checksum = checksum(frame);
+        frame[CHECKSUM].copy_from_slice(&header.checksum.to_le_bytes());
+        Ok(header)
+    }
+
+    /// The bytes of the frame that was finished last.
+    pub fn bytes(&self) -> &[u8] {
+        &self.frame
     }
 }
 

@@ -3,16 +3,20 @@
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
-use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, subtree_hash};
+use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, leaf_hashes, subtree_hash};
 
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
-use crate::frame::{self, FrameError, FrameHeader, HEADER_BYTES, TableRow};
+use crate::frame::{self, FrameError, FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES, TableRow};
 
 /// The level of the nodes that a journal keeps, so that a proof over its newest entries costs hundreds of hashes and
 /// not hundreds of thousands. Journal files start at multiples of 2^`NODE_LEVEL`.
 pub const NODE_LEVEL: u8 = CompactRange::EXTEND_LEVEL;
 const NODE_SPAN: usize = 1 << NODE_LEVEL;
+
+/// The most bytes that a writer has allocated behind the last whole frame: a frame that was not finished, and what was
+/// reserved for the next ones.
+pub const MAX_RESERVE_BYTES: u64 = 2 * (MAX_FRAME_BYTES + HEADER_BYTES) as u64 + (64 << 20);
 
 /// What a file's reserve reads as; comparing with it is faster than looking at each byte.
 pub static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
@@ -73,6 +77,9 @@ impl Place {
         (self.0 & 0xffff) as usize
     }
 }
+
+/// What is given the entries of a frame, each with its index.
+type FrameVisitor<'a> = dyn FnMut(&[(u64, &[u8])]) -> Result<()> + 'a;
 
 /// How reading a journal file's frames came to an end.
 #[derive(Debug)]
@@ -141,6 +148,10 @@ impl Journal {
     }
 
     fn rest(&self, offset: u64, length: u64) -> Result<ScanEnd> {
+        if length - offset > MAX_RESERVE_BYTES {
+            let error = FrameError::Header("the file goes on for longer than any writer reserves");
+            return Ok(ScanEnd::Broken { offset, error });
+        }
         if self.first_nonzero(offset, length)?.is_none() {
             return Ok(ScanEnd::Clean);
         }
@@ -286,22 +297,47 @@ impl Journal {
         Ok(bytes)
     }
 
-    /// Calls `each` with index and canonical bytes of the entries in a range, in order.
+    /// Calls `each` with index and canonical bytes of the entries in a range, in order, as they stand in the file.
     pub fn for_each(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        self.for_each_frame(range, &mut |entries| {
+            entries.iter().for_each(|(index, bytes)| each(*index, bytes));
+            Ok(())
+        })
+    }
+
+    /// [`Journal::for_each`], for readers that rely on what they read: `Tampered` when an entry is not the one that was
+    /// hashed.
+    pub fn for_each_checked(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        self.for_each_frame(range, &mut |entries| {
+            let hashes = leaf_hashes(entries.iter().map(|(_, bytes)| *bytes));
+            for ((index, _), leaf) in entries.iter().zip(hashes) {
+                if self.leaf(*index) != Some(leaf) {
+                    let message = format!("{}: entry {index} is not the one that was hashed", self.name);
+                    return Err(Error::tampered(message));
+                }
+            }
+            entries.iter().for_each(|(index, bytes)| each(*index, bytes));
+            Ok(())
+        })
+    }
+
+    fn for_each_frame(&self, range: Range<u64>, each: &mut FrameVisitor<'_>) -> Result<()> {
         let mut buffer = Vec::new();
         for place in self.frames(range.clone()) {
             let header = place.header;
             let lengths = self.lengths(header.first..header.end());
-            let bytes: usize = lengths.iter().sum();
-            buffer.resize(bytes, 0);
+            buffer.resize(lengths.iter().sum(), 0);
             self.file.read_at(place.entries_offset(), &mut buffer).map_err(|error| Error::io(&self.name, error))?;
-            let mut at = 0;
+            let mut rest = &*buffer;
+            let mut entries = Vec::with_capacity(lengths.len());
             for (index, length) in (header.first..).zip(lengths) {
+                let (bytes, behind) = rest.split_at(length);
+                rest = behind;
                 if range.contains(&index) {
-                    each(index, &buffer[at..at + length]);
+                    entries.push((index, bytes));
                 }
-                at += length;
             }
+            each(&entries)?;
         }
         Ok(())
     }

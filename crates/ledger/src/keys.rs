@@ -40,7 +40,7 @@ pub fn load(disk: &dyn Disk, layout: &Layout, origin: &Origin) -> Result<NoteSig
     let path = layout.signing_key();
     let name = layout.relative(&path);
     refuse_readable_by_others(&path, &name)?;
-    let bytes = disk.read(&path).map_err(|error| Error::io(&name, error))?;
+    let bytes = disk.read_small(&path).map_err(|error| Error::io(&name, error))?;
     let key = std::str::from_utf8(&bytes)
         .ok()
         .and_then(|pem| SigningKey::from_pkcs8_pem(pem).ok())

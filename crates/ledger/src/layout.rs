@@ -87,6 +87,11 @@ impl Layout {
         self.root.join("attachments")
     }
 
+    /// The folders in the ledger's folder.
+    pub fn folders(&self) -> [PathBuf; 5] {
+        [self.journals(), self.segments(), self.attachments(), self.keys(), self.state()]
+    }
+
     /// The journal file that starts at an index.
     pub fn journal(&self, first: u64) -> PathBuf {
         self.journals().join(format!("{first:0DIGITS$}.journal"))
@@ -101,6 +106,13 @@ impl Layout {
     pub fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
+}
+
+/// Whether a name is that of a segment's file that is being written, or that a crash left.
+pub fn is_temporary(name: &str) -> bool {
+    let ends =
+        |file: SegmentFile| name.strip_suffix(".tmp").is_some_and(|name| first_index(name, file.extension()).is_some());
+    SegmentFile::ALL.into_iter().any(ends)
 }
 
 /// The index in a name such as `00000000000000262144.parquet`, when the name is exactly that. Segments and journal files

@@ -1,14 +1,13 @@
 //! The embedded ledger: one writer, many callers.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use counterfoil_entry::{Draft, OWN_PREFIX, check_recorder};
 use counterfoil_tlog::{CompactRange, LeafIndex, Signer};
-use crossbeam_channel::{Sender, bounded, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 use ed25519_dalek::VerifyingKey;
 
 use crate::clock::{Clock, SystemClock};
@@ -23,15 +22,13 @@ use crate::receipt::Receipt;
 use crate::recovery::{TornWrite, recover};
 use crate::registry::{Registration, Registry};
 use crate::sealer::Sealer;
-use crate::sequencer::{Request, SealJob, Sequencer, Shared, enqueue};
+use crate::sequencer::{Found, Sequencer};
+use crate::shared::{Queue, Request, Shared, lock};
 use crate::snapshot::{Folder, Head, Snapshot};
-use crate::sources::{Ranges, SourceName, Sources};
+use crate::start::{check_last_frame, queue_unsealed, sealed_sources, tree_at};
 use crate::status::Status;
 use crate::tail_check::TailCheck;
 
-/// Appends wait when this many entries, or two spans where these are more, have left the journal's current file and are
-/// not sealed yet.
-const MAX_WAITING_ENTRIES: u64 = 1 << 19;
 /// How often a waiting append looks whether the ledger is still well.
 const WAIT_STEP: Duration = Duration::from_millis(200);
 
@@ -82,11 +79,10 @@ impl Default for OpenOptions {
 pub struct Ledger {
     shared: Arc<Shared>,
     registry: Registry,
-    requests: Sender<Request>,
+    queue: Queue,
     sequencer: Arc<Mutex<Sequencer>>,
     threads: Option<Threads>,
     process: u32,
-    torn: Option<TornWrite>,
 }
 
 #[derive(Debug)]
@@ -104,7 +100,8 @@ struct Start {
     head: Head,
     tree: CompactRange,
     last_time: i64,
-    torn: Option<TornWrite>,
+    is_new: bool,
+    is_published: bool,
 }
 
 impl Ledger {
@@ -113,7 +110,7 @@ impl Ledger {
     /// Errors: `Conflict` when the folder has something in it, `Invalid` for a span that is none.
     pub fn create(path: impl AsRef<Path>, create: CreateOptions, open: OpenOptions) -> Result<Self> {
         let prepared = create::prepare(path.as_ref(), &create, &open)?;
-        let lock = lock(&prepared.folder)?;
+        let lock = lock_folder(&prepared.folder)?;
         let ledger = Self::start(
             Start {
                 folder: prepared.folder.clone(),
@@ -122,7 +119,8 @@ impl Ledger {
                 head: prepared.head.clone(),
                 tree: CompactRange::new(LeafIndex(0)),
                 last_time: i64::MIN,
-                torn: None,
+                is_new: true,
+                is_published: true,
             },
             &open,
         )?;
@@ -139,7 +137,7 @@ impl Ledger {
     pub fn open(path: impl AsRef<Path>, open: OpenOptions) -> Result<Self> {
         refuse_network_file_system(path.as_ref(), &open)?;
         let folder = open_folder(path.as_ref(), open.disk.clone())?;
-        let lock = lock(&folder)?;
+        let lock = lock_folder(&folder)?;
         let signer = create::signer(&folder, &open)?;
         let (loaded, torn) = recover(&folder)?;
         let end = loaded.end_index();
@@ -147,12 +145,14 @@ impl Ledger {
         let sealed_size = head.sealed_size();
         let tree = tree_at(&folder, &head, sealed_size, end)?;
         head.root = tree.root().expect("a tree that begins at 0 has a root");
-        let last_time = check_last_frame(&head)?;
-        if end > loaded.checkpoint.checkpoint.size.0 {
+        let last_time = check_last_frame(&folder, &head)?;
+        let is_published = end <= loaded.checkpoint.checkpoint.size.0;
+        if !is_published {
             head.checkpoint = crate::sequencer::sign(&folder, signer.as_ref(), &tree)?;
         }
-        let ledger = Self::start(Start { folder, signer, lock, head, tree, last_time, torn }, &open)?;
-        ledger.record_opening()?;
+        let start = Start { folder, signer, lock, head, tree, last_time, is_new: false, is_published };
+        let ledger = Self::start(start, &open)?;
+        torn.map_or(Ok(()), |torn| ledger.record_torn_write(&torn))?;
         Ok(ledger)
     }
 
@@ -161,45 +161,42 @@ impl Ledger {
         let (requests, to_sequencer) = unbounded();
         let (jobs, to_sealer) = unbounded();
         let snapshot = shared.snapshot();
+        let queue = Queue::new(requests);
         let sealer = Sealer {
             shared: shared.clone(),
-            requests: requests.clone(),
+            queue: queue.clone(),
             sources: sealed_sources(&snapshot)?,
             recorded: None,
             sealed_journals: Vec::new(),
         };
         queue_unsealed(&shared, &snapshot, &jobs);
         let tail = TailCheck::start(snapshot)?;
-        let sequencer = Sequencer::new(shared.clone(), start.signer, start.tree, tail, start.last_time, jobs);
-        let sequencer = Arc::new(Mutex::new(sequencer));
-        let in_thread = sequencer.clone();
+        let opening = Submission { drafts: vec![opened_draft(&shared)], recorder: None, own: true };
+        let opening = (!start.is_new).then_some(opening);
+        let found = Found { tree: start.tree, last_time: start.last_time, is_published: start.is_published, opening };
+        let sequencer = Arc::new(Mutex::new(Sequencer::new(shared.clone(), start.signer, found, tail, jobs)));
+        let (in_thread, done) = (sequencer.clone(), queue.clone());
         let threads = Threads {
-            sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer))?,
+            sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer, &done))?,
             sealer: spawn("counterfoil-sealer", move || sealer.run(&to_sealer))?,
             _lock: start.lock,
         };
         Ok(Self {
             shared,
             registry: Registry::default(),
-            requests,
+            queue,
             sequencer,
             threads: Some(threads),
             process: std::process::id(),
-            torn: start.torn,
         })
     }
 
-    fn record_opening(&self) -> Result<()> {
-        let version = serde_json::json!({ "program": "counterfoil", "version": env!("CARGO_PKG_VERSION") });
+    fn record_torn_write(&self, torn: &TornWrite) -> Result<()> {
+        let context = serde_json::json!({
+            "file": torn.file, "offset": torn.offset, "bytes": torn.bytes, "kept": torn.kept,
+        });
         let origin = self.shared.folder.config.origin.as_str();
-        let mut drafts = vec![own::draft("ledger.opened", origin, "ledger", &version)];
-        if let Some(torn) = &self.torn {
-            let context = serde_json::json!({
-                "file": torn.file, "offset": torn.offset, "bytes": torn.bytes, "kept": torn.kept,
-            });
-            drafts.push(own::draft("ledger.torn_write", origin, "ledger", &context));
-        }
-        self.append_own(drafts).map(|_| ())
+        self.append_own(vec![own::draft("ledger.torn_write", origin, "ledger", &context)]).map(|_| ())
     }
 
     /// Records one entry; returns when it is durable and a signed checkpoint covers it. A repeat of an entry that was
@@ -230,6 +227,7 @@ impl Ledger {
     }
 
     fn submit(&self, submission: Submission) -> Result<Vec<Receipt>> {
+        self.refuse_after_fork()?;
         if submission.drafts.is_empty() {
             return Ok(Vec::new());
         }
@@ -255,23 +253,24 @@ impl Ledger {
         }
         if let Some(mut sequencer) = self.idle_sequencer() {
             let (answer, wake) = sequencer.commit_alone(submission);
-            drop((sequencer, unchanged));
             if wake {
-                self.ask(Request::Wake)?;
+                let _ = self.queue.send(Request::Wake);
             }
             return answer;
         }
-        self.refuse_after_fork()?;
-        let answer = enqueue(&self.shared, &self.requests, submission).ok_or_else(|| self.ended())?;
+        let answer = self.queue.ask(|reply| Request::Append { submission, reply }).map_err(|_| self.ended())?;
         drop(unchanged);
         answer.recv().map_err(|_| self.ended())?
     }
 
     /// The sequencer, if nothing waits for it and nobody is at work with it.
     fn idle_sequencer(&self) -> Option<MutexGuard<'_, Sequencer>> {
-        self.refuse_after_fork().ok()?;
-        let sequencer = self.sequencer.try_lock().ok()?;
-        (self.shared.queued.load(Ordering::Acquire) == 0).then_some(sequencer)
+        let sequencer = match self.sequencer.try_lock() {
+            Ok(sequencer) => sequencer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.queue.is_idle().then_some(sequencer)
     }
 
     /// Registers the key of a client that signs its entries, for these actors (none means any).
@@ -308,9 +307,7 @@ impl Ledger {
     /// Seals early: everything up to the last multiple of 256 goes into a segment; returns when that is durable. The
     /// index up to which the ledger is sealed.
     pub fn seal(&self) -> Result<u64> {
-        let (reply, answer) = bounded(1);
-        self.ask(Request::Roll { reply })?;
-        answer.recv().map_err(|_| self.ended())??;
+        self.ask(|reply| Request::Roll { reply })?;
         self.wait_until_sealed()?;
         Ok(self.snapshot().sealed_size())
     }
@@ -320,16 +317,15 @@ impl Ledger {
         let mut status = Status::of(&self.snapshot())?;
         status.poisoned = self.shared.poison().map(|error| error.to_string());
         status.waiting_for_seal = *self.shared.waiting.lock().expect("no panic while held");
-        let fault = self.shared.sealing_fault.lock().expect("no panic while held");
-        status.sealing_fault = fault.as_ref().map(ToString::to_string);
+        let faults = self.shared.faults().clone();
+        status.sealing_fault = faults.sealing.or(faults.rolling).map(|fault| fault.to_string());
+        status.publishing_fault = faults.publishing.map(|fault| fault.to_string());
         Ok(status)
     }
 
     /// Writes the file `checkpoint` now rather than within a second.
     pub fn publish(&self) -> Result<()> {
-        let (reply, answer) = bounded(1);
-        self.ask(Request::Publish { reply })?;
-        answer.recv().map_err(|_| self.ended())?
+        self.ask(|reply| Request::Publish { reply })
     }
 
     /// Finishes sealing what waits for it, writes `checkpoint`, trims the journal and lets go of the folder.
@@ -339,29 +335,29 @@ impl Ledger {
 
     fn end(&mut self) -> Result<()> {
         let Some(threads) = self.threads.take() else { return Ok(()) };
+        if let Err(forked) = self.refuse_after_fork() {
+            // They run in the parent, and so does whoever holds the lock.
+            std::mem::forget(threads);
+            return Err(forked);
+        }
         let sealed = self.publish().and_then(|()| self.wait_until_sealed());
         *self.shared.closing.lock().expect("no panic while held") = true;
         self.shared.closed.notify_all();
-        let _ = self.requests.send(Request::EndSealing);
+        lock(&self.sequencer).jobs = None;
         let sealer = threads.sealer.join();
-        let (reply, answer) = bounded(1);
-        let closed = match self.requests.send(Request::Close { reply }) {
-            Ok(()) => answer.recv().unwrap_or_else(|_| Err(self.ended())),
-            Err(_) => Err(self.ended()),
-        };
+        let closed = self.ask(|reply| Request::Close { reply });
         let joined = sealer.and(threads.sequencer.join());
-        joined.map_err(|_| Error::new(ErrorKind::Internal, "a thread of the ledger panicked"))?;
+        joined.map_err(|_| self.shared.poison().unwrap_or_else(|| self.ended()))?;
         sealed.and(closed)
     }
 
     fn wait_for_sealer(&self) -> Result<()> {
         let mut waiting = self.shared.waiting.lock().expect("no panic while held");
-        let most = MAX_WAITING_ENTRIES.max(2 * self.shared.folder.config.segment_span);
-        while *waiting >= most {
+        while *waiting >= self.shared.most_waiting() {
             if let Some(error) = self.shared.poison() {
                 return Err(error);
             }
-            if let Some(fault) = self.shared.sealing_fault.lock().expect("no panic while held").clone() {
+            if let Some(fault) = self.shared.faults().sealing.clone() {
                 return Err(Error::unavailable(format!("sealing fails, so the journal takes no more: {fault}")));
             }
             waiting = self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
@@ -375,7 +371,7 @@ impl Ledger {
             if let Some(error) = self.shared.poison() {
                 return Err(error);
             }
-            if let Some(fault) = self.shared.sealing_fault.lock().expect("no panic while held").clone() {
+            if let Some(fault) = self.shared.faults().sealing.clone() {
                 return Err(fault);
             }
             waiting = self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
@@ -383,9 +379,11 @@ impl Ledger {
         Ok(())
     }
 
-    fn ask(&self, request: Request) -> Result<()> {
+    /// Asks the sequencer's thread and waits for the answer.
+    fn ask<T>(&self, request: impl FnOnce(Sender<Result<T>>) -> Request) -> Result<T> {
         self.refuse_after_fork()?;
-        self.requests.send(request).map_err(|_| self.ended())
+        let answer = self.queue.ask(request).map_err(|_| self.ended())?;
+        answer.recv().map_err(|_| self.ended())?
     }
 
     fn refuse_after_fork(&self) -> Result<()> {
@@ -406,12 +404,18 @@ impl Drop for Ledger {
     }
 }
 
+/// What the first commit of a writer begins with.
+fn opened_draft(shared: &Shared) -> Draft {
+    let version = serde_json::json!({ "program": "counterfoil", "version": env!("CARGO_PKG_VERSION") });
+    own::draft("ledger.opened", shared.folder.config.origin.as_str(), "ledger", &version)
+}
+
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(name.into()).spawn(body);
     thread.map_err(|error| Error::unavailable(format!("no thread for {name}: {error}")))
 }
 
-fn lock(folder: &Folder) -> Result<Box<dyn FolderLock>> {
+fn lock_folder(folder: &Folder) -> Result<Box<dyn FolderLock>> {
     let root = folder.layout.root();
     folder.disk.lock(root).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => Error::new(
@@ -430,63 +434,4 @@ pub(crate) fn refuse_network_file_system(path: &Path, open: &OpenOptions) -> Res
         "{} is on a network file system, where a lock or a sync may not hold; allow it explicitly if you are sure",
         path.display()
     )))
-}
-
-/// The tree of `end` entries, from the segments' hashes and the journal's.
-fn tree_at(folder: &Arc<Folder>, head: &Head, sealed_size: u64, end: u64) -> Result<CompactRange> {
-    let snapshot = Snapshot { folder: folder.clone(), head: Arc::new(Head { size: end, ..head.clone() }) };
-    let mut tree = CompactRange::new(LeafIndex(0));
-    let mut at = 0;
-    for (level, index) in counterfoil_tlog::cover(0, sealed_size) {
-        let hash = counterfoil_tlog::HashReader::node(&snapshot, level, index)?;
-        let node_end = at + (1 << level);
-        let node = CompactRange::from_parts(LeafIndex(at), counterfoil_tlog::TreeSize(node_end), vec![hash])?;
-        tree.append(&node)?;
-        at = node_end;
-    }
-    for (position, journal) in head.journals.iter().enumerate() {
-        let next = head.journals.get(position + 1).map_or(end, |next| next.first);
-        if tree.end().0 < next {
-            journal.extend(&mut tree, next);
-        }
-    }
-    Ok(tree)
-}
-
-/// The time of the last frame, whose root must be the tree's.
-fn check_last_frame(head: &Head) -> Result<i64> {
-    let newest = head.journals.iter().rev().find_map(|journal| Some((journal, journal.last_frame()?)));
-    match newest {
-        Some((journal, place)) if place.header.end() == head.size && place.header.root != head.root => Err(
-            Error::tampered(format!("{}: its entries do not have the root that its last frame names", journal.name)),
-        ),
-        Some((_, place)) => Ok(place.header.time_micros),
-        None => Ok(i64::MIN),
-    }
-}
-
-pub(crate) fn sealed_sources(snapshot: &Snapshot) -> Result<Sources> {
-    let mut sources = Sources::default();
-    if let Some(newest) = snapshot.segments().last() {
-        let states = newest.index()?.sources().map_err(|error| Error::segment(newest.name(), error))?;
-        for state in states {
-            let name = SourceName { recorder: state.recorder, source: state.source };
-            sources.put(name, Ranges::from_parts(state.ranges));
-        }
-    }
-    Ok(sources)
-}
-
-/// Hands to the sealer what an earlier run left unsealed.
-fn queue_unsealed(shared: &Shared, snapshot: &Snapshot, jobs: &Sender<SealJob>) {
-    let span = shared.folder.config.segment_span;
-    let mut start = snapshot.sealed_size();
-    for pair in snapshot.head.journals.windows(2) {
-        while start < pair[1].first {
-            let end = ((start / span + 1) * span).min(pair[1].first);
-            *shared.waiting.lock().expect("no panic while held") += end - start;
-            let _ = jobs.send(SealJob { journal: pair[0].clone(), range: start..end });
-            start = end;
-        }
-    }
 }

@@ -48,7 +48,8 @@ pub(crate) struct Loaded {
 /// Opens a folder's `ledger.toml`.
 pub(crate) fn open_folder(path: &Path, disk: Arc<dyn Disk>) -> Result<Arc<Folder>> {
     let layout = Layout::new(path);
-    let text = disk.read(&layout.config()).map_err(|error| match error.kind() {
+    refuse_links(disk.as_ref(), &layout)?;
+    let text = disk.read_small(&layout.config()).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::not_found(format!(
             "{} is no ledger: it has no ledger.toml (counterfoil init makes one)",
             path.display()
@@ -59,10 +60,18 @@ pub(crate) fn open_folder(path: &Path, disk: Arc<dyn Disk>) -> Result<Arc<Folder
     Ok(Arc::new(Folder { layout, config, disk, blocks: Arc::new(BlockCache::new(BLOCK_CACHE_BYTES)) }))
 }
 
+/// A ledger's folder holds its own files: a link would let who can write there have files written elsewhere.
+fn refuse_links(disk: &dyn Disk, layout: &Layout) -> Result<()> {
+    match layout.folders().into_iter().find(|folder| disk.is_link(folder)) {
+        Some(link) => Err(Error::tampered(format!("{}: it is a symbolic link", layout.relative(&link)))),
+        None => Ok(()),
+    }
+}
+
 /// Reads `checkpoint` and checks the ledger's signature on it.
 pub(crate) fn read_checkpoint(folder: &Folder) -> Result<(OpenedCheckpoint, Arc<str>)> {
     let path = folder.layout.checkpoint();
-    let bytes = folder.disk.read(&path).map_err(|error| match error.kind() {
+    let bytes = folder.disk.read_small(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::damaged("checkpoint: it is missing"),
         _ => Error::io("checkpoint", error),
     })?;
@@ -143,9 +152,9 @@ impl Loaded {
 fn list_segments(folder: &Folder) -> Result<Vec<Arc<Sealed>>> {
     let (firsts, partial) = segment_firsts(folder)?;
     if let Some(first) = partial.iter().find(|first| firsts.last().is_some_and(|newest| *first < newest)) {
-        return Err(Error::damaged(format!(
-            "segments: the segment that starts at {first} lacks one of its three files"
-        )));
+        let path = |file| folder.layout.relative(&folder.layout.segment(*first, file));
+        let files = SegmentFile::ALL.map(path).join(", ");
+        return Err(Error::damaged(format!("one of a segment's three files is missing: {files}")));
     }
     let mut segments = Vec::with_capacity(firsts.len());
     for (position, first) in firsts.iter().enumerate() {
@@ -182,11 +191,20 @@ pub(crate) fn segment_firsts(folder: &Folder) -> Result<(Vec<u64>, Vec<u64>)> {
 fn is_sealed(journals: &[Arc<Journal>], newest: &Sealed, limit: u64) -> Result<bool> {
     let mut sealed = Ok(false);
     for journal in journals {
-        for place in journal.frames(newest.end()..limit).iter().filter(|place| place.header.own) {
+        for place in journal.frames(newest.first..limit).iter().filter(|place| place.header.own) {
             journal.for_each(place.header.first..place.header.end(), &mut |index, bytes| {
                 let whole = index < limit && journal.leaf(index) == Some(leaf_hash(bytes));
                 match whole.then(|| SealedFacts::read(bytes)) {
-                    Some(Ok(Some(facts))) if facts.first == newest.first => sealed = Ok(true),
+                    Some(Ok(Some(facts))) if facts.first == newest.first && facts.count == newest.count => {
+                        sealed = Ok(true);
+                    }
+                    Some(Ok(Some(facts))) if facts.first == newest.first => {
+                        let message = format!(
+                            "the segment that starts at {} was sealed with {} entries",
+                            newest.first, facts.count
+                        );
+                        sealed = Err(Error::tampered(format!("{message}, and its tiles are of {}", newest.count)));
+                    }
                     Some(Err(error)) => sealed = Err(error),
                     _ => {}
                 }

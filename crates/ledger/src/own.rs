@@ -1,6 +1,6 @@
 //! The ledger's own acts as entries: what it writes of itself, and how it reads that again.
 
-use counterfoil_entry::{Draft, Fields};
+use counterfoil_entry::{Draft, Fields, OWN_PREFIX};
 use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_tlog::Hash;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,11 @@ pub const CREATED: &str = "ledger.created";
 pub const KEY_REGISTERED: &str = "ledger.key_registered";
 /// The type of the entry that revokes a client's key.
 pub const KEY_REVOKED: &str = "ledger.key_revoked";
+
+/// Whether canonical bytes are one of the ledger's own entries.
+pub fn is_own(canonical: &[u8]) -> bool {
+    Fields::split(canonical).is_ok_and(|fields| fields.event_type.starts_with(OWN_PREFIX))
+}
 
 /// Builds one of the ledger's own entries.
 pub fn draft(event_type: &str, entity_id: &str, entity_type: &str, context: &serde_json::Value) -> Draft {

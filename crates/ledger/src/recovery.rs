@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::frame::{FrameError, HEADER_BYTES, MAX_FRAME_BYTES};
-use crate::journal::{FramePlace, Journal, ScanEnd, ZEROS};
-use crate::layout::SegmentFile;
+use crate::journal::{FramePlace, Journal, MAX_RESERVE_BYTES, ScanEnd, ZEROS};
+use crate::layout::{SegmentFile, is_temporary};
 use crate::load::{Loaded, Until, load, segment_firsts};
 use crate::snapshot::Folder;
 
@@ -113,8 +113,11 @@ fn is_torn(bytes: &[u8], offset: u64, length: Option<u64>) -> bool {
     fits && (cut_short || missing)
 }
 
-/// One past the last byte that is not zero.
+/// One past the last byte that is not zero; `to` where the file is longer than any writer makes it.
 fn last_nonzero(file: &dyn DiskFile, from: u64, to: u64) -> std::io::Result<u64> {
+    if to - from > MAX_RESERVE_BYTES {
+        return Ok(to);
+    }
     let mut end = to;
     let mut buffer = vec![0; 1 << 16];
     while end > from {
@@ -136,10 +139,10 @@ fn last_nonzero(file: &dyn DiskFile, from: u64, to: u64) -> std::io::Result<u64>
 fn remove_leftovers(folder: &Folder, loaded: &Loaded) -> Result<()> {
     let layout = &folder.layout;
     let mut leftovers = Vec::new();
-    for parent in [layout.segments(), layout.journals(), layout.root().to_owned()] {
-        let names = folder.disk.list(&parent).map_err(|error| Error::io(layout.relative(&parent), error))?;
-        leftovers.extend(names.iter().filter(|name| name.ends_with(".tmp")).map(|name| parent.join(name)));
-    }
+    let segments = layout.segments();
+    let names = folder.disk.list(&segments).map_err(|error| Error::io("segments", error))?;
+    leftovers.extend(names.iter().filter(|name| is_temporary(name)).map(|name| segments.join(name)));
+    leftovers.push(layout.checkpoint().with_extension("tmp"));
     let (_, partial) = segment_firsts(folder)?;
     leftovers.extend(partial.iter().flat_map(|first| SegmentFile::ALL.map(|file| layout.segment(*first, file))));
     let journals = loaded.sealed_journals.iter().chain(&loaded.unused_roll);

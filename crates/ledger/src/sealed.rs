@@ -64,6 +64,10 @@ impl Sealed {
             return Ok(open);
         }
         let facts = facts()?;
+        if facts.count != self.count {
+            let message = format!("was sealed with {} entries, and {} are before the next", facts.count, self.count);
+            return Err(Error::tampered(format!("{}: it {message}", self.name(folder))));
+        }
         let trailer = self.tiles(folder)?.trailer()?;
         let parquet = self.verified(folder, SegmentFile::Parquet, trailer.parquet, &facts)?;
         let index = self.verified(folder, SegmentFile::Index, trailer.index, &facts)?;

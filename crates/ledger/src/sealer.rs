@@ -9,7 +9,7 @@ use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_segment::index::SourceState;
 use counterfoil_segment::{FORMAT_VERSION, ReadAt, Segment, SegmentMeta, Writer};
 use counterfoil_tlog::{Hash, HashReader, LeafHasher};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::Receiver;
 
 use crate::commit::Submission;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +18,7 @@ use crate::layout::SegmentFile;
 use crate::own::{FileDigest, SEALED, SealedFacts};
 use crate::sealed::Sealed;
 use crate::seen::Keys;
-use crate::sequencer::{Request, SealJob, Shared, enqueue};
+use crate::shared::{Queue, Request, SealJob, Shared};
 use crate::snapshot::Snapshot;
 use crate::sources::{SourceName, Sources};
 use crate::tiles::{LevelHashes, SealedEntry, Trailer, segment_root};
@@ -30,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The sealer's own state.
 pub(crate) struct Sealer {
     pub shared: Arc<Shared>,
-    pub requests: Sender<Request>,
+    pub queue: Queue,
     /// What was seen of every source up to the end of the newest segment.
     pub sources: Sources,
     /// First index of the newest segment whose `ledger.sealed` entry is durable.
@@ -50,20 +50,21 @@ struct Files {
 impl Sealer {
     /// Seals what it is given until nobody can give any more. A failure is kept where `status` shows it, and tried again.
     pub fn run(mut self, jobs: &Receiver<SealJob>) {
+        let _guard = self.shared.poison_on_panic("sealing");
         while let Ok(job) = jobs.recv() {
             let mut pause = FIRST_PAUSE;
             while let Err(error) = self.seal(&job) {
                 if error.kind == ErrorKind::Closed || self.shared.poison().is_some() {
                     return;
                 }
-                *self.shared.sealing_fault.lock().expect("no panic while held") = Some(error);
+                self.shared.faults().sealing = Some(error);
                 self.shared.waiting_changed.notify_all();
                 if self.wait_or_closed(pause) {
                     return;
                 }
                 pause = (2 * pause).min(LONGEST_PAUSE);
             }
-            *self.shared.sealing_fault.lock().expect("no panic while held") = None;
+            self.shared.faults().sealing = None;
             *self.shared.waiting.lock().expect("no panic while held") -= job.range.end - job.range.start;
             self.shared.waiting_changed.notify_all();
         }
@@ -186,19 +187,14 @@ impl Sealer {
 
     fn record(&self, facts: &SealedFacts) -> Result<()> {
         let submission = Submission { drafts: vec![facts.draft()], recorder: None, own: true };
-        let answer = enqueue(&self.shared, &self.requests, submission).ok_or_else(closed)?;
+        let answer = self.queue.ask(|reply| Request::Append { submission, reply })?;
         answer.recv().map_err(|_| closed())?.map(|_| ())
     }
 
     fn install(&self, job: &SealJob) -> Result<Vec<Arc<Journal>>> {
-        let (reply, answer) = bounded(1);
         let segment = Arc::new(Sealed::new(job.range.start, job.range.end - job.range.start));
-        self.ask(Request::Install { segment, reply })?;
+        let answer = self.queue.ask(|reply| Request::Install { segment, reply })?;
         answer.recv().map_err(|_| closed())?
-    }
-
-    fn ask(&self, request: Request) -> Result<()> {
-        self.requests.send(request).map_err(|_| closed())
     }
 
     fn drop_journals(&mut self) -> Result<()> {

@@ -1,21 +1,20 @@
-//! The sequencer: the one thread that gives entries their order, makes them durable and signs what they add up to.
+//! The sequencer: it gives entries their order, makes them durable and signs what they add up to, one commit at a time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use counterfoil_entry::Timestamp;
 use counterfoil_tlog::{Checkpoint, CompactRange, Hash, Signer, TreeSize};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::clock::Clock;
 use crate::commit::{Commit, Placed, Submission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameBuilder, FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
 use crate::journal::{FramePlace, Journal, NODE_LEVEL};
 use crate::receipt::Receipt;
 use crate::sealed::Sealed;
-use crate::snapshot::{Folder, Head, Snapshot};
+use crate::shared::{Queue, Reply, Request, SealJob, Shared, lock};
+use crate::snapshot::Folder;
 use crate::tail_check::TailCheck;
 
 /// A journal file grows by this much at a time, so that most syncs find their space allocated.
@@ -26,97 +25,6 @@ const COMMIT_TARGET_BYTES: usize = 8 << 20;
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 /// A clock that is further ahead than this of what the last commit and the time since give is not believed.
 const CLOCK_TOLERANCE_MICROS: i64 = 3_600_000_000;
-
-/// What the threads of one open ledger share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub folder: Arc<Folder>,
-    pub clock: Arc<dyn Clock>,
-    head: RwLock<Arc<Head>>,
-    poison: OnceLock<Error>,
-    /// Submissions that were queued and are not committed yet: none may be overtaken by a caller that commits alone.
-    pub queued: AtomicUsize,
-    /// Entries that wait for the sealer.
-    pub waiting: Mutex<u64>,
-    /// Signalled when fewer entries wait, or when sealing fails.
-    pub waiting_changed: Condvar,
-    /// Why the last sealing failed, until one succeeds.
-    pub sealing_fault: Mutex<Option<Error>>,
-    /// Whether the ledger is being closed.
-    pub closing: Mutex<bool>,
-    pub closed: Condvar,
-}
-
-impl Shared {
-    pub fn new(folder: Arc<Folder>, clock: Arc<dyn Clock>, head: Head) -> Self {
-        Self {
-            folder,
-            clock,
-            head: RwLock::new(Arc::new(head)),
-            poison: OnceLock::new(),
-            queued: AtomicUsize::new(0),
-            waiting: Mutex::new(0),
-            waiting_changed: Condvar::new(),
-            sealing_fault: Mutex::new(None),
-            closing: Mutex::new(false),
-            closed: Condvar::new(),
-        }
-    }
-
-    /// The state after the last commit.
-    pub fn snapshot(&self) -> Snapshot {
-        let head = self.head.read().expect("no panic while held").clone();
-        Snapshot { folder: self.folder.clone(), head }
-    }
-
-    /// Why the ledger takes nothing more, if so.
-    pub fn poison(&self) -> Option<Error> {
-        self.poison.get().cloned()
-    }
-
-    /// From now on the ledger takes nothing more.
-    pub fn set_poison(&self, error: Error) {
-        let _ = self.poison.set(error);
-        self.waiting_changed.notify_all();
-    }
-}
-
-/// What the sequencer is asked for.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Append {
-        submission: Submission,
-        reply: Sender<Result<Vec<Receipt>>>,
-    },
-    /// Start a new journal file at the last multiple of 256, so that everything before can be sealed.
-    Roll {
-        reply: Sender<Result<()>>,
-    },
-    /// A segment is sealed: publish it, and the checkpoint that covers its entry; answers the journals to drop.
-    Install {
-        segment: Arc<Sealed>,
-        reply: Sender<Result<Vec<Arc<Journal>>>>,
-    },
-    /// Give the sealer nothing more, so that it ends when it is done.
-    EndSealing,
-    /// Write `checkpoint` now.
-    Publish {
-        reply: Sender<Result<()>>,
-    },
-    /// A caller has committed by itself: see when `checkpoint` is due.
-    Wake,
-    /// Write `checkpoint`, trim the journal and end.
-    Close {
-        reply: Sender<Result<()>>,
-    },
-}
-
-/// A journal file that can be sealed up to an index.
-#[derive(Debug)]
-pub(crate) struct SealJob {
-    pub journal: Arc<Journal>,
-    pub range: std::ops::Range<u64>,
-}
 
 /// What puts entries in order, one commit at a time: the sequencer's thread with what it gathered from the queue, or a
 /// caller by itself when it finds the queue empty and nobody at work, which spares it two waits for another thread.
@@ -131,7 +39,27 @@ pub(crate) struct Sequencer {
     builder: FrameBuilder,
     offset: u64,
     last_monotonic: Option<Duration>,
-    unpublished_since: Option<Instant>,
+    unpublished_since: Option<Duration>,
+    /// What the ledger has to say of its opening, in front of the first entry that comes.
+    opening: Option<Submission>,
+}
+
+/// What a sequencer starts from: the folder as it was found.
+pub(crate) struct Found {
+    pub tree: CompactRange,
+    pub last_time: i64,
+    /// Whether the file `checkpoint` covers everything.
+    pub is_published: bool,
+    /// What the first commit has to begin with.
+    pub opening: Option<Submission>,
+}
+
+/// A commit that is ready to be written.
+struct Prepared {
+    header: FrameHeader,
+    tree: CompactRange,
+    /// The nodes at [`NODE_LEVEL`] that it completes.
+    nodes: Vec<Hash>,
 }
 
 impl std::fmt::Debug for Sequencer {
@@ -140,21 +68,19 @@ impl std::fmt::Debug for Sequencer {
     }
 }
 
-type Reply = Sender<Result<Vec<Receipt>>>;
-
 impl Sequencer {
     pub fn new(
         shared: Arc<Shared>,
         signer: Arc<dyn Signer + Send + Sync>,
-        tree: CompactRange,
+        Found { tree, last_time, is_published, opening }: Found,
         seen: TailCheck,
-        last_time: i64,
         jobs: Sender<SealJob>,
     ) -> Self {
         let journals = shared.snapshot().head.journals.clone();
         let journal = journals.last().expect("a ledger has a journal file").clone();
         Self {
             offset: journal.end_offset(),
+            unpublished_since: (!is_published).then(|| shared.clock.monotonic()),
             shared,
             signer,
             tree,
@@ -164,12 +90,12 @@ impl Sequencer {
             jobs: Some(jobs),
             builder: FrameBuilder::default(),
             last_monotonic: None,
-            unpublished_since: None,
+            opening,
         }
     }
 
     /// Serves requests until it is asked to close or nobody can ask any more.
-    pub fn run(sequencer: &Mutex<Self>, requests: &Receiver<Request>) {
+    pub fn run(sequencer: &Mutex<Self>, requests: &Receiver<Request>, queue: &Queue) {
         let mut held = None;
         loop {
             let request = match held.take() {
@@ -179,17 +105,16 @@ impl Sequencer {
                     None => return,
                 },
             };
-            let mut this = sequencer.lock().expect("no panic while held");
+            let mut this = lock(sequencer);
+            let mut done = 1;
             match request {
                 Request::Append { submission, reply } => {
                     let (batch, replies, other) = gather(submission, reply, requests);
                     this.commit(&batch, replies);
-                    this.shared.queued.fetch_sub(batch.len(), Ordering::Release);
-                    held = other;
+                    (done, held) = (batch.len(), other);
                 }
                 Request::Roll { reply } => drop(reply.send(this.roll_early())),
                 Request::Install { segment, reply } => drop(reply.send(this.install(segment))),
-                Request::EndSealing => this.jobs = None,
                 Request::Publish { reply } => drop(reply.send(this.publish())),
                 Request::Wake => {}
                 Request::Close { reply } => {
@@ -197,23 +122,21 @@ impl Sequencer {
                     return;
                 }
             }
-            if this.publish_is_due() {
-                let _ = this.publish();
-            }
+            this.publish_when_due();
+            queue.done(done);
         }
     }
 
     /// Waits for a request, and publishes a checkpoint that has waited long enough.
     fn next_request(sequencer: &Mutex<Self>, requests: &Receiver<Request>) -> Option<Request> {
         loop {
-            let since = sequencer.lock().expect("no panic while held").unpublished_since;
-            let Some(since) = since else { return requests.recv().ok() };
-            match requests.recv_timeout(PUBLISH_INTERVAL.saturating_sub(since.elapsed())) {
+            let Some(wait) = lock(sequencer).until_publishing() else { return requests.recv().ok() };
+            match requests.recv_timeout(wait) {
                 Ok(request) => return Some(request),
                 Err(RecvTimeoutError::Timeout) => {
-                    let mut this = sequencer.lock().expect("no panic while held");
+                    let mut this = lock(sequencer);
                     if this.publish().is_err() {
-                        this.unpublished_since = Some(Instant::now());
+                        this.unpublished_since = Some(this.shared.clock.monotonic());
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -221,8 +144,16 @@ impl Sequencer {
         }
     }
 
-    fn publish_is_due(&self) -> bool {
-        self.unpublished_since.is_some_and(|since| since.elapsed() >= PUBLISH_INTERVAL)
+    /// How long until `checkpoint` has to be written; `None` when it is the newest.
+    fn until_publishing(&self) -> Option<Duration> {
+        let since = self.unpublished_since?;
+        Some(PUBLISH_INTERVAL.saturating_sub(self.shared.clock.monotonic().saturating_sub(since)))
+    }
+
+    fn publish_when_due(&mut self) {
+        if self.until_publishing() == Some(Duration::ZERO) {
+            let _ = self.publish();
+        }
     }
 
     fn commit(&mut self, batch: &[Submission], replies: Vec<Reply>) {
@@ -249,6 +180,7 @@ impl Sequencer {
         if answer.is_ok() {
             self.roll_when_full();
         }
+        self.publish_when_due();
         (answer, published && self.unpublished_since.is_some())
     }
 
@@ -257,6 +189,8 @@ impl Sequencer {
         if let Some(error) = self.shared.poison() {
             return Err(error);
         }
+        let _guard = self.shared.poison_on_panic("a commit");
+        self.refuse_when_it_cannot_roll()?;
         self.reserve(batch)?;
         let recorded_at = self.next_time()?;
         let before = self.shared.snapshot();
@@ -264,13 +198,18 @@ impl Sequencer {
         let seen = self.seen.get(keyed).inspect_err(|error| self.shared.set_poison(error.clone()))?;
         self.builder.clear();
         let mut commit = Commit { before: &before, builder: &mut self.builder, seen, recorded_at };
+        let opening = self.opening.as_ref().map_or(Ok(Vec::new()), |opening| commit.place(opening))?.len();
         let placed: Vec<Result<Vec<Placed>>> = batch.iter().map(|submission| commit.place(submission)).collect();
-        let checkpoint = if self.builder.count() == 0 {
+        let checkpoint = if self.builder.count() == opening {
             before.head.checkpoint.clone()
         } else {
-            let written = self.write(recorded_at);
+            let prepared = self.prepare(recorded_at)?;
+            let written = self.write(prepared);
             written.map_err(|error| poisoned(&error)).inspect_err(|error| self.shared.set_poison(error.clone()))?
         };
+        if self.tree.end().0 > before.size() {
+            self.opening = None;
+        }
         let tree_size = self.tree.end().0;
         let rows = self.builder.rows();
         let receipt = |placed: Placed| Receipt {
@@ -283,8 +222,8 @@ impl Sequencer {
         Ok(placed.into_iter().map(|answer| Ok(answer?.into_iter().map(receipt).collect())).collect())
     }
 
-    /// Writes the frame, syncs, signs; from the first byte on an error means that nobody knows what is on the disk.
-    fn write(&mut self, recorded_at: Timestamp) -> Result<Arc<str>> {
+    /// Hashes and signs the frame; nothing is written yet.
+    fn prepare(&mut self, recorded_at: Timestamp) -> Result<Prepared> {
         let leaves: Vec<Hash> = self.builder.hash().iter().map(|row| row.leaf).collect();
         let (mut tree, mut nodes) = (self.tree.clone(), Vec::new());
         tree.extend_visiting(&leaves, |level, _, hash| {
@@ -293,12 +232,15 @@ impl Sequencer {
             }
         });
         let root = tree.root().expect("a tree that begins at 0 has a root");
-        let first = self.tree.end().0;
-        let frame = self.builder.finish(first, recorded_at.micros(), root);
-        let header = FrameHeader::parse(frame.first_chunk::<HEADER_BYTES>().expect("a frame has a header"));
-        let header = header.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+        let (first, origin) = (self.tree.end().0, &self.shared.folder.config.origin);
+        let header = self.builder.finish(first, recorded_at.micros(), root, origin, self.signer.as_ref())?;
+        Ok(Prepared { header, tree, nodes })
+    }
+
+    /// Writes the frame, syncs, signs; from the first byte on an error means that nobody knows what is on the disk.
+    fn write(&mut self, Prepared { header, tree, nodes }: Prepared) -> Result<Arc<str>> {
         let file = self.journal.file();
-        file.write_at(self.offset, frame)
+        file.write_at(self.offset, self.builder.bytes())
             .and_then(|()| file.sync())
             .map_err(|error| Error::io(&self.journal.name, error))?;
         let place = FramePlace { header, offset: self.offset };
@@ -306,12 +248,12 @@ impl Sequencer {
         self.journal.publish(place, self.builder.rows(), &nodes);
         self.offset = place.end_offset();
         self.tree = tree;
-        self.last_time = recorded_at.micros();
+        self.last_time = header.time_micros;
         self.last_monotonic = Some(self.shared.clock.monotonic());
-        self.unpublished_since.get_or_insert_with(Instant::now);
-        self.update_head(|head| {
+        self.unpublished_since.get_or_insert_with(|| self.shared.clock.monotonic());
+        self.shared.update_head(|head| {
             head.size = place.header.end();
-            head.root = root;
+            head.root = header.root;
             head.checkpoint = note.clone();
         });
         Ok(note)
@@ -319,7 +261,7 @@ impl Sequencer {
 
     /// Makes sure of space for everything in a batch before a byte is written: a full disk refuses, it does not poison.
     fn reserve(&mut self, batch: &[Submission]) -> Result<()> {
-        let bytes: usize = batch.iter().map(Submission::frame_bytes).sum();
+        let bytes: usize = batch.iter().chain(&self.opening).map(Submission::frame_bytes).sum();
         let needed = self.offset + (HEADER_BYTES + bytes) as u64;
         let file = self.journal.file();
         if needed <= file.len() {
@@ -350,20 +292,25 @@ impl Sequencer {
             .map_err(|_| Error::unavailable("the clock shows a year that a timestamp cannot hold"))
     }
 
-    fn update_head(&self, change: impl FnOnce(&mut Head)) {
-        let mut current = self.shared.head.write().expect("no panic while held");
-        let mut head = Head::clone(&current);
-        change(&mut head);
-        *current = Arc::new(head);
-    }
-
     fn roll_when_full(&mut self) {
         let span = self.shared.folder.config.segment_span;
         let boundary = (self.journal.first / span + 1) * span;
         let size = self.tree.end().0;
         if size >= boundary {
             let rolled = self.roll(size / span * span);
-            *self.shared.sealing_fault.lock().expect("no panic while held") = rolled.err();
+            self.shared.faults().rolling = rolled.err();
+        }
+    }
+
+    /// While no new journal file can be started the current one grows, but not for ever.
+    fn refuse_when_it_cannot_roll(&mut self) -> Result<()> {
+        if self.tree.end().0 - self.journal.first < self.shared.most_waiting() {
+            return Ok(());
+        }
+        self.roll_when_full();
+        match &self.shared.faults().rolling {
+            Some(fault) => Err(Error::unavailable(format!("no new journal file can be started: {fault}"))),
+            None => Ok(()),
         }
     }
 
@@ -378,15 +325,16 @@ impl Sequencer {
     /// Starts the journal file of `boundary`, carries over the entries from there on, and hands the rest to the sealer.
     fn roll(&mut self, boundary: u64) -> Result<()> {
         let old = self.journal.clone();
-        let new = crate::roll::start(&self.shared.snapshot(), &old, boundary).inspect_err(|error| {
-            if error.kind == ErrorKind::Poisoned {
-                self.shared.set_poison(error.clone())
-            }
-        })?;
+        let new =
+            crate::roll::start(&self.shared.snapshot(), self.signer.as_ref(), &old, boundary).inspect_err(|error| {
+                if error.kind == ErrorKind::Poisoned {
+                    self.shared.set_poison(error.clone())
+                }
+            })?;
         let new = Arc::new(new);
         self.offset = new.end_offset();
         self.journal = new.clone();
-        self.update_head(|head| {
+        self.shared.update_head(|head| {
             head.journals = head.journals.iter().cloned().chain([new]).collect();
         });
         let span = self.shared.folder.config.segment_span;
@@ -407,7 +355,7 @@ impl Sequencer {
         self.publish()?;
         let sealed_size = segment.end();
         let mut dropped = Vec::new();
-        self.update_head(|head| {
+        self.shared.update_head(|head| {
             head.segments = head.segments.iter().cloned().chain([segment]).collect();
             let kept = head.journals.iter().skip(1).take_while(|next| next.first <= sealed_size).count();
             dropped = head.journals[..kept].to_vec();
@@ -428,10 +376,10 @@ impl Sequencer {
         }
         let note = self.shared.snapshot().head.checkpoint.clone();
         let folder = &self.shared.folder;
-        folder
-            .disk
-            .replace(&folder.layout.checkpoint(), note.as_bytes())
-            .map_err(|error| Error::io("checkpoint", error))?;
+        let written = folder.disk.replace(&folder.layout.checkpoint(), note.as_bytes());
+        let written = written.map_err(|error| Error::io("checkpoint", error));
+        self.shared.faults().publishing = written.clone().err();
+        written?;
         self.unpublished_since = None;
         Ok(())
     }
@@ -441,18 +389,6 @@ impl Sequencer {
         let file = self.journal.file();
         file.truncate(self.offset).and_then(|()| file.sync()).map_err(|error| Error::io(&self.journal.name, error))
     }
-}
-
-/// Puts a submission into the queue; `None` when the sequencer has ended.
-pub(crate) fn enqueue(
-    shared: &Shared,
-    requests: &Sender<Request>,
-    submission: Submission,
-) -> Option<Receiver<Result<Vec<Receipt>>>> {
-    let (reply, answer) = bounded(1);
-    shared.queued.fetch_add(1, Ordering::AcqRel);
-    requests.send(Request::Append { submission, reply }).ok()?;
-    Some(answer)
 }
 
 /// Takes what else is waiting into the same commit, up to its limits, and the request that ended the gathering.

@@ -101,7 +101,8 @@ impl Snapshot {
         self.head.sealed_size().min(self.head.size)
     }
 
-    /// Calls `each` with index and canonical bytes of the tail's entries in a range, in order.
+    /// Calls `each` with index and canonical bytes of the tail's entries in a range, in order; `Tampered` at the first frame
+    /// with an entry that is not the one that was hashed.
     pub fn tail(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
         let mut at = range.start.max(self.sealed_size());
         let end = range.end.min(self.head.size);
@@ -109,7 +110,7 @@ impl Snapshot {
         for (position, journal) in journals.iter().enumerate() {
             let next = journals.get(position + 1).map_or(end, |next| next.first.min(end));
             if at < next {
-                journal.for_each(at..next, each)?;
+                journal.for_each_checked(at..next, each)?;
                 at = next;
             }
         }
@@ -207,8 +208,6 @@ impl Snapshot {
         }
         self.tail(self.sealed_size()..self.size(), &mut |index, bytes| found.push((index, bytes.to_vec())))?;
         found.retain(|(_, bytes)| Fields::split(bytes).is_ok_and(|fields| fields.entity_id == entity_id));
-        let mut tail = found.iter().filter(|(index, _)| *index >= self.sealed_size());
-        tail.try_for_each(|(index, bytes)| self.check_bytes(*index, bytes))?;
         Ok(found)
     }
 

@@ -29,6 +29,8 @@ pub struct Status {
     pub waiting_for_seal: u64,
     /// Why sealing fails, if it does; only a writer knows.
     pub sealing_fault: Option<String>,
+    /// Why the file `checkpoint` cannot be written, if so; only a writer knows.
+    pub publishing_fault: Option<String>,
     /// Why the ledger takes nothing more, if so; only a writer knows.
     pub poisoned: Option<String>,
 }
@@ -60,6 +62,7 @@ impl Status {
             sources: sources.iter().filter_map(|(name, ranges)| source_status(name, ranges)).collect(),
             waiting_for_seal: 0,
             sealing_fault: None,
+            publishing_fault: None,
             poisoned: None,
         })
     }
@@ -76,7 +79,7 @@ fn source_status(name: &SourceName, ranges: &Ranges) -> Option<SourceStatus> {
 
 /// What was seen of every source up to a snapshot.
 fn sources_of(snapshot: &Snapshot) -> Result<Sources> {
-    let mut sources = crate::ledger::sealed_sources(snapshot)?;
+    let mut sources = crate::start::sealed_sources(snapshot)?;
     let mut fault = None;
     snapshot.tail(snapshot.sealed_size()..snapshot.size(), &mut |_, bytes| match Fields::split(bytes) {
         Ok(fields) => note_source(&fields, &mut sources),

@@ -7,6 +7,7 @@ use datafusion::common::{Column, Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
 
 use crate::columns::TABLE;
+use crate::wording::plain;
 
 /// What an error of the engine means to whoever asked; `sql` is the text that positions in it refer to.
 pub(crate) fn translate(error: &DataFusionError, sql: &str) -> Error {
@@ -29,19 +30,21 @@ pub(crate) fn translate(error: &DataFusionError, sql: &str) -> Error {
         DataFusionError::Diagnostic(place, inner) => located(translate(inner, sql), place, sql),
         DataFusionError::Collection(errors) if !errors.is_empty() => translate(&errors[0], sql),
         DataFusionError::SQL(error, _) => syntax(&error.to_string(), sql),
-        DataFusionError::SchemaError(error, _) => schema(error),
-        DataFusionError::ResourcesExhausted(detail) => memory(detail),
+        DataFusionError::SchemaError(error, _) => schema(error, sql),
+        DataFusionError::ResourcesExhausted(_) => memory(),
         DataFusionError::ParquetError(error) => damaged(error),
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
             ArrowError::ParquetError(detail) => damaged(detail),
-            other => Error::new(ErrorKind::Invalid, other.to_string()),
+            other => Error::new(ErrorKind::Invalid, plain(&other.to_string(), sql)),
         },
-        DataFusionError::Plan(message) => Error::new(ErrorKind::Invalid, planning(message)),
+        DataFusionError::Plan(message) => Error::new(ErrorKind::Invalid, planning(message, sql)),
         DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
-            Error::new(ErrorKind::Invalid, message.clone())
+            Error::new(ErrorKind::Invalid, plain(message, sql))
         }
-        DataFusionError::NotImplemented(message) => Error::new(ErrorKind::Invalid, format!("not supported: {message}")),
-        other => Error::new(ErrorKind::Internal, other.strip_backtrace()),
+        DataFusionError::NotImplemented(message) => {
+            Error::new(ErrorKind::Invalid, format!("not supported: {}", plain(message, sql)))
+        }
+        other => Error::new(ErrorKind::Internal, plain(&other.strip_backtrace(), sql)),
     }
 }
 
@@ -81,6 +84,11 @@ fn located(error: Error, diagnostic: &Diagnostic, sql: &str) -> Error {
 
 fn syntax(message: &str, sql: &str) -> Error {
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
+    if let Some(missing) = message.strip_suffix(", found: EOF") {
+        let missing = missing.strip_prefix("Expected: ").unwrap_or(missing);
+        let message = format!("syntax error: the statement ends too early; expected {missing}");
+        return Error::new(ErrorKind::Invalid, message);
+    }
     let place = message.rsplit_once(" at Line: ").and_then(|(what, place)| {
         let (line, column) = place.split_once(", Column: ")?;
         Some((what, line.trim().parse().ok()?, column.trim().parse().ok()?))
@@ -91,54 +99,53 @@ fn syntax(message: &str, sql: &str) -> Error {
     }
 }
 
-fn schema(error: &SchemaError) -> Error {
+fn schema(error: &SchemaError, sql: &str) -> Error {
     let message = match error {
-        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields),
+        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields, sql),
         other => other.to_string(),
     };
     Error::new(ErrorKind::Invalid, message)
 }
 
-fn unknown_column(wanted: &Column, known: &[Column]) -> String {
+fn unknown_column(wanted: &Column, known: &[Column], sql: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     for column in known {
         if !names.contains(&column.name.as_str()) {
             names.push(&column.name);
         }
     }
-    let near: Vec<&str> = names.iter().copied().filter(|name| is_near(&wanted.name, name)).collect();
-    let mut message = format!("there is no column {}", wanted.name);
-    if !near.is_empty() {
-        message.push_str(&format!("; did you mean {}?", near.join(" or ")));
-    }
-    if !names.is_empty() {
-        message.push_str(&format!(" The columns here are {}", names.join(", ")));
-    }
-    message
+    let wanted = &wanted.name;
+    let near: Vec<&str> = names.iter().copied().filter(|name| is_near(wanted, name)).collect();
+    let hint = if !near.is_empty() {
+        format!("; did you mean {}?", near.join(" or "))
+    } else if sql.contains(&format!("\"{wanted}\"")) {
+        format!("; texts stand in single quotes: '{wanted}'.")
+    } else {
+        ".".to_owned()
+    };
+    let columns = if names.is_empty() { String::new() } else { format!(" The columns here are {}", names.join(", ")) };
+    format!("there is no column {wanted}{hint}{columns}")
 }
 
 fn is_near(wanted: &str, name: &str) -> bool {
     let folded: String = wanted.to_lowercase().replace(['-', ' '], "_");
-    levenshtein(&folded, name) <= name.len().max(3) / 3
-        || (folded.len() >= 4 && (name.contains(&folded) || folded.contains(name)))
+    let one_in_the_other = folded.len() >= 4 && name.len() >= 4 && (name.contains(&folded) || folded.contains(name));
+    one_in_the_other || levenshtein(&folded, name) <= name.len().max(3) / 3
 }
 
-fn planning(message: &str) -> String {
+fn planning(message: &str, sql: &str) -> String {
     match message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found")) {
         Some(table) => {
             let name = table.rsplit('.').next().unwrap_or(table);
             let whole = table.strip_prefix("counterfoil.public.").unwrap_or(name);
             format!("there is no table {whole}: the only table is {TABLE}")
         }
-        None => message.to_owned(),
+        None => plain(message, sql),
     }
 }
 
-fn memory(detail: &str) -> Error {
-    let message = format!(
-        "memory limit reached: sorting, grouping or joining so many rows needs more than it allows; \
-         ask for fewer rows or columns, or raise the memory limit ({detail})"
-    );
+fn memory() -> Error {
+    let message = "memory limit reached: sorting, grouping or joining so many rows needs more than it allows";
     Error::new(ErrorKind::Unavailable, message)
 }
 

@@ -24,6 +24,7 @@ mod source;
 mod statement;
 mod table;
 mod tail;
+mod wording;
 mod workers;
 
 pub use answer::{Answer, Batches};

@@ -32,18 +32,13 @@ impl Limits {
     }
 
     pub(crate) fn time_is_up(&self) -> Error {
-        let message = format!(
-            "time limit reached: the query ran for {:?}; narrow it, by timestamp or entity, or raise the time limit",
-            self.time
-        );
+        let message = format!("time limit reached: the query ran for {:?}", self.time);
         Error::new(ErrorKind::Unavailable, message)
     }
 
     pub(crate) fn too_many_rows(&self) -> Error {
-        let message = format!(
-            "row limit reached: the answer has more than {} rows, which came before this error;              narrow the query, add LIMIT, or raise the row limit",
-            self.rows
-        );
+        let message =
+            format!("row limit reached: the answer has more than {} rows, which came before this error", self.rows);
         Error::new(ErrorKind::Unavailable, message)
     }
 }

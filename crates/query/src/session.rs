@@ -44,7 +44,6 @@ fn config(cores: usize) -> SessionConfig {
         .with_target_partitions(cores)
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
-        .with_information_schema(true)
         // The scan divides its work by row groups itself.
         .with_repartition_file_scans(false);
     let options = config.options_mut();

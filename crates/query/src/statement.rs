@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
-use crate::columns::schema;
+use crate::columns::{TABLE, schema};
 use crate::error::{at, refused, translate};
 
 /// Longest text of a query, in bytes.
@@ -40,7 +40,10 @@ pub(crate) fn parse(sql: &str) -> Result<Statement> {
     match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => {
             check_reads(&statement)?;
-            Ok(statement)
+            match shown(&statement) {
+                Some(sql) => parse(&sql),
+                None => Ok(statement),
+            }
         }
         (None, _) => Err(Error::new(ErrorKind::Invalid, "there is no statement in the query")),
         (Some(_), more) => {
@@ -91,6 +94,21 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
         .with_allow_statements(false)
         .verify_plan(plan)
         .map_err(|error| refused(&error.strip_backtrace()))
+}
+
+/// The statement that answers a SHOW: there is one table, and nothing else to be shown.
+fn shown(statement: &Statement) -> Option<String> {
+    let Statement::Statement(sql) = statement else {
+        return None;
+    };
+    match sql.as_ref() {
+        SqlStatement::ShowTables { .. } => Some(format!("SELECT '{TABLE}' AS table_name")),
+        SqlStatement::ShowColumns { show_options, .. } => {
+            let table = show_options.show_in.as_ref()?.parent_name.as_ref()?;
+            Some(format!("DESCRIBE {table}"))
+        }
+        _ => None,
+    }
 }
 
 fn check_reads(statement: &Statement) -> Result<()> {

@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use counterfoil_entry::{DateMemo, Fields, Timestamp, ValueKind, canonical};
+use counterfoil_entry::{DateMemo, Fields, MAX_ENTRY_BYTES, Timestamp, ValueKind, canonical};
 
 use crate::schema::Column;
 use crate::shape::Shapes;
@@ -25,12 +25,25 @@ pub(crate) struct LastCommit {
 }
 
 pub(crate) fn write_text(prefix: &str, text: &str, literal: Literal, out: &mut Vec<u8>) {
+    let text = bounded(text);
     out.extend_from_slice(prefix.as_bytes());
     match literal {
         Literal::String => canonical::write_string(text, out),
         Literal::Reason if text.starts_with("{\"$sealed\":") => write_reason(text, out),
         Literal::Reason => canonical::write_string(text, out),
     }
+}
+
+/// As much of a text as an entry could hold: what is longer makes the entry too long all the same, and costs no more.
+fn bounded(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_ENTRY_BYTES)]
+}
+
+fn refuse_too_long(prefix: &str, cell: &str) -> Result<(), String> {
+    if cell.len() > MAX_ENTRY_BYTES {
+        return Err(format!("{} has {} bytes, more than any entry", member_of(prefix), cell.len()));
+    }
+    Ok(())
 }
 
 /// Appends a reason that may be a sealed value, which stands in the entry as an object. Only the entry crate knows
@@ -73,6 +86,7 @@ fn empty_fields<'a>(time: Timestamp) -> Fields<'a> {
 }
 
 pub(crate) fn write_object(prefix: &str, json: &str, shapes: &mut Shapes, out: &mut Vec<u8>) -> Result<(), String> {
+    refuse_too_long(prefix, json)?;
     match shapes.check(json) {
         Ok(ValueKind::Object) => out.extend_from_slice(prefix.as_bytes()),
         Ok(kind) => return Err(format!("{} is {kind}, not an object", member_of(prefix))),
@@ -89,6 +103,7 @@ pub(crate) fn write_value(
     shapes: &mut Shapes,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
+    refuse_too_long(prefix, cell)?;
     out.extend_from_slice(prefix.as_bytes());
     if kind == ValueKind::String {
         canonical::write_string(cell, out);

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
-use counterfoil_entry::{DateMemo, ValueKind};
+use counterfoil_entry::{DateMemo, MAX_ENTRY_BYTES, ValueKind};
 
 use crate::literal::{
     LastCommit, Literal, member_of, member_prefix, write_bytes, write_object, write_recorded_at, write_sequence,
@@ -96,8 +96,8 @@ impl Rebuilder {
         for at in 0..batch.num_rows() {
             entry.clear();
             let index = index(columns.index[at], first.map(|first| first + row + at as u64));
-            match index.and_then(|index| steps.iter().try_for_each(|step| step.write(at, state, entry)).map(|()| index))
-            {
+            let written = steps.iter().try_for_each(|step| step.write(at, state, entry));
+            match index.and_then(|index| written.and_then(|()| refuse_too_long(entry)).map(|()| index)) {
                 Ok(index) => {
                     entry[0] = b'{';
                     entry.push(b'}');
@@ -299,6 +299,13 @@ impl Step<'_> {
         }
         Ok(())
     }
+}
+
+fn refuse_too_long(entry: &[u8]) -> Result<(), String> {
+    if entry.len() >= MAX_ENTRY_BYTES {
+        return Err(format!("its cells make an entry of more than {MAX_ENTRY_BYTES} bytes"));
+    }
+    Ok(())
 }
 
 fn index(cell: i64, expected: Option<u64>) -> Result<u64, String> {

@@ -1,7 +1,7 @@
 //! A signing key that remembers everything it signed.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use counterfoil_tlog::{Checkpoint, Error, KeyName, KeyType, NoteSigner, SignError, Signer, VerifierKey};
 
@@ -12,6 +12,7 @@ pub struct RecordingSigner {
     seed: [u8; 32],
     signed: Mutex<Vec<Checkpoint>>,
     left: AtomicU64,
+    frames_fail: AtomicBool,
 }
 
 impl RecordingSigner {
@@ -33,7 +34,13 @@ impl RecordingSigner {
 
     fn from_seed(name: KeyName, seed: [u8; 32], signed: Vec<Checkpoint>) -> Result<Self, Error> {
         let key = NoteSigner::from_seed(name, KeyType::Ed25519, &seed)?;
-        Ok(Self { key, seed, signed: Mutex::new(signed), left: AtomicU64::new(u64::MAX) })
+        Ok(Self {
+            key,
+            seed,
+            signed: Mutex::new(signed),
+            left: AtomicU64::new(u64::MAX),
+            frames_fail: AtomicBool::new(false),
+        })
     }
 
     /// Every checkpoint signed so far, oldest first.
@@ -41,7 +48,12 @@ impl RecordingSigner {
         self.signed.lock().expect("no panic while held").clone()
     }
 
-    /// Fails every call after the next `calls`; `u64::MAX` for never.
+    /// Makes the signing of frames fail, or not, before anything is written.
+    pub fn fail_frames(&self, fail: bool) {
+        self.frames_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// Fails every checkpoint after the next `calls`; `u64::MAX` for never.
     pub fn fail_after(&self, calls: u64) {
         self.left.store(calls, Ordering::SeqCst);
     }
@@ -53,6 +65,12 @@ impl Signer for RecordingSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        if message.starts_with(b"counterfoil-frame/v1\n") {
+            return match self.frames_fail.load(Ordering::SeqCst) {
+                true => Err(SignError("the key service does not answer".into())),
+                false => self.key.sign(message),
+            };
+        }
         let take = |left: u64| if left == u64::MAX { Some(left) } else { left.checked_sub(1) };
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_err() {
             return Err(SignError("the key service does not answer".into()));

@@ -1,7 +1,7 @@
 //! `counterfoil append`
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -68,8 +68,12 @@ impl Append {
         let ledger = ledgers::write(&self.ledger)?;
         let progress = Progress::new("recording", Unit::Bytes, input.length);
         let strictness = if self.strict { Strictness::Catalogued } else { Strictness::Valid };
+        let recorded = Recorded::nothing(ledger.snapshot().size());
+        let mut tally = Tally { input: input.name.clone(), recorded, last_line: 0 };
+        if input.is_terminal {
+            output::note("reading JSON lines; end with Ctrl-D");
+        }
         let batches = read_ahead(input, strictness);
-        let mut tally = Tally { recorded: Recorded::nothing(ledger.snapshot().size()), last_line: 0 };
         let mut receipts = self.receipts.then(output::raw_stdout);
         let result = record(&ledger, &batches, &mut tally, |batch, answers| {
             progress.at(batch.read_bytes);
@@ -106,6 +110,7 @@ struct Input {
     name: String,
     length: Option<u64>,
     patience: Patience,
+    is_terminal: bool,
 }
 
 impl Input {
@@ -116,6 +121,7 @@ impl Input {
                 name: "standard input".to_owned(),
                 length: None,
                 patience: Patience::TakeWhatIsThere,
+                is_terminal: io::stdin().is_terminal(),
             }),
             Some(path) => {
                 let failure = |error| Failure::file(path.display(), &error);
@@ -130,13 +136,14 @@ impl Input {
                     name: path.display().to_string(),
                     length: regular.then_some(metadata.len()),
                     patience: if regular { Patience::WaitForFull } else { Patience::TakeWhatIsThere },
+                    is_terminal: false,
                 })
             }
         }
     }
 }
 
-type ReadBatch = Result<Batch, (BatchError, String)>;
+type ReadBatch = Result<Batch, BatchError>;
 
 /// Reads and checks the next batches in a thread of their own while the ledger records the one before.
 fn read_ahead(input: Input, strictness: Strictness) -> Receiver<ReadBatch> {
@@ -147,7 +154,7 @@ fn read_ahead(input: Input, strictness: Strictness) -> Receiver<ReadBatch> {
             let next = match batches.next() {
                 Ok(Some(batch)) => Ok(batch),
                 Ok(None) => return,
-                Err(error) => Err((error, input.name.clone())),
+                Err(error) => Err(error),
             };
             let last = next.is_err();
             if sender.send(next).is_err() || last {
@@ -165,7 +172,7 @@ fn record(
     mut answered: impl FnMut(&Batch, &[Receipt]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     for read in batches {
-        let mut batch = read.map_err(|(error, name)| tally.refuse(error, &name))?;
+        let mut batch = read.map_err(|error| tally.refuse(error))?;
         let drafts = std::mem::take(&mut batch.drafts);
         let receipts = ledger.append_batch(drafts).map_err(|error| tally.fail(&batch, &error))?;
         tally.add(&batch, &receipts);
@@ -197,6 +204,8 @@ struct ReceiptLine {
 
 /// What was recorded so far, and up to which line.
 struct Tally {
+    /// What the lines are read from.
+    input: String,
     recorded: Recorded,
     last_line: u64,
 }
@@ -217,32 +226,47 @@ impl Tally {
     }
 
     /// The input cannot be read on, or holds a line that is no acceptable entry.
-    fn refuse(&self, error: BatchError, input: &str) -> Failure {
+    fn refuse(&self, error: BatchError) -> Failure {
         match error {
-            BatchError::Read(error) => Failure::file(input, &error).advise(self.state()),
+            BatchError::Read(error) => Failure::file(&self.input, &error).advise(self.state()),
             BatchError::Line { line, batch_first_line, reason } => {
-                Failure::invalid(format!("{input}, line {}: {reason}", Grouped(line))).advise(format!(
-                    "{} Nothing of the batch that begins with line {first} was recorded: correct line {} and append \
-                     from line {first} on.",
-                    self.state(),
-                    Grouped(line),
-                    first = Grouped(batch_first_line),
-                ))
+                self.refuse_line(ErrorKind::Invalid, line, batch_first_line, &reason)
             }
         }
     }
 
+    fn refuse_line(&self, kind: ErrorKind, line: u64, batch_first_line: u64, reason: &str) -> Failure {
+        let (line, first) = (Grouped(line), Grouped(batch_first_line));
+        Failure::new(kind, format!("{}, line {line}: {reason}", self.input)).advise(format!(
+            "{} Nothing of the batch that begins with line {first} was recorded: correct line {line} and append from \
+             line {first} on.",
+            self.state()
+        ))
+    }
+
     /// The ledger refused a batch.
     fn fail(&self, batch: &Batch, error: &counterfoil::Error) -> Failure {
-        let (first, last) = (Grouped(batch.first_line()), Grouped(batch.last_line()));
-        let batch_state = match error.kind {
-            ErrorKind::Poisoned | ErrorKind::Unavailable => format!(
-                "The batch of lines {first} to {last} may or may not be recorded: when the cause is gone, append from \
-                 line {first} on. Entries with `id`, or `source` and `sequence`, are not recorded twice."
-            ),
-            _ => format!("Nothing of the batch of lines {first} to {last} was recorded."),
+        let first = Grouped(batch.first_line());
+        let unsure = matches!(error.kind, ErrorKind::Poisoned | ErrorKind::Unavailable);
+        let place = error.position.and_then(|position| Some((position, *batch.lines.get(position)?)));
+        if let Some((position, line)) = place.filter(|_| !unsure) {
+            let counted = format!("entry {} of the batch: ", position + 1);
+            let reason = error.message.strip_prefix(&counted).unwrap_or(&error.message);
+            return self.refuse_line(error.kind, line, batch.first_line(), reason);
+        }
+        let lines = match batch.last_line() {
+            last if last == batch.first_line() => format!("line {first}"),
+            last => format!("lines {first} to {}", Grouped(last)),
         };
-        Failure::new(error.kind, format!("lines {first} to {last}: {}", error.message))
+        let batch_state = if unsure {
+            format!(
+                "The batch of {lines} may or may not be recorded: when the cause is gone, append from line {first} on. \
+                 Entries with `id`, or `source` and `sequence`, are not recorded twice."
+            )
+        } else {
+            format!("Nothing of the batch of {lines} was recorded.")
+        };
+        Failure::new(error.kind, format!("{}, {lines}: {}", self.input, error.message))
             .advise(format!("{} {batch_state}", self.state()))
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, BOLD, CYAN, DIM, Out, styled};
+use crate::text::did_you_mean;
 
 /// List the event types that Counterfoil knows
 ///
@@ -61,7 +62,8 @@ impl Catalog {
 
 fn find(name: &str) -> Result<&'static EventType, Failure> {
     catalog::find(name).ok_or_else(|| {
-        Failure::new(ErrorKind::NotFound, format!("the catalog has no event type {name:?}"))
+        let near = did_you_mean(name, catalog::all().iter().map(|event| event.name));
+        Failure::new(ErrorKind::NotFound, format!("the catalog has no event type {name:?}{near}"))
             .advise("`counterfoil catalog` lists all.")
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use counterfoil::ErrorKind;
 use counterfoil_entry::{Fields, canonical};
-use counterfoil_tlog::witness::{AddCheckpoint, Head};
+use counterfoil_tlog::witness::{AddCheckpoint, Head, Refusal};
 use counterfoil_tlog::{Checkpoint, Error, Origin, TlogProof, VerifierKey, leaf_hash};
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ Examples:
   counterfoil check 42.tlog-proof --entry entry-42.json --key \"$(cat audit.vkey)\"
   counterfoil check growth.proof --checkpoint checkpoint-2026-11-24 --key \"$(cat audit.vkey)\"
 
-Exit codes: 0 the proof holds, 2 a file is no proof, entry or checkpoint, 11 the proof does not hold. \
+Exit codes: 0 the proof holds, 2 a file is no proof, entry or checkpoint, or they do not belong together, 11 the proof does not hold. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Check {
     /// The file with the proof; `-` is standard input.
@@ -47,6 +47,12 @@ pub struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Outcome {
+        let stdin = Some(Path::new("-"));
+        if Some(self.proof.as_path()) == stdin
+            && [&self.entry, &self.checkpoint].iter().any(|file| file.as_deref() == stdin)
+        {
+            return Err(Failure::invalid("only one file can be standard input: name the other one"));
+        }
         let key = verifier_key::read(&self.key)?;
         let proof = files::read(&self.proof)?;
         let answer = match (&self.entry, &self.checkpoint) {
@@ -85,7 +91,7 @@ fn inclusion(proof: &[u8], entry: &[u8], path: &Path, key: &VerifierKey) -> Resu
         return Err(Failure::invalid("this is a consistency proof: check it with --checkpoint, not --entry"));
     }
     let proof = TlogProof::parse(proof).map_err(|error| Failure::invalid(format!("the proof: {error}")))?;
-    let named = |error| Failure::invalid(format!("{}: {error}", path.display()));
+    let named = |error| no_entry(entry, format!("{}: {error}", path.display()));
     let mut bytes = Vec::with_capacity(entry.len());
     canonical::canonicalise(entry, &mut bytes).map_err(named)?;
     let fields = Fields::check(&bytes).map_err(named)?;
@@ -101,6 +107,10 @@ fn inclusion(proof: &[u8], entry: &[u8], path: &Path, key: &VerifierKey) -> Resu
             fields.entity_id,
             Grouped(opened.checkpoint.size.0),
             origin
+        ),
+        Err(error @ (Error::RootMismatch | Error::ProofTooShort | Error::ProofTooLong)) => format!(
+            "{error}: this is not the entry that was recorded at index {} of {origin}, or it was changed",
+            Grouped(index)
         ),
         Err(error) => disagreement(error)?,
     };
@@ -146,9 +156,31 @@ fn consistency(proof: &[u8], older: &[u8], key: &VerifierKey) -> Result<Answer, 
                 Grouped(older.size.0)
             );
         }
+        Err(Refusal::Conflict(_)) => return Err(other_size(proof, older.size.0)),
         Err(refusal) => answer.message = refusal.to_string(),
     }
     Ok(answer)
+}
+
+/// A proof and a checkpoint that do not belong together.
+fn other_size(proof: &[u8], kept: u64) -> Failure {
+    let first = String::from_utf8_lossy(proof.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    let from = first.strip_prefix("old ").and_then(|size| size.parse().ok()).unwrap_or_default();
+    let (from, shown) = (Grouped(from), Grouped(kept));
+    Failure::invalid(format!("the proof starts from {from} entries, but the checkpoint is of {shown}"))
+        .advise(format!("Give the checkpoint of {from} entries, or a proof made with: prove --from {kept}"))
+}
+
+/// A file that is no entry, though it may hold one.
+fn no_entry(text: &[u8], message: String) -> Failure {
+    let wrapped = serde_json::from_slice::<serde_json::Value>(text)
+        .is_ok_and(|value| value.get("leaf_hash").is_some() && value.get("entry").is_some());
+    let failure = Failure::invalid(message);
+    if wrapped {
+        failure.advise("Give the output of `entry` or `entry --canonical`, not `entry --json`.")
+    } else {
+        failure
+    }
 }
 
 /// What disagrees, as a message; what is no checkpoint at all is a failure of the call.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::text::parse_index;
 use crate::{json, ledgers, output};
 
 /// Print one entry
@@ -26,6 +27,7 @@ pub struct Entry {
     /// The ledger's folder.
     ledger: PathBuf,
     /// The entry's index, from 0.
+    #[arg(value_parser = parse_index)]
     index: u64,
     /// Print exactly the canonical bytes.
     #[arg(long, conflicts_with = "json")]

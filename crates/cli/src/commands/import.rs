@@ -1,24 +1,25 @@
 //! `counterfoil import`
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Args;
-use counterfoil::{Ledger, Receipt};
-use counterfoil_entry::Draft;
+use counterfoil::{ErrorKind, Ledger};
+use counterfoil_entry::{Draft, EntryError};
 use counterfoil_import::{Check, Import as Reading, ImportError, Map, Row, Totals, shipped_maps};
+use counterfoil_tlog::{Hash, leaf_hash};
 use serde::Serialize;
 
 use crate::batches::MAX_BATCH_LINES;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome, exit_code};
 use crate::files;
 use crate::ledgers;
 use crate::output::{self, DIM, styled};
 use crate::progress::{Progress, Unit};
 use crate::recording::Recorded;
-use crate::text::{Counted, Grouped, Printable, entries};
+use crate::text::{Counted, Grouped, Printable, did_you_mean, entries};
 
 /// Record the rows of a foreign log: CSV or JSON, plain or gzip
 ///
@@ -64,10 +65,11 @@ impl Import {
     pub(super) fn run(self) -> Outcome {
         let map = load_map(&self.map)?;
         ledgers::check_folder(&self.ledger)?;
-        self.check(&map)?;
+        let file = self.open()?;
+        let checked = self.check(&file, &map)?;
         let ledger = ledgers::write(&self.ledger)?;
         let mut recorded = Recorded::nothing(ledger.snapshot().size());
-        let result = self.record(&map, &ledger, &mut recorded);
+        let result = self.record(&file, &map, &ledger, &checked, &mut recorded);
         let closed = ledger.close();
         let totals = result?;
         closed?;
@@ -76,12 +78,16 @@ impl Import {
     }
 
     /// Reads the whole file once, so that a file with a bad row leaves nothing behind.
-    fn check(&self, map: &Map) -> Result<(), Failure> {
-        let reading = self.open("checking", map)?;
-        let accept = |row: &Row| Draft::parse(&row.json).map(|_| ()).map_err(|error| error.to_string());
+    fn check(&self, file: &File, map: &Map) -> Result<Seen, Failure> {
+        let reading = self.read(file, "checking", map)?;
+        let mut seen = Seen::default();
+        let accept = |row: &Row| {
+            seen.add(row);
+            Draft::parse(&row.json).map(|_| ()).map_err(|error| error.to_string())
+        };
         let check = reading.check(accept).map_err(|error| self.failure(&error))?;
         match check.totals.refused {
-            0 => Ok(()),
+            0 => Ok(seen),
             _ => Err(self.refusal(&check)),
         }
     }
@@ -108,44 +114,71 @@ impl Import {
         )
     }
 
-    fn record(&self, map: &Map, ledger: &Ledger, recorded: &mut Recorded) -> Result<Totals, Failure> {
-        let mut reading = self.open("recording", map)?;
-        let mut batch = Vec::with_capacity(MAX_BATCH_LINES);
-        let append = |batch: &mut Vec<Draft>, recorded: &mut Recorded| -> Result<(), Failure> {
-            let full = std::mem::replace(batch, Vec::with_capacity(MAX_BATCH_LINES));
-            let receipts: Vec<Receipt> = ledger.append_batch(full).map_err(|error| {
-                Failure::from(error).advise(format!(
-                    "{} recorded before. Import the same file again when the cause is gone: rows with `id`, or \
-                     `source` and `sequence`, are not recorded twice.",
-                    entries(recorded.acknowledged())
-                ))
-            })?;
-            recorded.add(&receipts);
-            Ok(())
-        };
+    /// Reads the file again and records its rows, which must be those that were checked.
+    fn record(
+        &self,
+        file: &File,
+        map: &Map,
+        ledger: &Ledger,
+        checked: &Seen,
+        recorded: &mut Recorded,
+    ) -> Result<Totals, Failure> {
+        let mut reading = self.read(file, "recording", map).map_err(|failure| self.changed(failure, recorded))?;
+        let mut seen = Seen::default();
+        let mut batch = Batch::default();
         for row in reading.by_ref() {
-            let row = row.map_err(|error| self.failure(&error))?;
-            batch.push(Draft::parse(&row.json)?);
-            if batch.len() == MAX_BATCH_LINES {
-                append(&mut batch, recorded)?;
+            let row = row.map_err(|error| self.changed(self.failure(&error), recorded))?;
+            seen.add(&row);
+            batch.add(&row).map_err(|error| self.changed(error.into(), recorded))?;
+            if batch.drafts.len() == MAX_BATCH_LINES {
+                batch.record(ledger, recorded)?;
             }
         }
-        if !batch.is_empty() {
-            append(&mut batch, recorded)?;
+        batch.record(ledger, recorded)?;
+        if seen != *checked {
+            return Err(self.changed(Failure::invalid(""), recorded));
         }
         Ok(reading.totals().clone())
     }
 
-    fn open<'m>(&self, what: &'static str, map: &'m Map) -> Result<Reading<'m>, Failure> {
-        let failure = |error: io::Error| Failure::file(self.file.display(), &error);
-        let file = File::open(&self.file).map_err(failure)?;
-        let metadata = file.metadata().map_err(failure)?;
-        if metadata.is_dir() {
-            return Err(Failure::invalid(format!("{} is a folder, not a log file", self.file.display())));
+    /// What was refused in the second pass and not in the first; a disk that does not serve stays what it is.
+    fn changed(&self, failure: Failure, recorded: &Recorded) -> Failure {
+        if failure.code() != exit_code(ErrorKind::Invalid) {
+            return failure;
         }
-        let progress = Rc::new(Progress::new(what, Unit::Bytes, metadata.is_file().then_some(metadata.len())));
+        let standing = match recorded.acknowledged() {
+            1 => "1 entry is recorded".to_owned(),
+            count => format!("{} are recorded", entries(count)),
+        };
+        let message = format!("{}: the file changed while it was imported; {standing}", self.file.display());
+        Failure::invalid(message).advise("Import a copy that nobody writes to.")
+    }
+
+    fn open(&self) -> Result<File, Failure> {
+        let shown = self.file.display();
+        let pipe = || {
+            Failure::invalid(format!("{shown}: import reads the file twice, so it cannot be a pipe"))
+                .advise("Write it to a file first, and import that.")
+        };
+        if self.file == Path::new("-") {
+            return Err(pipe());
+        }
+        let failure = |error: io::Error| Failure::file(&shown, &error);
+        match std::fs::metadata(&self.file).map_err(failure)? {
+            found if found.is_file() => File::open(&self.file).map_err(failure),
+            found if found.is_dir() => Err(Failure::invalid(format!("{shown} is a folder, not a log file"))),
+            _ => Err(pipe()),
+        }
+    }
+
+    /// Reads the file from its start.
+    fn read<'m>(&self, mut file: &File, what: &'static str, map: &'m Map) -> Result<Reading<'m>, Failure> {
+        let failure = |error: io::Error| Failure::file(self.file.display(), &error);
+        file.rewind().map_err(failure)?;
+        let length = file.metadata().map_err(failure)?.len();
+        let progress = Rc::new(Progress::new(what, Unit::Bytes, Some(length)));
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let reader = Box::new(Watched { file, read: 0, progress });
+        let reader = Box::new(Watched { file: file.try_clone().map_err(failure)?, read: 0, progress });
         Reading::open_named(reader, &name, map).map_err(|error| self.failure(&error))
     }
 
@@ -183,6 +216,64 @@ impl Import {
     }
 }
 
+/// Rows that are recorded together.
+#[derive(Debug, Default)]
+struct Batch {
+    drafts: Vec<Draft>,
+    /// Number and line of each row.
+    places: Vec<(u64, u64)>,
+}
+
+impl Batch {
+    fn add(&mut self, row: &Row) -> Result<(), EntryError> {
+        self.drafts.push(Draft::parse(&row.json)?);
+        self.places.push((row.number, row.line));
+        Ok(())
+    }
+
+    fn record(&mut self, ledger: &Ledger, recorded: &mut Recorded) -> Result<(), Failure> {
+        if self.drafts.is_empty() {
+            return Ok(());
+        }
+        let receipts = ledger.append_batch(std::mem::take(&mut self.drafts)).map_err(|error| {
+            Failure::new(error.kind, self.named(&error)).advise(format!(
+                "{} recorded before. Import the same file again when the cause is gone: rows with `id`, or `source` \
+                 and `sequence`, are not recorded twice.",
+                entries(recorded.acknowledged())
+            ))
+        })?;
+        self.places.clear();
+        recorded.add(&receipts);
+        Ok(())
+    }
+
+    /// The message of an error with the row that it is about, if it is about one.
+    fn named(&self, error: &counterfoil::Error) -> String {
+        let place = error.position.and_then(|position| Some((position, self.places.get(position)?)));
+        let Some((position, (number, line))) = place else {
+            return error.message.clone();
+        };
+        let counted = format!("entry {} of the batch: ", position + 1);
+        let reason = error.message.strip_prefix(&counted).unwrap_or(&error.message);
+        format!("row {} (line {}): {reason}", Grouped(*number), Grouped(*line))
+    }
+}
+
+/// The rows of one pass over the file: how many, and the digest of what they become.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    rows: u64,
+    digest: Option<Hash>,
+}
+
+impl Seen {
+    fn add(&mut self, row: &Row) {
+        self.rows += 1;
+        let before = self.digest.map(|digest| digest.0).unwrap_or_default();
+        self.digest = Some(leaf_hash(&[&before[..], &row.json].concat()));
+    }
+}
+
 fn times(count: u64) -> Counted {
     Counted(count, "time", "times")
 }
@@ -205,9 +296,14 @@ fn load_map(name: &str) -> Result<Map, Failure> {
         let text = String::from_utf8(files::read(path)?).map_err(|_| named("it is not UTF-8".to_owned()))?;
         return Map::parse(&text).map_err(|error| named(error.to_string()));
     }
-    Map::shipped(name).map_err(|error| {
-        Failure::new(counterfoil::ErrorKind::NotFound, format!("--map {name}: no such file, and {error}"))
-    })
+    let names = || shipped_maps().iter().map(|map| map.name);
+    if !names().any(|known| name.strip_suffix(".toml").unwrap_or(name) == known) {
+        let near = did_you_mean(name, names());
+        let message = format!("--map {name}: no such file, and no map of this name comes with the program{near}");
+        let advice = format!("Maps that come with the program: {}.", shipped_names());
+        return Err(Failure::new(ErrorKind::NotFound, message).advise(advice));
+    }
+    Map::shipped(name).map_err(|error| named(error.to_string()))
 }
 
 /// A file that tells how far it was read.

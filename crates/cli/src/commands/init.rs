@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use counterfoil::{CreateOptions, DEFAULT_RETENTION_CLASS, DEFAULT_SEGMENT_SPAN, Ledger, OpenOptions};
 use serde::Serialize;
 
@@ -22,7 +23,7 @@ use crate::output::{self, BOLD, styled};
 #[command(after_help = "\
 Examples:
   counterfoil init audit --origin bank.example/audit
-  counterfoil init audit --origin bank.example/audit --segment-span 65536 --retention-class payments-7y
+  counterfoil init audit --origin bank.example/audit --segment-span 65536 --retention-class payments_7y
 
 Exit codes: 0 created, 2 the origin or span cannot be used, 3 the folder holds something already, 6 no right to write \
 there. Other exit codes: see `counterfoil --help`.")]
@@ -36,7 +37,7 @@ pub struct Init {
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEGMENT_SPAN)]
     segment_span: u64,
     /// The retention class of entries whose event type names none.
-    #[arg(long, value_name = "CLASS", default_value = DEFAULT_RETENTION_CLASS)]
+    #[arg(long, value_name = "CLASS", default_value = DEFAULT_RETENTION_CLASS, value_parser = NonEmptyStringValueParser::new())]
     retention_class: String,
     /// Print the result as JSON.
     #[arg(long)]
@@ -45,6 +46,13 @@ pub struct Init {
 
 impl Init {
     pub(super) fn run(self) -> Outcome {
+        if let Some((scheme, name)) = self.origin.split_once("://") {
+            return Err(Failure::invalid(format!(
+                "origin {:?}: leave {scheme}:// out; an origin is a name, such as {}",
+                self.origin,
+                if name.is_empty() { "bank.example/audit" } else { name }
+            )));
+        }
         let mut options = CreateOptions::new(&self.origin)?;
         options.retention_class = self.retention_class.clone();
         options.segment_span = self.segment_span;

@@ -10,7 +10,7 @@ use counterfoil_tlog::witness::AddCheckpoint;
 use counterfoil_tlog::{Note, TreeSize};
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::text::Grouped;
+use crate::text::{Grouped, entries, parse_index};
 use crate::{ledgers, output};
 
 /// Write a proof: that an entry is in the ledger, or that the ledger only grew
@@ -30,13 +30,13 @@ Examples:
   counterfoil prove audit --from 36000 > growth.proof
   counterfoil check growth.proof --checkpoint checkpoint-2026-11-24 --key \"$(cat audit.vkey)\"
 
-Exit codes: 0 written, 7 no such ledger, entry or size, 11 the ledger's own hashes disagree: run `verify`. \
+Exit codes: 0 written, 2 INDEX is not below --size or --from is above --to, 7 no such ledger, entry or size, 11 the ledger's own hashes disagree: run `verify`. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Prove {
     /// The ledger's folder.
     ledger: PathBuf,
     /// The entry's index, from 0.
-    #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"])]
+    #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"], value_parser = parse_index)]
     index: Option<u64>,
     /// Prove under the checkpoint of this size instead of the newest.
     #[arg(long, value_name = "SIZE", requires = "index")]
@@ -78,6 +78,9 @@ impl Prove {
     }
 
     fn consistency(&self, snapshot: &Snapshot, from: u64, to: u64) -> Result<String, Failure> {
+        if from > snapshot.size() {
+            return Err(no_such_size(snapshot, from));
+        }
         if from > to {
             return Err(Failure::invalid(format!(
                 "a ledger of {} entries is not the beginning of one of {}",
@@ -95,14 +98,16 @@ impl Prove {
     fn checkpoint(&self, snapshot: &Snapshot, size: u64) -> Result<String, Failure> {
         match size.cmp(&snapshot.size()) {
             Ordering::Equal => Ok(snapshot.checkpoint().to_owned()),
-            Ordering::Greater => Err(Failure::new(
-                ErrorKind::NotFound,
-                format!("the ledger has {} entries, not {}", Grouped(snapshot.size()), Grouped(size)),
-            )),
+            Ordering::Greater => Err(no_such_size(snapshot, size)),
             Ordering::Less => {
                 let signer = Reader::open(&self.ledger)?.signer()?;
                 Ok(snapshot.checkpoint_at(size, &signer)?)
             }
         }
     }
+}
+
+fn no_such_size(snapshot: &Snapshot, size: u64) -> Failure {
+    let message = format!("the ledger has {}, not {}", entries(snapshot.size()), Grouped(size));
+    Failure::new(ErrorKind::NotFound, message)
 }

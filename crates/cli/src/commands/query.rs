@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use counterfoil_query::{Engine, Limits};
 
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, LIMITS, Outcome};
 use crate::ledgers;
 use crate::rows::{self, RowFormat};
 
@@ -55,8 +55,22 @@ impl Query {
             memory_bytes: self.max_memory_mib.saturating_mul(1 << 20),
             rows: self.max_rows,
         };
-        let answer = Engine::new(limits)?.query(&snapshot, &self.sql)?;
-        rows::write(answer, self.format, |_| {})?;
+        let answered = Engine::new(limits)?
+            .query(&snapshot, &self.sql)
+            .map_err(Failure::from)
+            .and_then(|answer| rows::write(answer, self.format, |_| {}));
+        answered.map_err(at_limit)?;
         Ok(Exit::Good)
+    }
+}
+
+/// Names the option that moves the limit which a query reached.
+fn at_limit(failure: Failure) -> Failure {
+    let Failure::Told { message, .. } = &failure else {
+        return failure;
+    };
+    match LIMITS.iter().find(|(limit, _)| message.starts_with(limit)) {
+        Some((_, option)) => failure.advise(format!("Narrow the query, or give {option}.")),
+        None => failure,
     }
 }

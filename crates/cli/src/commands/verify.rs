@@ -38,7 +38,7 @@ Examples:
   counterfoil verify --bundle INV-1042.bundle.json --key \"$(cat audit.vkey)\"
   counterfoil verify --log-dir /var/log/agents
 
-Exit codes: 0 verified, 2 --require-anchor without an anchor, 7 nothing there, 10 damaged, 11 tampered with. \
+Exit codes: 0 verified, 2 --require-anchor without an anchor or logs without hashes, 7 nothing there, 10 damaged, 11 tampered with. \
 Other exit codes: see `counterfoil --help`. A damaged or tampered ledger never exits with 0.")]
 pub struct Verify {
     /// The ledger's folder.
@@ -114,6 +114,9 @@ impl Verify {
             Failure::new(kind, error.to_string())
         })?;
         drop(progress);
+        if log_folder::has_no_hashes(&verified) {
+            return Err(Failure::invalid(format!("{} is not a log with hashes: no line carries one", dir.display())));
+        }
         let exit = log_folder::exit(&verified);
         written(log_folder::write(dir, &verified, self.json), exit)
     }

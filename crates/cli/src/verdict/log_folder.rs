@@ -24,6 +24,13 @@ pub fn exit(report: &Report) -> Exit {
     }
 }
 
+/// Whether these are logs that nobody ever gave hashes.
+pub fn has_no_hashes(report: &Report) -> bool {
+    let lacks = |finding: &Finding| finding.kind == FindingKind::NoHash;
+    let never = report.files.iter().all(|file| file.last_hash.is_none());
+    never && !report.findings.is_empty() && report.findings.iter().all(lacks)
+}
+
 /// Writes the verdict.
 pub fn write(dir: &Path, report: &Report, as_json: bool) -> Result<(), Failure> {
     if as_json {

@@ -56,7 +56,26 @@ fn a_repeat_gets_its_first_receipt() {
 fn the_same_id_with_other_content_is_a_conflict() {
     let place = Place::ledger();
     let line = LINES.lines().nth(2).unwrap().replace("approved\"}", "paid\"}");
-    place.feed(&["append", "audit"], &line).refused(3, &["conflict", "a-1", "Nothing was recorded."]);
+    let alone = place.feed(&["append", "audit"], &line);
+    alone.refused(3, &["conflict: standard input, line 1: ", "a-1", "Nothing was recorded.", "append from line 1 on"]);
+    let other = r#"{"event_type":"x","actor":"a","entity_id":"E"}"#;
+    place.write("more.jsonl", format!("\n{other}\n\n{other}\n{line}\n{other}\n"));
+    let ran = place
+        .run(&["append", "audit", "more.jsonl"])
+        .refused(3, &["conflict: more.jsonl, line 5: ", "the batch that begins with line 2", "append from line 2 on"]);
+    assert!(!ran.stderr.contains("of the batch: "), "{}", ran.stderr);
+}
+
+#[test]
+fn an_object_over_several_lines_is_explained() {
+    let place = Place::ledger();
+    place.feed(&["append", "audit"], "{\n  \"event_type\": \"x\"\n}\n").refused(2, &["line 1: ", "jq -c ."]);
+}
+
+#[test]
+fn one_entry_is_named_by_its_index() {
+    let appended = Place::ledger().feed(&["append", "audit"], r#"{"event_type":"x","actor":"a","entity_id":"E"}"#);
+    assert!(appended.stdout.starts_with("recorded 1 entry, index 7; "), "{}", appended.stdout);
 }
 
 #[test]

@@ -71,3 +71,11 @@ fn mistakes_are_named_and_register_nothing() {
     assert_eq!(place.json(&["query", "audit", registered, "--format", "json"])[0]["n"], 0);
     place.run(&["key"]).refused(2, &["<LEDGER>"]);
 }
+
+#[test]
+fn a_private_key_is_not_printed() {
+    let place = Place::ledger();
+    let ran = place.run(&["key", "new", "audit", "--actor", "bot", "-o", "-"]);
+    ran.refused(2, &["not written to standard output"]);
+    assert!(!place.path("-").exists());
+}

@@ -48,6 +48,9 @@ fn rows_become_entries_once() {
     let again = place.json(&["import", "audit", "core.csv", "--map", "core.toml", "--json"]);
     assert_eq!((&again["rows"], &again["recorded"], &again["repeated"]), (&2.into(), &0.into(), &2.into()));
     assert_eq!(place.json(&["history", "audit", "INV-2", "--json"])["entry"]["actor"], "zoe");
+    place.write("core.csv", ROWS.replace(",,", ",eva,"));
+    let changed = place.run(&["import", "audit", "core.csv", "--map", "core.toml"]);
+    changed.refused(3, &["conflict: row 2 (line 3): sequence 2 of source \"core\""]);
 }
 
 #[test]
@@ -58,12 +61,51 @@ fn bad_maps_and_files_are_explained() {
     place.write("broken.toml", "format = ");
     let import = |file, map| place.run(&["import", "audit", file, "--map", map]);
     import("core.csv", "bpic").refused(7, &["bpic2012-loan", "cloudtrail"]);
+    import("core.csv", "cloudtrial").refused(7, &["did you mean cloudtrail?"]);
     import("core.csv", "wrong.toml").refused(2, &["operator", "time, user, invoice"]);
     import("core.csv", "broken.toml").refused(2, &["broken.toml", "line 1"]);
     import("none.csv", "bpic2012-loan").refused(7, &["none.csv"]);
     import(".", "bpic2012-loan").refused(2, &["is a folder"]);
     let help = place.ok(&["import", "--help"]);
     assert!(help.contains("bpic2020-payments"), "{help}");
+}
+
+/// A file that is read twice cannot be a pipe: the second pass would find nothing.
+#[test]
+fn a_pipe_is_refused_before_it_is_read() {
+    let place = Place::ledger();
+    place.write("core.toml", MAP);
+    place
+        .feed(&["import", "audit", "-", "--map", "core.toml"], ROWS)
+        .refused(2, &["cannot be a pipe", "to a file first"]);
+    place.feed(&["import", "audit", "/dev/stdin", "--map", "core.toml"], ROWS).refused(2, &["cannot be a pipe"]);
+    assert_eq!(place.json(&["status", "audit", "--json"])["size"], 6);
+}
+
+#[test]
+fn a_file_of_another_format_is_told_from_its_first_row() {
+    let place = Place::ledger();
+    place.write("core.csv", ROWS);
+    place.write("semi.csv", ROWS.replace(',', ";"));
+    place.write("lines.jsonl", "{\"user\":\"maria\"}\n{\"user\":\"zoe\"}\n");
+    place.write("pretty.json", "{\n  \"user\": \"maria\"\n}\n");
+    place.write("array.json", "[\n  {\"user\": \"maria\"}\n]\n");
+    place.write("csv.toml", MAP);
+    place.write("jsonl.toml", MAP.replace("\"csv\"", "\"jsonl\""));
+    place.write("array.toml", MAP.replace("\"csv\"", "\"json-array\""));
+    for (file, map, said) in [
+        ("core.csv", "jsonl.toml", "this looks like CSV; the map says jsonl"),
+        ("core.csv", "array.toml", "this looks like CSV; the map says json-array"),
+        ("lines.jsonl", "array.toml", "this looks like JSON lines; the map says json-array"),
+        ("lines.jsonl", "csv.toml", "this looks like JSON lines; the map says csv"),
+        ("pretty.json", "jsonl.toml", "this looks like one JSON document over several lines; the map says jsonl"),
+        ("pretty.json", "csv.toml", "the map says csv"),
+        ("array.json", "jsonl.toml", "this looks like a JSON array; the map says jsonl"),
+        ("semi.csv", "csv.toml", "delimiter = \";\""),
+    ] {
+        let ran = place.run(&["import", "audit", file, "--map", map]).refused(2, &[said]);
+        assert!(ran.stderr.lines().count() < 4, "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -79,3 +79,11 @@ fn old_hashes_come_along_into_a_ledger() {
     let kept = entry["entry"]["context"].to_string();
     assert!(kept.contains(first["hash"].as_str().unwrap()), "{kept}");
 }
+
+#[test]
+fn logs_without_any_hash_are_not_called_tampered() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("logs")).unwrap();
+    place.write("logs/app.jsonl", "{\"event_type\":\"x\"}\n{\"event_type\":\"y\"}\n");
+    place.run(&["verify", "--log-dir", "logs"]).refused(2, &["logs is not a log with hashes"]);
+}

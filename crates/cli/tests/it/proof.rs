@@ -65,13 +65,35 @@ fn what_does_not_hold_is_tampering() {
 }
 
 #[test]
+fn another_entry_than_the_proven_one_is_said_to_be_one() {
+    let place = proven();
+    place.write("other.json", place.ok(&["entry", "audit", "3", "--canonical"]));
+    let ran = place.run(&["check", "proof", "--entry", "other.json", "--key", "vkey"]).expect(11);
+    assert!(ran.stdout.contains("not the entry that was recorded at index 4"), "{}", ran.stdout);
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_no_tampering() {
+    let place = proven();
+    place.feed(&["append", "audit"], &LINES.replace("a-1", "a-2")).expect(0);
+    place.write("growth", place.ok(&["prove", "audit", "--from", "4"]));
+    let ran = place.run(&["check", "growth", "--checkpoint", "checkpoint", "--key", "vkey"]);
+    ran.refused(2, &["starts from 4 entries, but the checkpoint is of 6", "prove --from 6"]);
+    place.write("line.json", place.ok(&["entry", "audit", "4", "--json"]));
+    let ran = place.run(&["check", "proof", "--entry", "line.json", "--key", "vkey"]);
+    ran.refused(2, &["`entry` or `entry --canonical`"]);
+    let ran = place.run(&["check", "-", "--entry", "-", "--key", "vkey"]);
+    ran.refused(2, &["only one file can be standard input"]);
+}
+
+#[test]
 fn what_is_no_proof_entry_or_key_is_invalid() {
     let place = proven();
     let check = |proof, entry, key| place.run(&["check", proof, "--entry", entry, "--key", key]);
     check("entry.json", "entry.json", "vkey").refused(2, &["the proof: "]);
     check("proof", "proof", "vkey").refused(2, &["proof: ", "JSON"]);
     check("proof", "entry.json", "bank.example/audit+00000000+AAAA").refused(2, &["--key", "counterfoil key LEDGER"]);
-    check("proof", "entry.json", "nonsense").refused(2, &["--key"]);
+    check("proof", "entry.json", "nonsense").refused(2, &["--key nonsense: no such file, and not a verifier key"]);
     place.run(&["check", "proof", "--key", "vkey"]).refused(2, &["--entry"]);
 }
 
@@ -100,9 +122,11 @@ fn what_is_not_there_cannot_be_proven() {
     place.run(&["prove", "audit", "6"]).refused(7, &["no entry 6", "0 to 5"]);
     place.run(&["prove", "audit", "5", "--size", "5"]).refused(2, &["not among the first 5"]);
     place.run(&["prove", "audit", "5", "--size", "99"]).refused(7, &["6 entries, not 99"]);
-    place.run(&["prove", "audit", "--from", "7"]).refused(2, &["7 entries is not the beginning"]);
+    place.run(&["prove", "audit", "--from", "7"]).refused(7, &["6 entries, not 7"]);
+    place.run(&["prove", "audit", "--from", "5", "--to", "4"]).refused(2, &["5 entries is not the beginning"]);
     place.run(&["entry", "audit", "99"]).refused(7, &["no entry 99"]);
     place.run(&["entry", "audit", "-1"]).expect(2);
+    place.run(&["entry", "audit", "abc"]).refused(2, &["INDEX is a number"]);
 }
 
 #[test]

@@ -85,5 +85,73 @@ fn sql_only_reads() {
 fn limits_are_named_when_they_are_reached() {
     let place = Place::ledger();
     let ran = place.run(&["query", "audit", "SELECT index FROM audit_log", "--max-rows", "2", "--format", "csv"]);
-    ran.refused(5, &["unavailable", "row limit"]);
+    let ran = ran.refused(5, &["unavailable", "row limit", "Narrow the query, or give --max-rows."]);
+    assert!(!ran.stderr.contains("Retry"), "{}", ran.stderr);
+    let ran = place.run(&["query", "audit", "SELECT index FROM audit_log ORDER BY actor", "--max-memory-mib", "0"]);
+    ran.refused(5, &["memory limit", "--max-memory-mib"]);
+}
+
+#[test]
+fn wrong_sql_is_answered_with_what_to_write() {
+    let place = Place::ledger();
+    for (sql, said) in [
+        (
+            "SELECT sum(new_value) FROM audit_log",
+            "sum takes numbers; cast first, for example sum(new_value::double precision)",
+        ),
+        ("SELECT avg(context->'confidence') FROM audit_log", "avg((context->>'confidence')::double precision)"),
+        ("SELECT sum(actor, index) FROM audit_log", "sum takes 1 argument, not 2"),
+        ("SELECT context.model_version FROM audit_log", "write context->>'model_version'"),
+        (
+            r#"SELECT * FROM audit_log WHERE event_type = "manual_override""#,
+            "texts stand in single quotes: 'manual_override'.",
+        ),
+        ("SELECT foo(actor) FROM audit_log", "there is no function foo"),
+        ("SELECT actor + 1 FROM audit_log", "there is no text + bigint; cast first"),
+        ("SELECT foo FROM audit_log", "there is no column foo. The columns here are index"),
+        ("SELECT", "the statement ends too early"),
+        (
+            "SELECT * FROM audit_log WHERE timestamp > '24.11.2026'",
+            "'24.11.2026' is no timestamp; timestamps are RFC 3339",
+        ),
+        ("SELECT * FROM information_schema.df_settings", "the only table is audit_log"),
+    ] {
+        let ran = place.run(&["query", "audit", sql]).refused(2, &[said]);
+        let told = ran.stderr.to_lowercase();
+        assert!(!told.contains("datafusion") && !told.contains("internal"), "{told}");
+    }
+    place.run(&["export", "audit", "--format", "jsonl", "--where", "actor ="]).refused(2, &["ends too early"]);
+}
+
+#[test]
+fn there_is_one_table_to_show() {
+    let place = Place::ledger();
+    assert_eq!(place.ok(&["query", "audit", "SHOW TABLES", "--format", "csv"]), "table_name\naudit_log\n");
+    assert!(place.ok(&["query", "audit", "SHOW COLUMNS FROM audit_log"]).contains("event_type"));
+}
+
+#[test]
+fn a_plan_is_printed_line_by_line() {
+    let plan = Place::ledger().ok(&["query", "audit", "EXPLAIN SELECT actor FROM audit_log WHERE index > 2"]);
+    assert!(plan.starts_with("logical_plan\n  ") && !plan.contains("\\n"), "{plan}");
+}
+
+#[test]
+fn columns_that_hold_nothing_are_left_out_of_a_whole_table() {
+    let place = Place::ledger();
+    let all = place.ok(&["query", "audit", "SELECT * FROM audit_log WHERE event_type = 'kyc_check'"]);
+    assert!(!all.contains("trace_id") && all.contains("confidence"), "{all}");
+    assert!(all.contains("(1 row; ") && all.contains(" columns without a value left out)"), "{all}");
+    let chosen = place.ok(&["query", "audit", "SELECT trace_id FROM audit_log WHERE event_type = 'kyc_check'"]);
+    assert!(chosen.starts_with("trace_id"), "{chosen}");
+}
+
+#[test]
+fn a_full_disk_is_no_fault_of_the_format() {
+    let place = Place::ledger();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for format in ["json", "csv", "parquet"] {
+        let output = place.command(&["query", "audit", SQL, "--format", format]).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{format}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

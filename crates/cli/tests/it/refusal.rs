@@ -75,6 +75,9 @@ fn a_ledger_is_not_made_over_something() {
     let spaced = place.run(&["init", "new", "--origin", "bank example"]);
     spaced.refused(2, &["origin \"bank example\"", "white space"]);
     place.run(&["init", "new", "--origin", "b", "--segment-span", "1000"]).refused(2, &["segment span 1000"]);
+    let schemed = place.run(&["init", "new", "--origin", "https://bank.example/audit"]);
+    schemed.refused(2, &["leave https:// out", "such as bank.example/audit"]);
+    place.run(&["init", "new", "--origin", "b", "--retention-class", ""]).expect(2);
     assert!(!place.path("new").exists(), "a refused init leaves nothing");
 }
 
@@ -136,7 +139,9 @@ fn unknown_commands_and_options_are_explained() {
     place.run(&["prove", "audit"]).refused(2, &["INDEX"]);
     place.run(&["query", "audit", "SELECT 1", "--format", "xml"]).refused(2, &["xml", "parquet"]);
     place.run(&["verify"]).refused(2, &["LEDGER"]);
-    place.run(&["catalog", "manual_overide"]).refused(7, &["no event type \"manual_overide\""]);
+    place
+        .run(&["catalog", "manual_overide"])
+        .refused(7, &["no event type \"manual_overide\"; did you mean manual_override?"]);
 }
 
 #[test]

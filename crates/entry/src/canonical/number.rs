@@ -11,8 +11,8 @@ const ENOUGH_DIGITS: usize = 17;
 
 /// Writes a literal with a fraction or an exponent as RFC 8785 (ECMAScript) writes its double.
 ///
-/// Accepted when the digits and the exponent stay the same, or when the literal has no more digits than
-/// a double may need. Digits are compared, never big numbers.
+/// Accepted when the digits and the exponent stay the same, or when the literal is no whole number and has no more
+/// digits than a double may need. Digits are compared, never big numbers.
 ///
 /// # Errors
 /// Why the number cannot be kept.
@@ -26,10 +26,14 @@ pub(crate) fn decimal<'b>(literal: &str, buffer: &'b mut ryu_js::Buffer) -> Resu
         return Err("is too small for a double; send it as a string");
     }
     let written = buffer.format_finite(double);
-    if Digits::of(written.as_bytes()) == given || given.count <= ENOUGH_DIGITS {
+    let is_whole = given.exponent >= 0;
+    if Digits::of(written.as_bytes()) == given || (given.count <= ENOUGH_DIGITS && !is_whole) {
         return Ok(written);
     }
-    Err("has more digits than a double can keep; send it as a string")
+    Err(match is_whole {
+        true => "is a whole number that a double cannot keep; write it without fraction and exponent",
+        false => "has more digits than a double can keep; send it as a string",
+    })
 }
 
 /// The significant digits of a literal, and the power of ten of the last one.

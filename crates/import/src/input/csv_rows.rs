@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, StringRecord};
 
-use super::{MAX_ROW, Position};
+use super::{MAX_ROW, Position, looks};
 use crate::error::ImportError;
+use crate::map::Format;
 
 /// The rows of a CSV file.
 pub(crate) struct CsvRows {
@@ -92,6 +93,12 @@ impl CsvRows {
             .has_headers(true)
             .from_reader(Metered { inner, meter: Rc::clone(&meter) });
         let header = reader.headers().map_err(|error| input_fault(1, error))?.clone();
+        let first = header.get(0).unwrap_or_default();
+        if first.starts_with(['{', '['])
+            && let Some(message) = looks::mismatch(header.iter().collect::<Vec<_>>().join(",").as_bytes(), Format::Csv)
+        {
+            return Err(ImportError::Input { line: 1, message });
+        }
         let mut columns = HashMap::new();
         for (column, name) in header.iter().enumerate() {
             if columns.insert(name.to_owned(), column).is_some() {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use super::{MAX_ROW, Position};
+use super::{MAX_ROW, Position, looks};
 use crate::error::ImportError;
 use crate::json::{Document, Json, parse};
 use crate::map::Format;
@@ -10,6 +10,7 @@ use crate::map::Format;
 /// The records of a JSON file.
 pub(crate) struct JsonRows {
     bytes: Bytes,
+    format: Format,
     shape: Shape,
     number: u64,
     ended: bool,
@@ -31,6 +32,9 @@ impl JsonRows {
             Format::Json => guess(&mut bytes)?,
             Format::Jsonl | Format::Csv => Shape::Lines,
         };
+        if shape != Shape::Lines {
+            check_start(&mut bytes, shape, format)?;
+        }
         if shape == Shape::Records {
             for token in ["{", "\"Records\"", ":"] {
                 bytes.expect(token, "a file of the form {\"Records\": […]}")?;
@@ -39,7 +43,7 @@ impl JsonRows {
         if shape != Shape::Lines {
             bytes.expect("[", "a JSON array")?;
         }
-        Ok(JsonRows { bytes, shape, number: 0, ended: false })
+        Ok(JsonRows { bytes, format, shape, number: 0, ended: false })
     }
 
     /// The next record.
@@ -62,7 +66,20 @@ impl JsonRows {
                 return Some(Err(error));
             }
         };
-        Some(record(position, &text).map(|record| (position, record)))
+        Some(match record(position, &text) {
+            Ok(record) => Ok((position, record)),
+            Err(refused) => Err(self.other_format(position, &text).unwrap_or(refused)),
+        })
+    }
+
+    /// The end of a file whose first line already shows that it is not of the map's format.
+    fn other_format(&mut self, position: Position, text: &[u8]) -> Option<ImportError> {
+        if self.shape != Shape::Lines || position.number > 1 || text.trim_ascii().ends_with(b"}") {
+            return None;
+        }
+        let message = looks::mismatch(text, self.format)?;
+        self.ended = true;
+        Some(ImportError::Input { line: position.line, message })
     }
 
     fn line(&mut self) -> Result<Option<(Position, Vec<u8>)>, ImportError> {
@@ -117,6 +134,20 @@ fn record(position: Position, text: &[u8]) -> Result<Json, ImportError> {
     match value {
         Json::Object(_) => Ok(value),
         _ => Err(position.fault("is no JSON object")),
+    }
+}
+
+/// Refuses a file that cannot be an array or an object with one by its first byte.
+fn check_start(bytes: &mut Bytes, shape: Shape, format: Format) -> Result<(), ImportError> {
+    let wanted = if shape == Shape::Array { b'[' } else { b'{' };
+    let first = bytes.peek_past_space()?;
+    if first.is_none_or(|first| first == wanted) {
+        return Ok(());
+    }
+    let line = bytes.window()?.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match looks::mismatch(line, format) {
+        Some(message) => Err(bytes.fault(message)),
+        None => Ok(()),
     }
 }
 

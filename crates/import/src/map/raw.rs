@@ -20,6 +20,19 @@ pub(crate) enum Format {
     Json,
 }
 
+impl Format {
+    /// Its name in a map.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Jsonl => "jsonl",
+            Format::JsonArray => "json-array",
+            Format::Records => "records",
+            Format::Json => "json",
+        }
+    }
+}
+
 /// How much of the record goes into `context` beside the members named there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -293,8 +293,9 @@ fn files_that_end_too_early_are_noticed() {
         "line 2: the file ends inside its array; it may be cut"
     );
     assert_eq!(whole(&array, "[] []"), "line 1: something follows the array");
-    assert!(whole(&array, "{}").starts_with("line 1: the map says a JSON array; \"[\" expected"));
-    assert!(whole(&records, "[]").starts_with("line 1: the map says a file of the form {\"Records\""));
+    assert!(whole(&array, "{}").starts_with("line 1: this looks like JSON lines; the map says json-array"));
+    assert!(whole(&records, "[]").starts_with("line 1: this looks like a JSON array; the map says records"));
+    assert!(whole(&records, "{\"x\":[]}").starts_with("line 1: the map says a file of the form {\"Records\""));
     assert!(whole(&records, "{\"Records\":[],\"x\":1}").starts_with("line 1: the map says nothing but \"Records\""));
     let quote = whole(&csv(""), "t,e,a,i\n2026-01-01T00:00:00Z,paid,ann,\"P-1\n2026-01-01T00:00:00Z,paid,ann,P-2\n");
     assert!(quote.contains("odd number of quotes"), "{quote}");

@@ -45,7 +45,7 @@ impl Anchors {
     ) -> Result<Self> {
         let mut anchors = Self::default();
         let keys = trusted_keys(config, options, report);
-        match disk.read(&layout.checkpoint()) {
+        match disk.read_small(&layout.checkpoint()) {
             Ok(bytes) => anchors.add_own(&bytes, config, &keys, "checkpoint", report),
             Err(error) => {
                 let kind = FindingKind::MissingFile;

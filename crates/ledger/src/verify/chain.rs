@@ -40,7 +40,7 @@ struct SealedSegment {
 
 /// The state of a verification that goes through the ledger in order.
 pub(super) struct Chain<'a> {
-    config: &'a Config,
+    pub config: &'a Config,
     config_text: &'a [u8],
     anchors: &'a Anchors,
     pub tree: CompactRange,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::finding;
 use crate::disk::Disk;
-use crate::layout::{Layout, SegmentFile, first_index};
+use crate::layout::{Layout, SegmentFile, first_index, is_temporary};
 
 /// A segment as its file names announce it.
 #[derive(Debug, Clone)]
@@ -34,6 +34,10 @@ impl Files {
     /// Lists the folder. Names that no ledger makes are findings; so are files of a segment that are missing.
     pub fn list(disk: &dyn Disk, layout: &Layout, findings: &mut Vec<Finding>) -> Self {
         let mut files = Self::default();
+        for link in layout.folders().iter().filter(|folder| disk.is_link(folder)) {
+            let message = "it is a symbolic link: a ledger's folder holds its own files";
+            findings.push(finding(FindingKind::UnexpectedFile, &layout.relative(link), None, message));
+        }
         for name in names(disk, layout, layout.root(), findings) {
             let known = ROOT_FILES.contains(&name.as_str()) || ROOT_FOLDERS.contains(&name.as_str());
             if !known && name != "checkpoint.tmp" {
@@ -98,7 +102,7 @@ impl Files {
 
 /// Whether a folder without `ledger.toml` was a ledger once: more than the one entry of a ledger that was being made.
 pub(super) fn hold_a_ledger(disk: &dyn Disk, layout: &Layout) -> bool {
-    let published = disk.read(&layout.checkpoint()).ok().and_then(|note| {
+    let published = disk.read_small(&layout.checkpoint()).ok().and_then(|note| {
         let text = String::from_utf8(note).ok()?;
         text.lines().nth(1)?.parse::<u64>().ok()
     });
@@ -112,13 +116,6 @@ fn names(disk: &dyn Disk, layout: &Layout, folder: &std::path::Path, findings: &
         findings.push(finding(FindingKind::MissingFile, &label, None, format!("the folder cannot be listed: {error}")));
         Vec::new()
     })
-}
-
-/// A segment's file that is being written, or that a crash left.
-fn is_temporary(name: &str) -> bool {
-    let ends =
-        |file: SegmentFile| name.strip_suffix(".tmp").is_some_and(|name| first_index(name, file.extension()).is_some());
-    SegmentFile::ALL.into_iter().any(ends)
 }
 
 fn unexpected(name: &str) -> Finding {

@@ -61,7 +61,7 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions<'_>) -> Result<Rep
     let layout = Layout::new(path.as_ref());
     let disk = options.disk.as_ref();
     let mut report = Report::default();
-    let text = match disk.read(&layout.config()) {
+    let text = match disk.read_small(&layout.config()) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !files::hold_a_ledger(disk, &layout) => {
             return Err(Error::not_found(format!("{} is no ledger: it has no ledger.toml", path.as_ref().display())));

@@ -15,6 +15,7 @@ use super::segment::Entries;
 use crate::disk::Disk;
 use crate::journal::{FramePlace, Journal, ScanEnd};
 use crate::layout::{Layout, SegmentFile};
+use crate::own::is_own;
 use crate::recovery::is_torn_at;
 use crate::tiles::Tiles;
 
@@ -139,11 +140,17 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
         }
         Err(error) => chain.findings.push(at(FindingKind::FileUnreadable, Some(header.first), error.message)),
     }
+    if let Err(error) = header.check_signature(&chain.config.origin, &chain.config.verifier_key) {
+        let message = format!("its writer was not the ledger: {error}");
+        chain.findings.push(at(FindingKind::FrameSignature, Some(header.first), message));
+    }
     let recorded = journal.leaves(header.first..header.end());
+    let mut own = false;
     let mut entries = Entries::default();
     let mut findings = Vec::new();
     let read = journal.for_each(header.first..header.end(), &mut |index, bytes| {
         let leaf = leaf_hash(bytes);
+        own |= is_own(bytes);
         if leaf != recorded[(index - header.first) as usize] {
             findings.push(at(
                 FindingKind::LeafMismatch,
@@ -177,6 +184,10 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
     });
     if let Err(error) = read {
         findings.push(at(FindingKind::FileUnreadable, Some(header.first), error.message));
+    }
+    if own != header.own {
+        let message = "its flag says otherwise than its entries whether one is the ledger's own".to_owned();
+        findings.push(at(FindingKind::FrameDamaged, Some(header.first), message));
     }
     if chain.size() == header.end() && !entries.leaves.is_empty() && chain.tree.root() != Some(header.root) {
         let message = "the entries up to its end do not have the root that it names".to_owned();

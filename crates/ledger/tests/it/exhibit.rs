@@ -220,9 +220,25 @@ impl Exhibit {
                         "{what}: a reader gives out a forged entry {index}"
                     );
                 }
+                self.assert_complete(&snapshot, what);
             }
             Err(error) => assert_ne!(error.kind, ErrorKind::Internal, "{what}: {error}"),
         }
+    }
+
+    /// A history and the tail are whole and genuine, or there is an error.
+    fn assert_complete(&self, snapshot: &Snapshot, what: &str) {
+        let mut tail = Vec::new();
+        let read = snapshot.tail(0..snapshot.size(), &mut |index, bytes| tail.push((index, bytes.to_vec())));
+        for (index, bytes) in read.map(|()| tail).unwrap_or_default() {
+            assert_eq!(bytes, self.contents[index as usize], "{what}: a forged entry {index} in the tail");
+        }
+        let Ok(found) = snapshot.history("INV-7") else { return };
+        let of_entity = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("\"entity_id\":\"INV-7\"");
+        let genuine = self.contents[..snapshot.size() as usize].iter().enumerate();
+        let genuine: Vec<u64> = genuine.filter(|(_, bytes)| of_entity(bytes)).map(|(index, _)| index as u64).collect();
+        let found: Vec<u64> = found.into_iter().map(|(index, _)| index).collect();
+        assert_eq!(found, genuine, "{what}: a history hides or invents entries");
     }
 
     /// What a reader gives out of some entries.
@@ -238,6 +254,12 @@ impl Exhibit {
         }
         given.extend(snapshot.history("INV-7").unwrap_or_default());
         given
+    }
+
+    /// Opens a copy for writing.
+    pub fn open_on(&self, disk: &MemoryDisk) -> Result<Ledger, Error> {
+        let signer = Arc::new(self.signer.branch().expect("a valid key"));
+        Ledger::open(&self.root, OpenOptions { disk: Arc::new(disk.restart()), ..options(&signer) })
     }
 
     fn write_on(&self, disk: &MemoryDisk, signer: &Arc<RecordingSigner>, what: &str) {

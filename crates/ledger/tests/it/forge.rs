@@ -4,7 +4,7 @@
 
 use counterfoil_tlog::{Checkpoint, CompactRange, Hash, LeafIndex, Origin, Signer, TreeSize, leaf_hash};
 
-const HEADER: usize = 72;
+const HEADER: usize = 136;
 const ROW: usize = 36;
 
 /// A frame, taken apart.
@@ -14,6 +14,7 @@ pub struct Frame {
     pub first: u64,
     pub time: i64,
     pub root: [u8; 32],
+    pub signature: [u8; 64],
     pub leaves: Vec<[u8; 32]>,
     pub entries: Vec<Vec<u8>>,
 }
@@ -34,6 +35,7 @@ pub fn frames(bytes: &[u8]) -> Vec<Frame> {
             first: u64::from_le_bytes(number(bytes, at + 8)),
             time: i64::from_le_bytes(number(bytes, at + 32)),
             root: number(bytes, at + 40),
+            signature: number(bytes, at + 72),
             leaves: Vec::new(),
             entries: Vec::new(),
         };
@@ -54,15 +56,8 @@ pub fn frames(bytes: &[u8]) -> Vec<Frame> {
 pub fn journal(frames: &[Frame]) -> Vec<u8> {
     let mut out = Vec::new();
     for frame in frames {
-        let mut bytes = b"CFJ1".to_vec();
-        bytes.extend([u8::from(frame.own), 0, 0, 0]);
-        bytes.extend(frame.first.to_le_bytes());
-        bytes.extend((frame.entries.len() as u32).to_le_bytes());
-        bytes.extend([0; 4]);
-        let body: usize = frame.entries.iter().map(|entry| ROW + entry.len()).sum();
-        bytes.extend((body as u64).to_le_bytes());
-        bytes.extend(frame.time.to_le_bytes());
-        bytes.extend(frame.root);
+        let mut bytes = frame.header();
+        bytes.extend(frame.signature);
         for (leaf, entry) in frame.leaves.iter().zip(&frame.entries) {
             bytes.extend(leaf);
             bytes.extend((entry.len() as u32).to_le_bytes());
@@ -73,6 +68,30 @@ pub fn journal(frames: &[Frame]) -> Vec<u8> {
         out.extend(bytes);
     }
     out
+}
+
+impl Frame {
+    /// The header up to the signature, its checksum zero.
+    fn header(&self) -> Vec<u8> {
+        let mut bytes = b"CFJ1".to_vec();
+        bytes.extend([u8::from(self.own), 0, 0, 0]);
+        bytes.extend(self.first.to_le_bytes());
+        bytes.extend((self.entries.len() as u32).to_le_bytes());
+        bytes.extend([0; 4]);
+        let body: usize = self.entries.iter().map(|entry| ROW + entry.len()).sum();
+        bytes.extend((body as u64).to_le_bytes());
+        bytes.extend(self.time.to_le_bytes());
+        bytes.extend(self.root);
+        bytes
+    }
+}
+
+/// Signs all frames, as only who has the ledger's key can.
+pub fn sign(frames: &mut [Frame], origin: &str, signer: &dyn Signer) {
+    for frame in frames {
+        let message = [b"counterfoil-frame/v1\n", origin.as_bytes(), b"\n", &frame.header()].concat();
+        frame.signature = signer.sign(&message).expect("it signs").try_into().expect("64 bytes");
+    }
 }
 
 /// Makes the leaf hashes those of the entries again.

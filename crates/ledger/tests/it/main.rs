@@ -9,6 +9,7 @@ mod forge;
 mod idempotency;
 mod kill;
 mod pages;
+mod panics;
 mod refusals;
 mod signatures;
 mod simulation;

@@ -36,7 +36,20 @@ fn a_signer_that_fails_after_the_sync_withholds_the_receipt_and_ends_commits() {
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
     trial.signer.fail_after(u64::MAX);
     trial.open().expect("the key service answers again");
-    assert_eq!(trial.ledger().snapshot().size(), 7, "created, three, two that were durable, opened");
+    assert_eq!(trial.ledger().snapshot().size(), 6, "created, three, two that were durable");
+    trial.close().expect("closed");
+    trial.assert_clean();
+}
+
+#[test]
+fn a_signer_that_fails_before_the_write_refuses_and_goes_on_when_it_answers() {
+    let mut trial = trial();
+    trial.append(3).expect("recorded");
+    trial.signer.fail_frames(true);
+    let error = trial.append(2).expect_err("no frame without a signature");
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+    trial.signer.fail_frames(false);
+    trial.append(2).expect("the key service answers again");
     trial.close().expect("closed");
     trial.assert_clean();
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use counterfoil::Disk;
+use counterfoil::{Disk, ErrorKind};
 use counterfoil_evidence::FindingKind::{self, *};
 use counterfoil_testkit::{MemoryDisk, Random, RecordingSigner};
 use counterfoil_tlog::Hash;
@@ -207,6 +207,33 @@ fn entries_dropped_from_the_journal_are_missed() {
     }
 }
 
+/// Behind the published checkpoint nothing but the frame's own signature says who wrote it.
+#[test]
+fn an_entry_that_the_ledger_did_not_write_is_neither_verified_nor_signed() {
+    let exhibit = Exhibit::new(End::Clean);
+    let (genuine, before) = tail(&exhibit);
+    let last = genuine.last().expect("a tail").clone();
+    let entry = String::from_utf8_lossy(&last.entries[0]).replace("\"reason\":\"asked", "\"reason\":\"never asked");
+    let forged = Frame {
+        first: last.first + last.entries.len() as u64,
+        entries: vec![entry.clone().into_bytes()],
+        own: entry.contains("\"event_type\":\"ledger."),
+        ..last
+    };
+    for signature in [genuine[0].signature, [0; 64]] {
+        let mut frames = genuine.clone();
+        frames.push(Frame { signature, ..forged.clone() });
+        forge::rehash(&mut frames);
+        forge::reroot(&mut frames, &before);
+        let disk = exhibit.with(&exhibit.journal(), |bytes| *bytes = forge::journal(&frames));
+        let report = exhibit.verify_against(&disk, Some(exhibit.checkpoint.clone()), Keys::Known);
+        let found = report.findings.iter().find(|finding| finding.kind == FrameSignature);
+        assert_eq!(found.expect("a finding").index, Some(forged.first), "{report:?}");
+        let error = exhibit.open_on(&disk).expect_err("a writer that goes on would sign it");
+        assert_eq!(error.kind, ErrorKind::Tampered, "{error}");
+    }
+}
+
 #[test]
 fn a_changed_entry_is_found_however_much_is_made_to_fit() {
     let exhibit = Exhibit::new(End::Clean);
@@ -234,6 +261,7 @@ fn a_changed_entry_is_found_however_much_is_made_to_fit() {
 fn resigned(exhibit: &Exhibit, frames: &mut [Frame], before: &[Hash]) -> MemoryDisk {
     forge::rehash(frames);
     let root = forge::reroot(frames, before);
+    forge::sign(frames, ORIGIN, exhibit.signer.as_ref());
     let disk = exhibit.with(&exhibit.journal(), |bytes| *bytes = forge::journal(frames));
     let note = forge::checkpoint(ORIGIN, exhibit.size(), root, exhibit.signer.as_ref());
     disk.put(&exhibit.path("checkpoint"), note);
@@ -340,7 +368,7 @@ fn another_ledger_toml_is_found() {
     for (text, other) in [
         ("segment_span = 256", "segment_span = 512"),
         (ORIGIN, "example.com/another"),
-        ("sec-6y", "none"),
+        ("sec_6y", "none"),
         ("format_version = 1", "format_version = 2"),
         ("# A Counterfoil ledger.", "# A Counterfoil ledger!"),
         ("segment_span = 256", "segment_span = 0"),

@@ -93,6 +93,9 @@ struct Actors {
 
 impl New {
     pub(super) fn run(self) -> Outcome {
+        if self.output.as_os_str() == "-" {
+            return Err(Failure::invalid("a private key is not written to standard output: name a new file with -o"));
+        }
         let ledger = ledgers::write(&self.ledger)?;
         let (key, pem) = ClientKey::generate()?;
         files::write_secret(&self.output, pem.as_bytes())?;

@@ -1,0 +1,76 @@
+//! What a writer starts from: the tree, the sources and the unsealed spans of a folder as it was found.
+
+use std::sync::Arc;
+
+use counterfoil_tlog::{CompactRange, LeafIndex};
+use crossbeam_channel::Sender;
+
+use crate::error::{Error, Result};
+use crate::shared::{SealJob, Shared};
+use crate::snapshot::{Folder, Head, Snapshot};
+use crate::sources::{Ranges, SourceName, Sources};
+
+/// The tree of `end` entries, from the segments' hashes and the journal's.
+pub(crate) fn tree_at(folder: &Arc<Folder>, head: &Head, sealed_size: u64, end: u64) -> Result<CompactRange> {
+    let snapshot = Snapshot { folder: folder.clone(), head: Arc::new(Head { size: end, ..head.clone() }) };
+    let mut tree = CompactRange::new(LeafIndex(0));
+    let mut at = 0;
+    for (level, index) in counterfoil_tlog::cover(0, sealed_size) {
+        let hash = counterfoil_tlog::HashReader::node(&snapshot, level, index)?;
+        let node_end = at + (1 << level);
+        let node = CompactRange::from_parts(LeafIndex(at), counterfoil_tlog::TreeSize(node_end), vec![hash])?;
+        tree.append(&node)?;
+        at = node_end;
+    }
+    for (position, journal) in head.journals.iter().enumerate() {
+        let next = head.journals.get(position + 1).map_or(end, |next| next.first);
+        if tree.end().0 < next {
+            journal.extend(&mut tree, next);
+        }
+    }
+    Ok(tree)
+}
+
+/// The time of the last frame. Its root must be the tree's and its signature the ledger's: what stands behind the
+/// published checkpoint is covered by nothing else, and the writer is about to sign it.
+pub(crate) fn check_last_frame(folder: &Folder, head: &Head) -> Result<i64> {
+    let newest = head.journals.iter().rev().find_map(|journal| Some((journal, journal.last_frame()?)));
+    let Some((journal, place)) = newest else { return Ok(i64::MIN) };
+    let header = place.header;
+    if header.end() == head.size && header.root != head.root {
+        let message = format!("{}: its entries do not have the root that its last frame names", journal.name);
+        return Err(Error::tampered(message));
+    }
+    let signed = header.check_signature(&folder.config.origin, &folder.config.verifier_key);
+    signed.map_err(|error| {
+        let message = format!("{}: its last frame was not written by the ledger: {error}", journal.name);
+        Error::tampered(message).because(error)
+    })?;
+    Ok(header.time_micros)
+}
+
+pub(crate) fn sealed_sources(snapshot: &Snapshot) -> Result<Sources> {
+    let mut sources = Sources::default();
+    if let Some(newest) = snapshot.segments().last() {
+        let states = newest.index()?.sources().map_err(|error| Error::segment(newest.name(), error))?;
+        for state in states {
+            let name = SourceName { recorder: state.recorder, source: state.source };
+            sources.put(name, Ranges::from_parts(state.ranges));
+        }
+    }
+    Ok(sources)
+}
+
+/// Hands to the sealer what an earlier run left unsealed.
+pub(crate) fn queue_unsealed(shared: &Shared, snapshot: &Snapshot, jobs: &Sender<SealJob>) {
+    let span = shared.folder.config.segment_span;
+    let mut start = snapshot.sealed_size();
+    for pair in snapshot.head.journals.windows(2) {
+        while start < pair[1].first {
+            let end = ((start / span + 1) * span).min(pair[1].first);
+            *shared.waiting.lock().expect("no panic while held") += end - start;
+            let _ = jobs.send(SealJob { journal: pair[0].clone(), range: start..end });
+            start = end;
+        }
+    }
+}
