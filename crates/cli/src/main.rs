@@ -4,6 +4,7 @@ mod arguments;
 mod batches;
 mod change;
 mod commands;
+mod data_out;
 mod exit;
 mod files;
 mod json;

@@ -6,7 +6,9 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::data_out::DataOut;
 use crate::exit::{Failure, advice};
+use crate::text::steerless;
 
 /// Bold.
 pub const BOLD: Style = Style::new().bold();
@@ -29,9 +31,9 @@ pub fn stdout() -> Out {
     BufWriter::new(anstream::AutoStream::auto(io::stdout().lock()))
 }
 
-/// Standard output for data, byte for byte.
-pub fn raw_stdout() -> BufWriter<io::Stdout> {
-    BufWriter::with_capacity(1 << 16, io::stdout())
+/// Buffered standard output for data.
+pub fn raw_stdout() -> BufWriter<DataOut> {
+    BufWriter::with_capacity(1 << 16, DataOut::new())
 }
 
 /// Writes a value as one line of JSON.
@@ -70,6 +72,7 @@ pub fn tell(failure: &Failure) {
     let Failure::Told { kind, message, advice: own } = failure else {
         return;
     };
+    let message = steerless(message);
     note(format_args!("{} {message}", styled(RED, format_args!("counterfoil: {kind}:"))));
     if let Some(advice) = own.as_deref().or_else(|| advice(*kind)) {
         note(advice);

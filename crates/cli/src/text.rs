@@ -55,9 +55,15 @@ impl Display for Printable<'_> {
 }
 
 /// Control characters, and those that change the direction of the text around them or are not seen at all.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+pub fn steers(character: char) -> bool {
+    let unseen = matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
+    let directs = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}');
+    character.is_control() || unseen || directs
+}
+
+/// A message of several lines, perhaps with words of an entry in it, that cannot steer a terminal.
+pub fn steerless(message: &str) -> String {
+    message.lines().map(|line| Printable(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 /// An entry's index on the command line.

@@ -32,9 +32,9 @@ pub(crate) fn translate(error: &DataFusionError, sql: &str) -> Error {
         DataFusionError::SQL(error, _) => syntax(&error.to_string(), sql),
         DataFusionError::SchemaError(error, _) => schema(error, sql),
         DataFusionError::ResourcesExhausted(_) => memory(),
-        DataFusionError::ParquetError(error) => damaged(error),
+        DataFusionError::ParquetError(error) => decoding(error, sql),
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
-            ArrowError::ParquetError(detail) => damaged(detail),
+            ArrowError::ParquetError(detail) => decoding(detail, sql),
             other => Error::new(ErrorKind::Invalid, plain(&other.to_string(), sql)),
         },
         DataFusionError::Plan(message) => Error::new(ErrorKind::Invalid, planning(message, sql)),
@@ -149,6 +149,15 @@ fn memory() -> Error {
     Error::new(ErrorKind::Unavailable, message)
 }
 
-fn damaged(detail: &impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Damaged, format!("a segment cannot be decoded: {detail}"))
+/// A segment that cannot be decoded; or a condition that failed on a value while one was, which is the query's fault.
+fn decoding(detail: &impl std::fmt::Display, sql: &str) -> Error {
+    let text = detail.to_string();
+    match text.split_once("Error evaluating filter predicate: ") {
+        Some((_, failed)) => {
+            let failed =
+                failed.split_once("(\"").and_then(|(_, rest)| rest.split_once("\")")).map_or(failed, |(text, _)| text);
+            translate(&DataFusionError::Plan(failed.to_owned()), sql)
+        }
+        None => Error::new(ErrorKind::Damaged, format!("a segment cannot be decoded: {text}")),
+    }
 }

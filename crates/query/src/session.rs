@@ -26,7 +26,10 @@ const CATALOG: &str = "counterfoil";
 const SCHEMA: &str = "public";
 
 /// Functions that make much out of little: a few bytes of query must not become gigabytes that no limit counts.
-const LEFT_OUT: [&str; 3] = ["repeat", "lpad", "rpad"];
+const LEFT_OUT: [&str; 4] = ["repeat", "lpad", "rpad", "levenshtein"];
+
+/// Aggregates that allocate as much as their argument says.
+const AGGREGATES_LEFT_OUT: [&str; 2] = ["approx_percentile_cont", "approx_percentile_cont_with_weight"];
 
 /// What all queries have in common: dialect, functions, optimizer.
 pub(crate) fn template(cores: usize) -> Result<SessionState> {
@@ -35,6 +38,9 @@ pub(crate) fn template(cores: usize) -> Result<SessionState> {
     state.register_function_rewrite(Arc::new(TypedJson))?;
     for function in LEFT_OUT {
         state.deregister_udf(function)?;
+    }
+    for function in AGGREGATES_LEFT_OUT {
+        state.deregister_udaf(function)?;
     }
     Ok(state)
 }

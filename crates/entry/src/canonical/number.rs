@@ -11,8 +11,8 @@ const ENOUGH_DIGITS: usize = 17;
 
 /// Writes a literal with a fraction or an exponent as RFC 8785 (ECMAScript) writes its double.
 ///
-/// Accepted when the digits and the exponent stay the same, or when the literal is no whole number and has no more
-/// digits than a double may need. Digits are compared, never big numbers.
+/// Accepted when the digits and the exponent stay the same, or when the literal has no more digits than a double
+/// may need and is not a whole number with a point: people write amounts so. Digits are compared, never big numbers.
 ///
 /// # Errors
 /// Why the number cannot be kept.
@@ -26,12 +26,12 @@ pub(crate) fn decimal<'b>(literal: &str, buffer: &'b mut ryu_js::Buffer) -> Resu
         return Err("is too small for a double; send it as a string");
     }
     let written = buffer.format_finite(double);
-    let is_whole = given.exponent >= 0;
+    let is_whole = given.exponent >= 0 && !literal.contains(['e', 'E']);
     if Digits::of(written.as_bytes()) == given || (given.count <= ENOUGH_DIGITS && !is_whole) {
         return Ok(written);
     }
     Err(match is_whole {
-        true => "is a whole number that a double cannot keep; write it without fraction and exponent",
+        true => "is a whole number that a double cannot keep; write it without the fraction",
         false => "has more digits than a double can keep; send it as a string",
     })
 }
