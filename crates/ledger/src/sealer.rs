@@ -1,13 +1,13 @@
 //! The sealer: the thread that turns journal files into segments, one span after the other.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil_entry::Fields;
 use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_segment::index::SourceState;
-use counterfoil_segment::{FORMAT_VERSION, ReadAt, Segment, SegmentMeta, Writer};
+use counterfoil_segment::{FORMAT_VERSION, ReadAt, Segment, SegmentMeta, Writer, on_all_cores};
 use counterfoil_tlog::{Hash, HashReader, LeafHasher};
 use crossbeam_channel::Receiver;
 
@@ -236,19 +236,8 @@ fn meta(snapshot: &Snapshot, range: &Range<u64>, root: Hash) -> Result<SegmentMe
 
 /// Rebuilds every entry of a segment, its row groups on all processors, and compares its leaf with the journal's.
 fn check_leaves(segment: &Segment, journal: &Journal, range: &Range<u64>) -> Result<()> {
-    let groups = Mutex::new(segment.row_groups());
-    let check = || {
-        while let Some(rows) = { groups.lock().expect("no panic while held").next() } {
-            check_rows(segment, rows, journal, range.start)?;
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let others = std::thread::available_parallelism().map_or(1, usize::from) - 1;
-        let others: Vec<_> = (0..others).map(|_| scope.spawn(check)).collect();
-        let own = check();
-        others.into_iter().map(|other| other.join().expect("a check does not panic")).fold(own, Result::and)
-    })
+    let checked = on_all_cores(segment.row_groups(), |rows| check_rows(segment, rows, journal, range.start));
+    checked.into_iter().collect()
 }
 
 fn check_rows(segment: &Segment, rows: Range<u64>, journal: &Journal, first: u64) -> Result<()> {

@@ -13,6 +13,7 @@
 
 mod batch;
 pub mod blocks;
+mod cores;
 mod error;
 pub mod index;
 mod literal;
@@ -28,6 +29,7 @@ mod text;
 mod writer;
 
 pub use batch::BatchBuilder;
+pub use cores::on_all_cores;
 pub use error::{RowFault, SegmentError};
 pub use meta::{FORMAT_VERSION, SegmentMeta};
 pub use read_at::ReadAt;

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
@@ -8,6 +8,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRow
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
 
+use crate::cores::on_all_cores;
 use crate::index::{self, SourceState};
 use crate::properties::writer_properties;
 use crate::schema::{parquet_schema, schema};
@@ -160,23 +161,7 @@ fn encode_row_group(
     let schema = schema();
     let layout = ArrowRowGroupWriterFactory::new(&open_file(Vec::new(), properties)?, schema.clone());
     let columns = layout.create_column_writers(0)?.into_iter().zip(schema.fields()).zip(batch.columns());
-    let waiting = Mutex::new(columns.enumerate());
-    let encode = || {
-        let mut chunks = Vec::new();
-        while let Some((at, ((writer, field), array))) = { waiting.lock().expect("no panic while held").next() } {
-            chunks.push((at, encode_column(writer, field, array)));
-        }
-        chunks
-    };
-    let mut chunks = std::thread::scope(|scope| {
-        let others = std::thread::available_parallelism().map_or(1, usize::from) - 1;
-        let others: Vec<_> = (0..others).map(|_| scope.spawn(encode)).collect();
-        let mut chunks = encode();
-        chunks.extend(others.into_iter().flat_map(|other| other.join().expect("encoding does not panic")));
-        chunks
-    });
-    chunks.sort_unstable_by_key(|(at, _)| *at);
-    chunks.into_iter().map(|(_, chunk)| chunk).collect()
+    on_all_cores(columns, |((writer, field), array)| encode_column(writer, field, array)).into_iter().collect()
 }
 
 fn encode_column(
