@@ -13,9 +13,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::keys;
 use crate::layout::Layout;
-use crate::ledger::{OpenOptions, refuse_network_file_system};
+use crate::ledger::OpenOptions;
 use crate::own::{self, CREATED};
 use crate::snapshot::{Folder, Head};
+use crate::start::refuse_network_file_system;
 
 /// The retention class of entries whose type names none.
 pub const DEFAULT_RETENTION_CLASS: &str = "sec_6y";

@@ -113,7 +113,7 @@ impl Error {
         let kind = match error.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
-            std::io::ErrorKind::UnexpectedEof => ErrorKind::Damaged,
+            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => ErrorKind::Damaged,
             _ => ErrorKind::Unavailable,
         };
         Self::new(kind, format!("{what}: {error}")).because(error)

@@ -13,7 +13,7 @@ use ed25519_dalek::VerifyingKey;
 use crate::clock::{Clock, SystemClock};
 use crate::commit::{Submission, in_batch};
 use crate::create::{self, CreateOptions};
-use crate::disk::{Disk, FolderLock, OsDisk, is_network_file_system};
+use crate::disk::{Disk, FolderLock, OsDisk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
 use crate::load::open_folder;
@@ -25,7 +25,9 @@ use crate::sealer::Sealer;
 use crate::sequencer::{Found, Sequencer};
 use crate::shared::{Queue, Request, Shared, lock};
 use crate::snapshot::{Folder, Head, Snapshot};
-use crate::start::{check_last_frame, queue_unsealed, sealed_sources, tree_at};
+use crate::start::{
+    check_last_frame, lock_folder, queue_unsealed, refuse_network_file_system, sealed_sources, tree_at,
+};
 use crate::status::Status;
 use crate::tail_check::TailCheck;
 
@@ -413,25 +415,4 @@ fn opened_draft(shared: &Shared) -> Draft {
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(name.into()).spawn(body);
     thread.map_err(|error| Error::unavailable(format!("no thread for {name}: {error}")))
-}
-
-fn lock_folder(folder: &Folder) -> Result<Box<dyn FolderLock>> {
-    let root = folder.layout.root();
-    folder.disk.lock(root).map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => Error::new(
-            ErrorKind::Busy,
-            format!("{} is being written by another process; a ledger has one writer at a time", root.display()),
-        ),
-        _ => Error::io(root.display(), error),
-    })
-}
-
-pub(crate) fn refuse_network_file_system(path: &Path, open: &OpenOptions) -> Result<()> {
-    if open.allow_network_file_system || !is_network_file_system(path).unwrap_or(false) {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "{} is on a network file system, where a lock or a sync may not hold; allow it explicitly if you are sure",
-        path.display()
-    )))
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil_segment::blocks::BlockCache;
-use counterfoil_tlog::{Checkpoint, EMPTY_ROOT, OpenedCheckpoint, TreeSize, leaf_hash};
+use counterfoil_tlog::{self as tlog, Checkpoint, EMPTY_ROOT, OpenedCheckpoint, TreeSize, leaf_hash};
 
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Journal, ScanEnd};
 use crate::layout::{Layout, SegmentFile, first_index};
 use crate::own::SealedFacts;
@@ -77,7 +77,13 @@ pub(crate) fn read_checkpoint(folder: &Folder) -> Result<(OpenedCheckpoint, Arc<
     })?;
     let key = std::slice::from_ref(&folder.config.verifier_key);
     let opened = Checkpoint::open(&bytes, &folder.config.origin, key, &[]);
-    let opened = opened.map_err(|error| Error::tampered(format!("checkpoint: {error}")).because(error))?;
+    let opened = opened.map_err(|error| {
+        let kind = match error {
+            tlog::Error::MalformedCheckpoint(_) | tlog::Error::MalformedNote(_) => ErrorKind::Damaged,
+            _ => ErrorKind::Tampered,
+        };
+        Error::new(kind, format!("checkpoint: {error}")).because(error)
+    })?;
     let note = String::from_utf8(bytes).map_err(|_| Error::damaged("checkpoint: it is not UTF-8"))?;
     Ok((opened, note.into()))
 }

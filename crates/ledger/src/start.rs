@@ -1,11 +1,14 @@
-//! What a writer starts from: the tree, the sources and the unsealed spans of a folder as it was found.
+//! What a writer starts from: its lock on the folder, and the tree, the sources and the unsealed spans that are found there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil_tlog::{CompactRange, LeafIndex};
 use crossbeam_channel::Sender;
 
-use crate::error::{Error, Result};
+use crate::disk::{FolderLock, is_network_file_system};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::OpenOptions;
 use crate::shared::{SealJob, Shared};
 use crate::snapshot::{Folder, Head, Snapshot};
 use crate::sources::{Ranges, SourceName, Sources};
@@ -73,4 +76,27 @@ pub(crate) fn queue_unsealed(shared: &Shared, snapshot: &Snapshot, jobs: &Sender
             start = end;
         }
     }
+}
+
+/// Locks the folder for this process.
+pub(crate) fn lock_folder(folder: &Folder) -> Result<Box<dyn FolderLock>> {
+    let root = folder.layout.root();
+    folder.disk.lock(root).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => Error::new(
+            ErrorKind::Busy,
+            format!("{} is being written by another process; a ledger has one writer at a time", root.display()),
+        ),
+        _ => Error::io(root.display(), error),
+    })
+}
+
+/// Refuses a folder where locks and syncs promise too little, unless that is allowed.
+pub(crate) fn refuse_network_file_system(path: &Path, open: &OpenOptions) -> Result<()> {
+    if open.allow_network_file_system || !is_network_file_system(path).unwrap_or(false) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{} is on a network file system, where a lock or a sync may not hold; allow it explicitly if you are sure",
+        path.display()
+    )))
 }

@@ -332,8 +332,13 @@ impl<'a> Chain<'a> {
             self.findings.push(finding(FindingKind::CheckpointAhead, &anchor.name, Some(size), message));
         }
         let published = self.anchors.published_size();
-        if size > published {
-            self.notices.push(format!("{} entries are newer than the folder's checkpoint", size - published));
+        if published > 0 && size > published {
+            let newer = match size - published {
+                1 => "1 entry is".to_owned(),
+                newer => format!("{newer} entries are"),
+            };
+            self.notices
+                .push(format!("{newer} newer than the folder's checkpoint; the journal's frames are signed too"));
         }
     }
 
