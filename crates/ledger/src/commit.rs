@@ -52,6 +52,8 @@ pub(crate) struct Commit<'a> {
     /// `None` when no submission of the commit has keys.
     pub seen: Option<&'a mut Seen>,
     pub recorded_at: Timestamp,
+    /// What was remembered of the commit's entries.
+    pub remembered: Vec<(Keys, u64)>,
 }
 
 /// By what an entry of a batch may be the same as another: its id, or its source and sequence.
@@ -74,9 +76,9 @@ impl Commit<'_> {
         let keys: Vec<Option<Keys>> = submission.drafts.iter().map(|draft| Keys::of_draft(draft, recorder)).collect();
         let places = self.find_places(submission, &keys)?;
         let mut placed: Vec<Placed> = Vec::with_capacity(places.len());
-        for ((draft, keys), place) in submission.drafts.iter().zip(&keys).zip(places) {
+        for ((draft, keys), place) in submission.drafts.iter().zip(keys).zip(places) {
             placed.push(match place {
-                Place::New => self.push(draft, keys.as_ref(), recorder, submission.own),
+                Place::New => self.push(draft, keys, recorder, submission.own),
                 Place::Repeat(placed) => placed,
                 Place::RepeatWithin(position) => placed[position],
             });
@@ -155,11 +157,12 @@ impl Commit<'_> {
         }
     }
 
-    fn push(&mut self, draft: &Draft, keys: Option<&Keys>, recorder: Option<&str>, own: bool) -> Placed {
+    fn push(&mut self, draft: &Draft, keys: Option<Keys>, recorder: Option<&str>, own: bool) -> Placed {
         let position = self.builder.push(own, |out| draft.write_entry(self.recorded_at, recorder, out));
         let index = self.before.size() + position as u64;
         if let (Some(keys), Some(seen)) = (keys, &mut self.seen) {
-            seen.remember(keys, index);
+            seen.remember(&keys, index);
+            self.remembered.push((keys, index));
         }
         Placed { index, leaf: None, recorded_at: self.recorded_at }
     }

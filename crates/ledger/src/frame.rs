@@ -36,8 +36,6 @@ pub struct FrameHeader {
     pub time_micros: i64,
     /// The tree's root after the last entry.
     pub root: Hash,
-    /// The ledger's Ed25519 signature: without it anybody could put entries behind the published checkpoint.
-    signature: [u8; SIGNATURE_BYTES],
     checksum: u32,
 }
 
@@ -83,7 +81,6 @@ impl FrameHeader {
             body_bytes: u64::from_le_bytes(array(bytes, 24)),
             time_micros: i64::from_le_bytes(array(bytes, 32)),
             root: Hash(array(bytes, 40)),
-            signature: array(bytes, SIGNED_BYTES),
         };
         if header.count == 0 || header.count as usize > MAX_FRAME_ENTRIES {
             return Err(FrameError::Header("its number of entries is out of range"));
@@ -108,9 +105,16 @@ impl FrameHeader {
         HEADER_BYTES as u64 + self.body_bytes
     }
 
-    /// Checks the ledger's signature. Through the root it covers every entry up to the frame's end.
-    pub fn check_signature(&self, origin: &Origin, key: &VerifierKey) -> Result<(), counterfoil_tlog::Error> {
-        key.verify_message(&signed_message(origin, &self.signed_bytes()), &self.signature)
+    /// Checks the ledger's signature of these bytes of the frame. Through the root it covers every entry up to the frame's
+    /// end; without it anybody could put entries behind the published checkpoint.
+    pub fn check_signature(
+        &self,
+        frame: &[u8],
+        origin: &Origin,
+        key: &VerifierKey,
+    ) -> Result<(), counterfoil_tlog::Error> {
+        let signature = frame.get(SIGNED_BYTES..HEADER_BYTES).unwrap_or_default();
+        key.verify_message(&signed_message(origin, &self.signed_bytes()), signature)
     }
 
     /// The header as it stands in the file, up to the signature; the checksum left zero.
@@ -244,7 +248,6 @@ impl FrameBuilder {
             body_bytes: (self.entries.len() + self.rows.len() * ROW_BYTES) as u64,
             time_micros,
             root,
-            signature: [0; SIGNATURE_BYTES],
             checksum: 0,
         };
         let signed = header.signed_bytes();
@@ -252,11 +255,11 @@ impl FrameBuilder {
             Error::unavailable(format!("the signer failed, so nothing was recorded: {error}")).because(error)
         })?;
         let no_signature = |_| Error::unavailable("the signer gave no Ed25519 signature, so nothing was recorded");
-        header.signature = signature.try_into().map_err(no_signature)?;
+        let signature: [u8; SIGNATURE_BYTES] = signature.try_into().map_err(no_signature)?;
         let frame = &mut self.frame;
         frame.clear();
         frame.extend_from_slice(&signed);
-        frame.extend_from_slice(&header.signature);
+        frame.extend_from_slice(&signature);
         for row in &self.rows {
             frame.extend_from_slice(&row.leaf.0);
             frame.extend_from_slice(&row.length.to_le_bytes());

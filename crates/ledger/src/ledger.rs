@@ -100,10 +100,7 @@ struct Start {
     signer: Arc<dyn Signer + Send + Sync>,
     lock: Box<dyn FolderLock>,
     head: Head,
-    tree: CompactRange,
-    last_time: i64,
-    is_new: bool,
-    is_published: bool,
+    found: Found,
 }
 
 impl Ledger {
@@ -119,10 +116,12 @@ impl Ledger {
                 signer: prepared.signer.clone(),
                 lock,
                 head: prepared.head.clone(),
-                tree: CompactRange::new(LeafIndex(0)),
-                last_time: i64::MIN,
-                is_new: true,
-                is_published: true,
+                found: Found {
+                    tree: CompactRange::new(LeafIndex(0)),
+                    last_time: i64::MIN,
+                    is_published: true,
+                    opening: None,
+                },
             },
             &open,
         )?;
@@ -152,7 +151,9 @@ impl Ledger {
         if !is_published {
             head.checkpoint = crate::sequencer::sign(&folder, signer.as_ref(), &tree)?;
         }
-        let start = Start { folder, signer, lock, head, tree, last_time, is_new: false, is_published };
+        let opening = Submission { drafts: vec![opened_draft(&folder)], recorder: None, own: true };
+        let found = Found { tree, last_time, is_published, opening: Some(opening) };
+        let start = Start { folder, signer, lock, head, found };
         let ledger = Self::start(start, &open)?;
         torn.map_or(Ok(()), |torn| ledger.record_torn_write(&torn))?;
         Ok(ledger)
@@ -173,10 +174,7 @@ impl Ledger {
         };
         queue_unsealed(&shared, &snapshot, &jobs);
         let tail = TailCheck::start(snapshot)?;
-        let opening = Submission { drafts: vec![opened_draft(&shared)], recorder: None, own: true };
-        let opening = (!start.is_new).then_some(opening);
-        let found = Found { tree: start.tree, last_time: start.last_time, is_published: start.is_published, opening };
-        let sequencer = Arc::new(Mutex::new(Sequencer::new(shared.clone(), start.signer, found, tail, jobs)));
+        let sequencer = Arc::new(Mutex::new(Sequencer::new(shared.clone(), start.signer, start.found, tail, jobs)));
         let (in_thread, done) = (sequencer.clone(), queue.clone());
         let threads = Threads {
             sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer, &done))?,
@@ -407,9 +405,9 @@ impl Drop for Ledger {
 }
 
 /// What the first commit of a writer begins with.
-fn opened_draft(shared: &Shared) -> Draft {
+fn opened_draft(folder: &Folder) -> Draft {
     let version = serde_json::json!({ "program": "counterfoil", "version": env!("CARGO_PKG_VERSION") });
-    own::draft("ledger.opened", shared.folder.config.origin.as_str(), "ledger", &version)
+    own::draft("ledger.opened", folder.config.origin.as_str(), "ledger", &version)
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {

@@ -66,6 +66,14 @@ impl Seen {
         }
     }
 
+    /// Takes back what was remembered of an entry that was not recorded after all.
+    pub fn take_back(&mut self, keys: &Keys, index: u64) {
+        self.recent.take_back(keys, index);
+        if let Some((name, sequence)) = keys.source() {
+            self.sources.remove(&name, sequence);
+        }
+    }
+
     /// Lets go of what is beyond the id window and in segments up to `sealed_size`.
     pub fn forget_before(&mut self, sealed_size: u64, size: u64) {
         self.recent.forget_before(sealed_size.min(size.saturating_sub(ID_WINDOW)));
@@ -201,14 +209,28 @@ impl Recent {
         if full {
             self.generations.push_back(Generation { first: index, indices: HashMap::new() });
         }
-        let hashes = [
-            keys.id.as_ref().map(|id| self.id_hash(keys, id)),
-            keys.source().map(|(name, sequence)| self.sequence_hash(&name, sequence)),
-        ];
+        let hashes = self.hashes(keys);
         let newest = self.generations.back_mut().expect("one was pushed");
         for hash in hashes.into_iter().flatten() {
             newest.indices.insert(hash, index);
         }
+    }
+
+    fn take_back(&mut self, keys: &Keys, index: u64) {
+        let hashes = self.hashes(keys);
+        let Some(newest) = self.generations.back_mut() else { return };
+        for hash in hashes.into_iter().flatten() {
+            if newest.indices.get(&hash) == Some(&index) {
+                newest.indices.remove(&hash);
+            }
+        }
+    }
+
+    fn hashes(&self, keys: &Keys) -> [Option<u64>; 2] {
+        [
+            keys.id.as_ref().map(|id| self.id_hash(keys, id)),
+            keys.source().map(|(name, sequence)| self.sequence_hash(&name, sequence)),
+        ]
     }
 
     fn forget_before(&mut self, index: u64) {

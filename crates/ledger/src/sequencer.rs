@@ -197,13 +197,15 @@ impl Sequencer {
         let keyed = batch.iter().any(Submission::has_keys);
         let seen = self.seen.get(keyed).inspect_err(|error| self.shared.set_poison(error.clone()))?;
         self.builder.clear();
-        let mut commit = Commit { before: &before, builder: &mut self.builder, seen, recorded_at };
+        let mut commit =
+            Commit { before: &before, builder: &mut self.builder, seen, recorded_at, remembered: Vec::new() };
         let opening = self.opening.as_ref().map_or(Ok(Vec::new()), |opening| commit.place(opening))?.len();
         let placed: Vec<Result<Vec<Placed>>> = batch.iter().map(|submission| commit.place(submission)).collect();
+        let remembered = commit.remembered;
         let checkpoint = if self.builder.count() == opening {
             before.head.checkpoint.clone()
         } else {
-            let prepared = self.prepare(recorded_at)?;
+            let prepared = self.prepare(recorded_at).inspect_err(|_| self.seen.take_back(&remembered))?;
             let written = self.write(prepared);
             written.map_err(|error| poisoned(&error)).inspect_err(|error| self.shared.set_poison(error.clone()))?
         };

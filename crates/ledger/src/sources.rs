@@ -66,6 +66,16 @@ impl Ranges {
         true
     }
 
+    /// Takes a number away again.
+    pub fn remove(&mut self, number: u64) {
+        let after = self.0.partition_point(|range| range.0 <= number);
+        let Some(at) = after.checked_sub(1).filter(|at| number <= self.0[*at].1) else { return };
+        let (first, last) = self.0[at];
+        let left = (first < number).then(|| (first, number - 1));
+        let right = (number < last).then(|| (number + 1, last));
+        self.0.splice(at..after, left.into_iter().chain(right));
+    }
+
     /// The numbers that are missing below the highest one: inclusive ranges, ascending. A source counts from 0 or 1.
     pub fn gaps(&self) -> Vec<(u64, u64)> {
         let mut gaps = Vec::new();
@@ -104,6 +114,16 @@ impl Sources {
         match self.0.get_mut(name) {
             Some(ranges) => ranges.insert(number),
             None => self.0.entry(name.clone()).or_default().insert(number),
+        }
+    }
+
+    /// Takes a number of a source away again, and the source with its last one.
+    pub fn remove(&mut self, name: &SourceName, number: u64) {
+        if let Some(ranges) = self.0.get_mut(name) {
+            ranges.remove(number);
+            if ranges.parts().is_empty() {
+                self.0.remove(name);
+            }
         }
     }
 

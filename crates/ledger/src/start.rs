@@ -44,7 +44,8 @@ pub(crate) fn check_last_frame(folder: &Folder, head: &Head) -> Result<i64> {
         let message = format!("{}: its entries do not have the root that its last frame names", journal.name);
         return Err(Error::tampered(message));
     }
-    let signed = header.check_signature(&folder.config.origin, &folder.config.verifier_key);
+    let frame = journal.frame_bytes(&place)?;
+    let signed = header.check_signature(&frame, &folder.config.origin, &folder.config.verifier_key);
     signed.map_err(|error| {
         let message = format!("{}: its last frame was not written by the ledger: {error}", journal.name);
         Error::tampered(message).because(error)

@@ -33,6 +33,11 @@ impl TailCheck {
         }
         Ok(if self.running.is_some() { None } else { Some(&mut self.seen) })
     }
+
+    /// Takes back what a commit remembered that was not written after all.
+    pub fn take_back(&mut self, remembered: &[(Keys, u64)]) {
+        remembered.iter().for_each(|(keys, index)| self.seen.take_back(keys, *index));
+    }
 }
 
 fn read_tail(snapshot: &Snapshot) -> Result<Seen> {

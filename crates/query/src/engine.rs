@@ -72,11 +72,6 @@ impl Engine {
         Ok(Self { shared: Arc::new(Shared { workers, template, tails }), limits })
     }
 
-    /// The same engine with other limits.
-    pub fn with_limits(&self, limits: Limits) -> Self {
-        Self { shared: Arc::clone(&self.shared), limits }
-    }
-
     /// Answers one SQL statement over the table `audit_log`. Blocks until the query is planned; not to be called from
     /// async code.
     ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use counterfoil_entry::Fields;
+use counterfoil_entry::{Fields, OWN_PREFIX};
 use counterfoil_evidence::{Finding, FindingKind};
 use counterfoil_segment::ReadAt;
 use counterfoil_tlog::{Hash, leaf_hash};
@@ -137,12 +137,12 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
             if let Err(error) = header.check(&bytes) {
                 chain.findings.push(at(FindingKind::FrameDamaged, Some(header.first), error.to_string()));
             }
+            if let Err(error) = header.check_signature(&bytes, &chain.config.origin, &chain.config.verifier_key) {
+                let message = format!("its writer was not the ledger: {error}");
+                chain.findings.push(at(FindingKind::FrameSignature, Some(header.first), message));
+            }
         }
         Err(error) => chain.findings.push(at(FindingKind::FileUnreadable, Some(header.first), error.message)),
-    }
-    if let Err(error) = header.check_signature(&chain.config.origin, &chain.config.verifier_key) {
-        let message = format!("its writer was not the ledger: {error}");
-        chain.findings.push(at(FindingKind::FrameSignature, Some(header.first), message));
     }
     let recorded = journal.leaves(header.first..header.end());
     let mut own = false;
@@ -150,7 +150,6 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
     let mut findings = Vec::new();
     let read = journal.for_each(header.first..header.end(), &mut |index, bytes| {
         let leaf = leaf_hash(bytes);
-        own |= is_own(bytes);
         if leaf != recorded[(index - header.first) as usize] {
             findings.push(at(
                 FindingKind::LeafMismatch,
@@ -159,6 +158,7 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
             ));
         }
         if index < chain.size() {
+            own |= is_own(bytes);
             if known.leaf(index).is_some_and(|other| other != leaf) {
                 let message = "it is another entry in a segment or an earlier journal file".to_owned();
                 findings.push(at(FindingKind::LeafMismatch, Some(index), message));
@@ -168,6 +168,7 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
         entries.leaves.push(leaf);
         match Fields::check(bytes) {
             Ok(fields) => {
+                own |= fields.event_type.starts_with(OWN_PREFIX);
                 if fields.recorded_at.micros() != header.time_micros {
                     let message = "its recorded_at is not the time of its frame".to_owned();
                     findings.push(at(FindingKind::EntryMalformed, Some(index), message));

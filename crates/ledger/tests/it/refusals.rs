@@ -55,6 +55,28 @@ fn a_signer_that_fails_before_the_write_refuses_and_goes_on_when_it_answers() {
 }
 
 #[test]
+fn what_a_failing_signer_refused_is_new_when_it_comes_again() {
+    let mut trial = trial();
+    let draft = |sequence| {
+        let draft = Draft::builder("e", "a", "x").id(&format!("id-{sequence}")).source("etl", sequence);
+        draft.build().expect("valid")
+    };
+    trial.append_drafts(&[draft(1), draft(3)]).expect("recorded");
+    for round in 0..2 {
+        trial.signer.fail_frames(true);
+        let refused = trial.append_drafts(&[draft(2), draft(3), draft(4), draft(5 + round)]);
+        assert_eq!(refused.expect_err("no frame without a signature").kind, ErrorKind::Unavailable);
+        trial.signer.fail_frames(false);
+    }
+    assert_eq!(trial.ledger().status().expect("a status").sources[0].gaps, [(2, 2)]);
+    let receipts = trial.append_drafts(&[draft(2), draft(4)]).expect("recorded");
+    assert_eq!(receipts.iter().map(|receipt| receipt.index).collect::<Vec<_>>(), [3, 4]);
+    trial.append_drafts(&[draft(2), draft(4), draft(5)]).expect("repeats and a new one");
+    trial.close().expect("closed");
+    trial.assert_clean();
+}
+
+#[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     let mut trial = Trial::new(MemoryDisk::with_capacity(100_000));
     trial.create(256).expect("there is room for a small ledger");
