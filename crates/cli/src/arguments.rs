@@ -51,6 +51,8 @@ pub enum Command {
     Bundle(commands::bundle::Bundle),
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
+    Serve(commands::serve::Serve),
+    Token(commands::token::Token),
     Catalog(commands::catalog::Catalog),
     Completions(commands::completions::Completions),
     Man(commands::man::Man),

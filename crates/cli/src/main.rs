@@ -12,6 +12,7 @@ mod ledgers;
 mod output;
 mod progress;
 mod recording;
+mod remote;
 mod rows;
 mod table;
 mod text;

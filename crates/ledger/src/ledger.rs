@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use counterfoil_entry::{Draft, OWN_PREFIX, check_recorder};
+use counterfoil_entry::{Draft, EntryBuilder, OWN_PREFIX, check_recorder};
 use counterfoil_tlog::{CompactRange, LeafIndex, Signer};
 use crossbeam_channel::{Sender, unbounded};
 use ed25519_dalek::VerifyingKey;
@@ -77,14 +77,20 @@ impl Default for OpenOptions {
 /// ledger.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
     registry: Registry,
     queue: Queue,
     sequencer: Arc<Mutex<Sequencer>>,
+    signer: Arc<dyn Signer + Send + Sync>,
     threads: Option<Threads>,
     process: u32,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("shared", &self.shared).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -174,7 +180,9 @@ impl Ledger {
         };
         queue_unsealed(&shared, &snapshot, &jobs);
         let tail = TailCheck::start(snapshot)?;
-        let sequencer = Arc::new(Mutex::new(Sequencer::new(shared.clone(), start.signer, start.found, tail, jobs)));
+        let signer = start.signer;
+        let sequencer =
+            Arc::new(Mutex::new(Sequencer::new(shared.clone(), signer.clone(), start.found, tail, jobs)));
         let (in_thread, done) = (sequencer.clone(), queue.clone());
         let threads = Threads {
             sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer, &done))?,
@@ -186,6 +194,7 @@ impl Ledger {
             registry: Registry::default(),
             queue,
             sequencer,
+            signer,
             threads: Some(threads),
             process: std::process::id(),
         })
@@ -220,6 +229,17 @@ impl Ledger {
     pub fn append_batch_as(&self, recorder: &str, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
         check_recorder(recorder)?;
         self.submit(Submission { drafts, recorder: Some(recorder.into()), own: false })
+    }
+
+    /// Records an act of whoever runs the ledger, under the reserved prefix: a denied access, an export, a start.
+    ///
+    /// Errors: `Invalid` for an event type outside `ledger.`, else those of [`Ledger::append`].
+    pub fn record_act(&self, act: EntryBuilder) -> Result<Receipt> {
+        let draft = act.build_own()?;
+        if !draft.event_type().starts_with(OWN_PREFIX) {
+            return Err(Error::invalid(format!("acts of the ledger have event types that begin with {OWN_PREFIX:?}")));
+        }
+        Ok(self.append_own(vec![draft])?[0].clone())
     }
 
     fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
@@ -304,6 +324,15 @@ impl Ledger {
         self.snapshot().head.checkpoint.clone()
     }
 
+    /// The signed checkpoint of an earlier size, or the newest; `NotFound` for a size that the ledger has not reached.
+    pub fn checkpoint_at(&self, size: u64) -> Result<String> {
+        let snapshot = self.snapshot();
+        if size == snapshot.size() {
+            return Ok(snapshot.checkpoint().to_owned());
+        }
+        snapshot.checkpoint_at(size, self.signer.as_ref())
+    }
+
     /// Seals early: everything up to the last multiple of 256 goes into a segment; returns when that is durable. The
     /// index up to which the ledger is sealed.
     pub fn seal(&self) -> Result<u64> {
@@ -321,6 +350,13 @@ impl Ledger {
         status.sealing_fault = faults.sealing.or(faults.rolling).map(|fault| fault.to_string());
         status.publishing_fault = faults.publishing.map(|fault| fault.to_string());
         Ok(status)
+    }
+
+    /// Why the ledger takes nothing more, cannot seal or cannot publish its checkpoint, if so.
+    pub fn fault(&self) -> Option<String> {
+        let poison = self.shared.poison().map(|error| error.to_string());
+        let faults = self.shared.faults().clone();
+        poison.or_else(|| faults.sealing.or(faults.rolling).or(faults.publishing).map(|fault| fault.to_string()))
     }
 
     /// Writes the file `checkpoint` now rather than within a second.

@@ -133,6 +133,30 @@ impl Snapshot {
         }
     }
 
+    /// The canonical bytes of several entries, in the order asked for; what stands in one segment is read at once.
+    pub fn entries(&self, indices: &[u64]) -> Result<Vec<Vec<u8>>> {
+        let mut found = Vec::with_capacity(indices.len());
+        for run in indices.chunk_by(|a, b| self.segment_position(*a) == self.segment_position(*b)) {
+            match self.segment_of(run[0]) {
+                Some(segment) => {
+                    let mut rows: Vec<u64> = run.iter().map(|index| index - segment.first()).collect();
+                    rows.sort_unstable();
+                    rows.dedup();
+                    let entries = segment.segment()?.entries(&rows);
+                    let entries = entries.map_err(|error| Error::segment(segment.name(), error))?;
+                    let row = |index: &u64| rows.binary_search(&(index - segment.first())).expect("asked for above");
+                    found.extend(run.iter().map(|index| entries[row(index)].clone()));
+                }
+                None => {
+                    for index in run {
+                        found.push(self.entry(*index)?);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Refuses bytes from the journal that are not those that were hashed.
     fn check_bytes(&self, index: u64, bytes: &[u8]) -> Result<()> {
         if counterfoil_tlog::leaf_hash(bytes) == self.node(0, index)? {
@@ -211,8 +235,13 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// Which segment an index belongs to; one past the last for the tail.
+    fn segment_position(&self, index: u64) -> usize {
+        self.head.segments.partition_point(|segment| segment.end() <= index)
+    }
+
     pub(crate) fn segment_of(&self, index: u64) -> Option<SealedSegment> {
-        let position = self.head.segments.partition_point(|segment| segment.end() <= index);
+        let position = self.segment_position(index);
         let inside = index < self.sealed_size();
         inside.then(|| SealedSegment { snapshot: self.clone(), position })
     }

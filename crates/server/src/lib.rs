@@ -1,1 +1,28 @@
-//! The service.
+//! The service: a ledger behind HTTP, standard ingest, the PostgreSQL protocol and a console in the browser.
+//!
+//! [`run`] opens a ledger and answers until it is told to end. What it answers stands in docs/formats/http.md; who may
+//! ask what is decided in one place, [`Right`]. Durable means here what it means in the ledger: no receipt and no success
+//! of any protocol before the entries are synced and a signed checkpoint covers them.
+
+mod access;
+mod api;
+mod body;
+mod console;
+mod health;
+mod ingest;
+mod life;
+mod listen;
+mod metrics;
+mod moment;
+mod problem;
+mod receivers;
+mod recording;
+mod routes;
+mod service;
+mod settings;
+mod tlog;
+mod verification;
+
+pub use access::{LOCAL_ADMINISTRATOR, NewToken, Principal, Right, Role, TOKEN_PREFIX, TokenRecord, Tokens};
+pub use life::{Announcement, run};
+pub use settings::{Settings, Tls, TlogPublic};

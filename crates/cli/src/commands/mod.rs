@@ -19,7 +19,9 @@ pub mod man;
 pub mod prove;
 pub mod query;
 pub mod seal;
+pub mod serve;
 pub mod status;
+pub mod token;
 pub mod verify;
 
 /// Does what the command line asks.
@@ -40,6 +42,8 @@ pub fn run(command: Command) -> Outcome {
         Command::Bundle(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Seal(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Token(command) => command.run(),
         Command::Catalog(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),

@@ -10,12 +10,12 @@ use crate::draft::Draft;
 use crate::error::{EntryError, shown};
 use crate::member::Member;
 pub use schema::json_schema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// One event type.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventType {
     /// What an entry says in `event_type`.

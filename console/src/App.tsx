@@ -1,0 +1,79 @@
+import { type ComponentType, lazy, Suspense, useEffect, useState } from "react";
+import { onSignedOut } from "./api/client";
+import { asProblem, type Problem } from "./api/problem";
+import { Empty, Loading, ProblemNote } from "./parts/Notice";
+import { Page } from "./parts/Page";
+import { Shell } from "./parts/Shell";
+import { Entity } from "./pages/Entity";
+import { SignIn } from "./pages/SignIn";
+import { Trail } from "./pages/Trail";
+import { loadSession, startWatch, useSession } from "./state/ledger";
+import { navigate, usePath } from "./state/router";
+
+const Overview = lazy(() => import("./pages/Overview"));
+const Sql = lazy(() => import("./pages/Sql"));
+const Integrity = lazy(() => import("./pages/Integrity"));
+const Access = lazy(() => import("./pages/Access"));
+
+const PAGES: Record<string, { title: string; page: ComponentType }> = {
+  "/": { title: "Overview", page: Overview },
+  "/trail": { title: "Trail", page: Trail },
+  "/entity": { title: "Entity", page: Entity },
+  "/sql": { title: "SQL", page: Sql },
+  "/integrity": { title: "Integrity", page: Integrity },
+  "/access": { title: "Access", page: Access },
+};
+
+function NotFound() {
+  return (
+    <Page title="No such page">
+      <Empty title="There is nothing at this address">
+        <p className="quiet">Choose a page from the menu.</p>
+      </Empty>
+    </Page>
+  );
+}
+
+function goToSignIn(): void {
+  if (location.pathname === "/sign-in") return;
+  navigate(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
+}
+
+function SignedIn() {
+  const path = usePath();
+  const session = useSession();
+  const [problem, setProblem] = useState<Problem>();
+  const found = path.startsWith("/entity/") ? PAGES["/entity"] : PAGES[path];
+
+  useEffect(() => {
+    if (!session) loadSession().then(() => setProblem(undefined), (error: unknown) => setProblem(asProblem(error)));
+  }, [session]);
+
+  useEffect(() => (session ? startWatch() : undefined), [session]);
+
+  useEffect(() => {
+    document.title = `${found?.title ?? "Not found"} · Counterfoil`;
+  }, [found]);
+
+  if (!session) {
+    return (
+      <main className="sign-in">
+        {problem && problem.status !== 401 ? <ProblemNote problem={problem} onRetry={() => location.reload()} /> : <Loading what="the console" />}
+      </main>
+    );
+  }
+  const Content = found?.page ?? NotFound;
+  return (
+    <Shell>
+      <Suspense fallback={<Loading what="the page" />}>
+        <Content key={path} />
+      </Suspense>
+    </Shell>
+  );
+}
+
+export function App() {
+  const path = usePath();
+  useEffect(() => onSignedOut(goToSignIn), []);
+  return path === "/sign-in" ? <SignIn /> : <SignedIn />;
+}

@@ -1,0 +1,70 @@
+export type Role = "writer" | "reader" | "auditor" | "admin";
+
+export interface Session {
+  name: string;
+  role: Role;
+  expires_at: string | null;
+}
+
+export interface Status {
+  origin: string;
+  verifier_key: string;
+  tree_size: number;
+  root_hash: string;
+  sealed_size: number;
+  segment_span: number;
+  segments: { first: number; count: number; file: string }[];
+  checkpoint: string;
+  fault: unknown;
+  version: string;
+  started_at: string;
+}
+
+export interface Source {
+  recorder: string;
+  source: string;
+  last: number;
+  gaps: [number, number][];
+  last_recorded_at: string;
+  silent_seconds: number;
+}
+
+export interface Finding {
+  kind: string;
+  class: string;
+  file: string | null;
+  offset: number | null;
+  index: number | null;
+  message: string;
+}
+
+export interface Run {
+  started_at: string;
+  finished_at: string;
+  verified: boolean;
+  tree_size: number;
+  anchored: boolean;
+  findings: Finding[];
+  findings_total: number;
+}
+
+export interface Verification {
+  running: { started_at: string; checked: number; total: number } | null;
+  last: Run | null;
+  runs: Run[];
+}
+
+export interface Token {
+  id: string;
+  name: string;
+  role: Role;
+  prefixes: string[] | null;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+  token?: string;
+}
+
+export interface Catalog {
+  types: { name: string; description?: string }[];
+}

@@ -1,0 +1,1 @@
+export function Entity() { return null; }

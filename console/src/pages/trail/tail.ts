@@ -1,0 +1,40 @@
+import { useEffect, useRef, useState } from "react";
+import { type Entry, placedEntry } from "../../api/entry";
+import { parseJson } from "../../text/json";
+import { matches } from "./filter";
+
+export interface Tail {
+  entries: Entry[];
+  connected: boolean;
+  dropped: number;
+}
+
+const KEPT = 200;
+const NOTHING: Tail = { entries: [], connected: false, dropped: 0 };
+
+/** Entries that are recorded while one looks, newest first, from the index `from` on. */
+export function useTail(from: number | undefined, filter: URLSearchParams): Tail {
+  const [tail, setTail] = useState<Tail>(NOTHING);
+  const current = useRef(filter);
+  current.current = filter;
+
+  useEffect(() => {
+    setTail(NOTHING);
+    if (from === undefined) return;
+    const source = new EventSource(`/api/v1/stream?from=${from}`);
+    source.onopen = () => setTail((before) => ({ ...before, connected: true }));
+    source.onerror = () => setTail((before) => ({ ...before, connected: false }));
+    source.onmessage = (event: MessageEvent<string>) => {
+      const entry = placedEntry(parseJson(event.data));
+      if (!matches(entry, current.current)) return;
+      setTail((before) => {
+        if (before.entries.some(({ index }) => index >= entry.index)) return before;
+        const entries = [entry, ...before.entries];
+        return { ...before, entries: entries.slice(0, KEPT), dropped: before.dropped + Math.max(0, entries.length - KEPT) };
+      });
+    };
+    return () => source.close();
+  }, [from]);
+
+  return tail;
+}

@@ -1,0 +1,47 @@
+import type { Entry } from "../api/entry";
+import { entityHref } from "../state/router";
+import { kindOf, toneOf, verbOf } from "../text/sentence";
+import { Link } from "./Link";
+import { Text } from "./Text";
+
+export function KindTag({ entry }: { entry: Entry }) {
+  const kind = kindOf(entry);
+  return kind ? (
+    <span className="tag" data-tone={kind}>
+      {kind}
+    </span>
+  ) : null;
+}
+
+/** Who, for whom, did what to which. */
+export function Sentence({ entry }: { entry: Entry }) {
+  return (
+    <>
+      <b>
+        <Text limit={80}>{entry.actor}</Text>
+      </b>{" "}
+      <KindTag entry={entry} />{" "}
+      {entry.onBehalfOf && (
+        <span className="quiet">
+          on behalf of <Text limit={80}>{entry.onBehalfOf}</Text>{" "}
+        </span>
+      )}
+      <Text limit={80}>{verbOf(entry.eventType)}</Text>{" "}
+      <Link href={entityHref(entry.entityId)} className="thing" onClick={(event) => event.stopPropagation()}>
+        <Text limit={80}>{entry.entityId}</Text>
+      </Link>
+    </>
+  );
+}
+
+const WORDS = { denied: "Denied", failed: "Failed", override: "Override" } as const;
+
+export function OutcomeTag({ entry }: { entry: Entry }) {
+  const tone = toneOf(entry);
+  if (tone === "quiet") return null;
+  return (
+    <span className="tag" data-tone={tone}>
+      {WORDS[tone]}
+    </span>
+  );
+}

@@ -1,0 +1,106 @@
+import { ActionIcon, SegmentedControl, Tooltip, useMantineColorScheme } from "@mantine/core";
+import type { ReactNode } from "react";
+import { signOut, useSession } from "../state/ledger";
+import { navigate, usePath } from "../state/router";
+import { useZone, zoneStore } from "../state/settings";
+import { zoneName } from "../text/time";
+import { Alarm } from "./Alarm";
+import { Icon, type IconName, Mark } from "./Icon";
+import { Link } from "./Link";
+import { SealNote } from "./SealNote";
+import { Text } from "./Text";
+
+const PLACES: { href: string; name: string; icon: IconName }[] = [
+  { href: "/", name: "Overview", icon: "overview" },
+  { href: "/trail", name: "Trail", icon: "trail" },
+  { href: "/sql", name: "SQL", icon: "sql" },
+  { href: "/integrity", name: "Integrity", icon: "integrity" },
+  { href: "/access", name: "Access", icon: "access" },
+];
+
+const SCHEMES = { auto: "light", light: "dark", dark: "auto" } as const;
+const SCHEME_NAMES = { auto: "as the system", light: "light", dark: "dark" } as const;
+
+function SchemeSwitch() {
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const next = SCHEMES[colorScheme];
+  const label = `Colours: ${SCHEME_NAMES[colorScheme]}. Change to ${SCHEME_NAMES[next]}`;
+  return (
+    <Tooltip label={label}>
+      <ActionIcon variant="default" aria-label={label} onClick={() => setColorScheme(next)}>
+        <Icon name={colorScheme === "auto" ? "system" : colorScheme} />
+      </ActionIcon>
+    </Tooltip>
+  );
+}
+
+function ZoneSwitch() {
+  const zone = useZone();
+  return (
+    <SegmentedControl
+      size="xs"
+      aria-label="Time zone in which times are shown"
+      value={zone}
+      onChange={(value) => zoneStore.set(value === "local" ? "local" : "utc")}
+      data={[
+        { value: "utc", label: "UTC" },
+        { value: "local", label: <span title={zoneName("local")}>Local</span> },
+      ]}
+    />
+  );
+}
+
+function Who() {
+  const session = useSession();
+  if (!session) return null;
+  const leave = () => {
+    void signOut().finally(() => navigate("/sign-in"));
+  };
+  return (
+    <div className="who">
+      <Text>{session.name}</Text> <span className="tag">{session.role}</span>
+      <br />
+      <button type="button" className="linkish" onClick={leave}>
+        Sign out
+      </button>
+    </div>
+  );
+}
+
+export function Shell({ children }: { children: ReactNode }) {
+  const path = usePath();
+  const current = path.startsWith("/entity/") ? "/trail" : path;
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <aside className="side">
+        <Link href="/" className="wordmark">
+          <Mark />
+          Counterfoil
+        </Link>
+        <nav className="nav" aria-label="Pages">
+          {PLACES.map(({ href, name, icon }) => (
+            <Link key={href} href={href} aria-current={current === href ? "page" : undefined}>
+              <Icon name={icon} />
+              {name}
+            </Link>
+          ))}
+        </nav>
+        <div className="side-foot">
+          <SealNote />
+          <div className="switches">
+            <ZoneSwitch />
+            <SchemeSwitch />
+          </div>
+          <Who />
+        </div>
+      </aside>
+      <main className="main" id="main" tabIndex={-1}>
+        <Alarm />
+        {children}
+      </main>
+    </div>
+  );
+}

@@ -1,0 +1,19 @@
+const THIN = "\u202f";
+
+/** Groups the digits of a whole number of any size. */
+export function grouped(value: number | string): string {
+  const match = /^(-?)([0-9]+)(.*)$/.exec(String(value));
+  if (!match) return String(value);
+  const [, sign = "", whole = "", rest = ""] = match;
+  return sign + (whole.length > 4 ? whole.replace(/\B(?=(?:[0-9]{3})+$)/g, THIN) : whole) + rest;
+}
+
+export function percent(part: number, whole: number): string {
+  if (whole === 0) return "–";
+  const share = (100 * part) / whole;
+  return `${share > 0 && share < 10 ? share.toFixed(1) : Math.round(share)}${THIN}%`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}

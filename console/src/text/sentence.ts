@@ -1,0 +1,50 @@
+import type { Entry } from "../api/entry";
+
+const IRREGULAR: Record<string, string> = {
+  manual_override: "overrode the decision on",
+  "ledger.created": "created the ledger",
+  "ledger.opened": "opened the ledger",
+  "ledger.sealed": "sealed a segment of",
+  "ledger.verified": "verified the ledger",
+  "ledger.key_registered": "registered the key",
+  "ledger.key_revoked": "revoked the key",
+};
+
+const PARTICIPLES = new Set(["sent", "paid", "made", "held", "set", "read", "run", "built", "given", "taken", "withdrawn"]);
+const PAST: Record<string, string> = { given: "gave", taken: "took", withdrawn: "withdrew" };
+
+function isParticiple(word: string): boolean {
+  return PARTICIPLES.has(word) || (word.length > 3 && word.endsWith("ed"));
+}
+
+/** `invoice_approved` becomes "approved invoice"; what does not end in a participle is "recorded …" and keeps its words. */
+export function verbOf(eventType: string): string {
+  const known = IRREGULAR[eventType];
+  if (known) return known;
+  const words = eventType.split(/[._\-\s/]+/).filter(Boolean);
+  const last = words.at(-1)?.toLowerCase() ?? "";
+  if (words.length > 1 && isParticiple(last)) return `${PAST[last] ?? last} ${words.slice(0, -1).join(" ")}`;
+  return words.length === 1 && isParticiple(last) ? (PAST[last] ?? last) : `recorded ${words.join(" ") || eventType} for`;
+}
+
+const KINDS = { user: "human", service: "system", ai_agent: "agent" } as const;
+
+export function kindOf(entry: Entry): "human" | "system" | "agent" | undefined {
+  return entry.actorType ? KINDS[entry.actorType] : undefined;
+}
+
+export function isOverride(entry: Entry): boolean {
+  return entry.eventType === "manual_override";
+}
+
+export type Tone = "denied" | "failed" | "override" | "quiet";
+
+export function toneOf(entry: Entry): Tone {
+  if (entry.outcome === "denied") return "denied";
+  if (entry.outcome === "failure") return "failed";
+  return isOverride(entry) ? "override" : "quiet";
+}
+
+export function isApproval(entry: Entry): boolean {
+  return /approv|releas|authori[sz]|sign(ed)?_?off|accept/.test(entry.eventType) && entry.outcome !== "denied" && entry.outcome !== "failure";
+}

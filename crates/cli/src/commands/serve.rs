@@ -1,0 +1,201 @@
+//! `counterfoil serve`
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use counterfoil::OpenOptions;
+use counterfoil_server::{Announcement, Settings, Tls, TlogPublic};
+use serde::Deserialize;
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::ledgers;
+use crate::output::{self, BOLD, DIM, styled};
+
+/// Answer requests: the HTTP API, standard ingest, SQL over the PostgreSQL protocol, and the console in a browser
+///
+/// The service is the ledger's one writer until it ends on SIGTERM or Ctrl-C: requests under way are finished first.
+/// It prints a link that signs its starter in, once. Everybody else needs a token: see `counterfoil token`. Other
+/// commands may be used on the folder meanwhile: what reads reads the folder, what writes goes through the service.
+///
+/// Each setting can also stand in the environment, or in a TOML file under its name (`listen`, `pg`, `tls-cert`, …). The
+/// command line wins over the environment, that over the file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil serve audit
+  counterfoil serve audit --pg 127.0.0.1:7412 --otlp-grpc 127.0.0.1:4317
+  counterfoil serve audit --listen 0.0.0.0:7411 --tls-cert cert.pem --tls-key key.pem
+
+Exit codes: 0 ended on request, 4 another process has the ledger open for writing, 5 an address cannot be had, \
+6 plain text beyond loopback. Other exit codes: see `counterfoil --help`.")]
+pub struct Serve {
+    /// The ledger's folder.
+    ledger: PathBuf,
+    /// A TOML file with any of these settings.
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+/// The settings, each from the command line, the environment or a file.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct Chosen {
+    /// Where HTTP is answered: the API and the console [default: 127.0.0.1:7411].
+    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where the PostgreSQL protocol is answered; without it nowhere.
+    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_PG")]
+    pg: Option<SocketAddr>,
+    /// Where OTLP over gRPC is answered; without it nowhere.
+    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_OTLP_GRPC")]
+    otlp_grpc: Option<SocketAddr>,
+    /// The certificate chain for TLS, a PEM file; read again when it changes.
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file.
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Authorities whose client certificates are recognised, a PEM file: the common name is the principal's name.
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_TLS_CLIENT_CA")]
+    tls_client_ca: Option<PathBuf>,
+    /// Listen beyond loopback without TLS, because something in front of the service adds it.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", env = "COUNTERFOIL_ALLOW_PLAIN_TEXT")]
+    allow_plain_text: Option<bool>,
+    /// What of /tlog needs no token: none, checkpoint, tiles, all [default: all on loopback, else none].
+    #[arg(long, value_name = "WHAT", env = "COUNTERFOIL_TLOG_PUBLIC")]
+    tlog_public: Option<TlogPublic>,
+    /// How long a query may run, in seconds [default: 30].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_QUERY_SECONDS")]
+    query_seconds: Option<u64>,
+    /// How much memory a query may take, in MiB [default: 1024].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_QUERY_MEMORY_MIB")]
+    query_memory_mib: Option<usize>,
+    /// How many rows a query may answer [default: 1000000].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_QUERY_ROWS")]
+    query_rows: Option<u64>,
+    /// How many queries may run at once [default: 8].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_QUERIES_AT_ONCE")]
+    queries_at_once: Option<usize>,
+    /// How many appends may wait for the ledger at once [default: 400].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_APPENDS_AT_ONCE")]
+    appends_at_once: Option<usize>,
+    /// How many connections may be open at once [default: 20000].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_CONNECTIONS")]
+    connections: Option<usize>,
+    /// How often the service verifies the whole ledger, in minutes; 0 is never [default: 0].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES")]
+    verify_every_minutes: Option<u64>,
+    /// How long requests under way may take when the service ends, in seconds [default: 20].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_DRAIN_SECONDS")]
+    drain_seconds: Option<u64>,
+    /// How the log is written, on standard error: text or json [default: text].
+    #[arg(long, value_name = "FORM", env = "COUNTERFOIL_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug, or a filter such as counterfoil_server=debug [default: info].
+    #[arg(long, value_name = "FILTER", env = "COUNTERFOIL_LOG")]
+    log: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Outcome {
+        ledgers::check_folder(&self.ledger)?;
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let chosen = self.chosen.over(file);
+        start_log(&chosen)?;
+        let settings = chosen.settings()?;
+        let ledger = self.ledger.clone();
+        counterfoil_server::run(&self.ledger, settings, OpenOptions::default(), |at| announce(&ledger, at))?;
+        Ok(Exit::Good)
+    }
+}
+
+fn read(path: &Path) -> Result<Chosen, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path.display(), &error))?;
+    toml::from_str(&text).map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))
+}
+
+macro_rules! over {
+    ($own:ident $file:ident $($name:ident)*) => { Chosen { $($name: $own.$name.or($file.$name),)* } };
+}
+
+impl Chosen {
+    /// These settings, and those of the file where nothing was chosen.
+    fn over(self, file: Self) -> Self {
+        over!(self file listen pg otlp_grpc tls_cert tls_key tls_client_ca allow_plain_text tlog_public query_seconds
+            query_memory_mib query_rows queries_at_once appends_at_once connections verify_every_minutes drain_seconds
+            log_format log)
+    }
+
+    fn settings(self) -> Result<Settings, Failure> {
+        let default = Settings::default();
+        let tls = match (self.tls_cert, self.tls_key, self.tls_client_ca) {
+            (Some(certificate), Some(key), client_authorities) => Some(Tls { certificate, key, client_authorities }),
+            (None, None, None) => None,
+            _ => return Err(Failure::invalid("TLS needs both --tls-cert and --tls-key")),
+        };
+        let at_least_one = |name: &str, value: usize| match value {
+            0 => Err(Failure::invalid(format!("--{name} is at least 1"))),
+            value => Ok(value),
+        };
+        let seconds = |chosen: Option<u64>, default| chosen.map_or(default, Duration::from_secs);
+        Ok(Settings {
+            listen: self.listen.unwrap_or(default.listen),
+            pg: self.pg,
+            otlp_grpc: self.otlp_grpc,
+            tls,
+            allow_plain_text: self.allow_plain_text.unwrap_or_default(),
+            tlog_public: self.tlog_public,
+            query_time: seconds(self.query_seconds, default.query_time),
+            query_memory_bytes: self.query_memory_mib.map_or(default.query_memory_bytes, |mib| mib << 20),
+            query_rows: self.query_rows.unwrap_or(default.query_rows),
+            queries_at_once: at_least_one("queries-at-once", self.queries_at_once.unwrap_or(default.queries_at_once))?,
+            appends_at_once: at_least_one("appends-at-once", self.appends_at_once.unwrap_or(default.appends_at_once))?,
+            connections: at_least_one("connections", self.connections.unwrap_or(default.connections))?,
+            verify_every: self
+                .verify_every_minutes
+                .map_or(default.verify_every, |minutes| Duration::from_secs(minutes.saturating_mul(60))),
+            drain_time: seconds(self.drain_seconds, default.drain_time),
+        })
+    }
+}
+
+fn start_log(chosen: &Chosen) -> Result<(), Failure> {
+    use tracing_subscriber::EnvFilter;
+    let filter = chosen.log.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(filter).map_err(|error| Failure::invalid(format!("--log: {error}")))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    match chosen.log_format {
+        Some(LogFormat::Json) => log.json().flatten_event(true).init(),
+        _ => log.with_target(false).init(),
+    }
+    Ok(())
+}
+
+fn announce(ledger: &Path, at: &Announcement) {
+    use std::io::Write;
+    let mut out = output::stdout();
+    let dim = |text: &str| styled(DIM, text.to_owned()).to_string();
+    let mut lines = vec![
+        format!("{}  {}", dim("console   "), styled(BOLD, &at.sign_in)),
+        format!("{}  the link signs you in once, within an hour", dim("          ")),
+        format!("{}  {}/api/v1/openapi.json", dim("API       "), at.url),
+    ];
+    lines.extend(at.pg.map(|pg| format!("{}  psql -h {} -p {} audit", dim("SQL       "), pg.ip(), pg.port())));
+    lines.extend(at.otlp_grpc.map(|grpc| format!("{}  {grpc}", dim("OTLP gRPC "))));
+    lines.push(format!("{}  counterfoil token create {} --role writer", dim("tokens    "), ledger.display()));
+    for line in lines {
+        let _ = writeln!(out, "{line}");
+    }
+    let _ = out.flush();
+}

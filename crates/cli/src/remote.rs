@@ -1,0 +1,302 @@
+//! A service in place of a folder: over its URL with a token, or over the socket in the folder that it holds.
+
+use std::io::{self, Read};
+use std::net::TcpStream as Plain;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use counterfoil::{Error, ErrorKind};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, Uri, header};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::exit::Failure;
+
+/// Where the token of a URL is taken from.
+const TOKEN: &str = "COUNTERFOIL_TOKEN";
+
+/// A file of certificates that are trusted beside the system's.
+const AUTHORITIES: &str = "COUNTERFOIL_CA_CERT";
+
+/// A running service.
+pub struct Remote {
+    runtime: Arc<Runtime>,
+    door: Door,
+}
+
+enum Door {
+    Socket(std::path::PathBuf),
+    Url { uri: Uri, token: Option<String> },
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// What is sent.
+pub struct Call<'a> {
+    pub method: Method,
+    pub path: &'a str,
+    pub content_type: &'a str,
+    pub accept: &'a str,
+    pub body: Vec<u8>,
+}
+
+impl<'a> Call<'a> {
+    /// Asks for something.
+    pub fn get(path: &'a str) -> Self {
+        Self { method: Method::GET, path, content_type: "", accept: "*/*", body: Vec::new() }
+    }
+
+    /// Sends JSON.
+    pub fn post(path: &'a str, body: &impl serde::Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("plain values are JSON");
+        Self { method: Method::POST, path, content_type: "application/json", accept: "*/*", body }
+    }
+}
+
+impl Remote {
+    /// The service that this argument names, by its URL, or that holds the ledger in this folder; none when the folder
+    /// is free.
+    pub fn of(ledger: &Path) -> Result<Option<Self>, Failure> {
+        match url(ledger) {
+            Some(url) => Self::at(url).map(Some),
+            None => Self::in_folder(ledger),
+        }
+    }
+
+    /// The service at a URL.
+    pub fn at(url: &str) -> Result<Self, Failure> {
+        let uri: Uri = url.parse().map_err(|error| Failure::invalid(format!("{url} is no URL: {error}")))?;
+        if uri.host().is_none() || uri.path().len() > 1 || uri.query().is_some() {
+            return Err(Failure::invalid(format!("{url}: give the service's address alone, as http://127.0.0.1:7411")));
+        }
+        Self::through(Door::Url { uri, token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) })
+    }
+
+    /// The service that holds the ledger in a folder.
+    pub fn in_folder(ledger: &Path) -> Result<Option<Self>, Failure> {
+        let socket = ledger.join("state").join("service.sock");
+        match connect(&socket) {
+            Ok(_) => Self::through(Door::Socket(socket)).map(Some),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+            // Whoever may not speak to it may read the folder all the same.
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn through(door: Door) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(ErrorKind::Unavailable, error.to_string()))?;
+        Ok(Self { runtime: Arc::new(runtime), door })
+    }
+
+    /// The service, in words.
+    pub fn name(&self) -> String {
+        match &self.door {
+            Door::Socket(path) => format!("the service behind {}", path.display()),
+            Door::Url { uri, .. } => format!("the service at {}", uri.to_string().trim_end_matches('/')),
+        }
+    }
+
+    /// Sends a call; the answer's body is read as it comes.
+    ///
+    /// Errors: the kind of the problem that the service answers; `Unavailable` when it cannot be reached.
+    pub fn send(&self, call: Call<'_>) -> Result<Reply, Failure> {
+        let answer = self.runtime.block_on(self.exchange(call)).map_err(|failure| match failure {
+            Broken::Told(failure) => failure,
+            Broken::Way(error) => Failure::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())),
+        })?;
+        let status = answer.status();
+        let mut reply = Reply { runtime: Arc::clone(&self.runtime), body: answer.into_body(), ready: Bytes::new() };
+        if status.is_success() {
+            return Ok(reply);
+        }
+        let mut text = Vec::new();
+        let _ = Read::by_ref(&mut reply).take(1 << 20).read_to_end(&mut text);
+        Err(self.problem(status.as_u16(), &text))
+    }
+
+    /// Sends a call whose answer is JSON.
+    ///
+    /// Errors: those of [`Remote::send`], and an answer that is something else.
+    pub fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Failure> {
+        let text = self.text(call)?;
+        serde_json::from_slice(&text).map_err(|error| {
+            Failure::new(ErrorKind::Internal, format!("{} answered something else: {error}", self.name()))
+        })
+    }
+
+    /// Sends a call and reads its answer whole.
+    ///
+    /// Errors: those of [`Remote::send`].
+    pub fn text(&self, call: Call<'_>) -> Result<Vec<u8>, Failure> {
+        let mut reply = self.send(call)?;
+        let mut text = Vec::new();
+        reply
+            .read_to_end(&mut text)
+            .map_err(|error| Failure::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())))?;
+        Ok(text)
+    }
+
+    async fn exchange(&self, call: Call<'_>) -> Result<Response<Incoming>, Broken> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::way)?;
+        tokio::spawn(connection);
+        let host = match &self.door {
+            Door::Socket(_) => "localhost".to_owned(),
+            Door::Url { uri, .. } => uri.authority().map_or_else(String::new, ToString::to_string),
+        };
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(call.path)
+            .header(header::HOST, host)
+            .header(header::ACCEPT, call.accept)
+            .header(header::USER_AGENT, concat!("counterfoil/", env!("CARGO_PKG_VERSION")));
+        if !call.content_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, call.content_type);
+        }
+        if let Door::Url { token: Some(token), .. } = &self.door {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Full::new(Bytes::from(call.body))).map_err(Broken::way)?;
+        sender.send_request(request).await.map_err(Broken::way)
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Stream>, Broken> {
+        let (uri, _) = match &self.door {
+            Door::Socket(path) => {
+                let stream = connect(path).map_err(Broken::way)?;
+                stream.set_nonblocking(true).map_err(Broken::way)?;
+                return Ok(Box::new(tokio::net::UnixStream::from_std(stream).map_err(Broken::way)?));
+            }
+            Door::Url { uri, token } => (uri, token),
+        };
+        let encrypted = uri.scheme_str() == Some("https");
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
+        let stream = Plain::connect((host.as_str(), port)).map_err(Broken::way)?;
+        stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).map_err(Broken::way)?;
+        let stream = tokio::net::TcpStream::from_std(stream).map_err(Broken::way)?;
+        if !encrypted {
+            return Ok(Box::new(stream));
+        }
+        let name = ServerName::try_from(host).map_err(Broken::way)?;
+        let connector = TlsConnector::from(Arc::new(encryption()?));
+        Ok(Box::new(connector.connect(name, stream).await.map_err(Broken::way)?))
+    }
+
+    fn problem(&self, status: u16, text: &[u8]) -> Failure {
+        #[derive(Deserialize)]
+        struct Told {
+            kind: String,
+            detail: String,
+            position: Option<usize>,
+        }
+        let Ok(told) = serde_json::from_slice::<Told>(text) else {
+            return Failure::new(ErrorKind::Internal, format!("{} answered with status {status}", self.name()));
+        };
+        let mut error = Error::new(kind(&told.kind), told.detail);
+        error.position = told.position;
+        let unknown = told.kind == "unauthenticated";
+        let failure = Failure::from(error);
+        match unknown {
+            true => failure.advise(format!("Put a token of this ledger into the environment variable {TOKEN}.")),
+            false => failure,
+        }
+    }
+}
+
+/// An answer's body, as it comes.
+pub struct Reply {
+    runtime: Arc<Runtime>,
+    body: Incoming,
+    ready: Bytes,
+}
+
+impl Read for Reply {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.ready.is_empty() {
+            match self.runtime.block_on(self.body.frame()) {
+                None => return Ok(0),
+                Some(Err(error)) => return Err(io::Error::other(error)),
+                Some(Ok(frame)) => self.ready = frame.into_data().unwrap_or_default(),
+            }
+        }
+        let bytes = buffer.len().min(self.ready.len());
+        self.ready.copy_to_slice(&mut buffer[..bytes]);
+        Ok(bytes)
+    }
+}
+
+enum Broken {
+    Told(Failure),
+    Way(String),
+}
+
+impl Broken {
+    fn way(error: impl std::fmt::Display) -> Self {
+        Self::Way(error.to_string())
+    }
+}
+
+/// The URL in a LEDGER argument, if it is one.
+pub fn url(ledger: &Path) -> Option<&str> {
+    ledger.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"))
+}
+
+/// The kind of this name; `Internal` for one that only a later service knows.
+fn kind(name: &str) -> ErrorKind {
+    use ErrorKind as K;
+    let known =
+        [K::Invalid, K::Conflict, K::Busy, K::Unavailable, K::Denied, K::NotFound, K::Poisoned, K::Damaged, K::Tampered, K::Closed];
+    match name {
+        "unauthenticated" => K::Denied,
+        _ => known.into_iter().find(|kind| kind.name() == name).unwrap_or(K::Internal),
+    }
+}
+
+/// Connects to a socket whose path may be longer than an address holds.
+fn connect(socket: &Path) -> io::Result<UnixStream> {
+    use std::os::fd::AsRawFd;
+    let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let folder = std::fs::File::open(folder)?;
+    UnixStream::connect(Path::new(&format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name))
+}
+
+fn encryption() -> Result<ClientConfig, Broken> {
+    let told = |message: String| Broken::Told(Failure::invalid(message));
+    let mut roots = RootCertStore::empty();
+    let own = std::env::var_os(AUTHORITIES);
+    match &own {
+        Some(path) => {
+            let path = Path::new(path);
+            let read = CertificateDer::pem_file_iter(path)
+                .and_then(|found| found.collect::<Result<Vec<_>, _>>())
+                .map_err(|error| told(format!("{}: {error}", path.display())))?;
+            roots.add_parsable_certificates(read);
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err(told(format!("no authority is trusted: name a file of certificates in {AUTHORITIES}")));
+    }
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.map_err(Broken::way)?.with_root_certificates(roots).with_no_client_auth())
+}

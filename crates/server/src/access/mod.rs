@@ -1,0 +1,13 @@
+//! Who may do what: principals and roles, tokens, browser sessions, and what is recorded of those that were denied.
+
+mod caller;
+mod denials;
+mod principal;
+mod session;
+mod token;
+
+pub(crate) use caller::{Peer, session_cookie, Administers, Caller, Exports, Local, Proves, Reads, Recognised, Records, recognise};
+pub(crate) use denials::{Denial, Denials, PERIOD as DENIALS_PERIOD};
+pub use principal::{LOCAL_ADMINISTRATOR, Principal, Right, Role};
+pub(crate) use session::{COOKIE, SESSION_TIME, Sessions};
+pub use token::{NewToken, TOKEN_PREFIX, TokenRecord, Tokens};

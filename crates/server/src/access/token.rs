@@ -1,0 +1,266 @@
+//! Tokens: random, shown once, kept as their SHA-256.
+//!
+//! They stand in `state/tokens.json`, which the command line and the running service share: whoever changes it replaces
+//! it whole under a lock, and the service reads it again when it has changed. Lost, it denies everybody.
+
+use std::fs::File;
+use std::io::{ErrorKind as IoErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_entry::{EntryBuilder, Timestamp, check_recorder};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::access::principal::{LOCAL_ADMINISTRATOR, Principal, Role};
+use crate::moment::now;
+use crate::service::act;
+
+/// What every token begins with, so that leaked ones are found.
+pub const TOKEN_PREFIX: &str = "cf_";
+
+/// Most tokens of a ledger.
+const MAX_TOKENS: usize = 10_000;
+
+/// Random bytes of a token.
+const SECRET_BYTES: usize = 32;
+
+/// What is asked of a new token.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// The principal's name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The beginnings of the event types that it may record; none means any.
+    pub prefixes: Vec<String>,
+    /// When it ends to hold.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What is kept of a token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Names it in lists; no secret.
+    pub id: String,
+    /// The principal.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The beginnings of the event types that it may record; none means any.
+    #[serde(default)]
+    pub prefixes: Vec<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it ends to hold.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// Hex SHA-256 of the token.
+    sha256: String,
+}
+
+impl TokenRecord {
+    /// The entry that says who made it.
+    pub fn created_by(&self, actor: &str) -> EntryBuilder {
+        let context = json!({
+            "token": self.id, "role": self.role, "prefixes": self.prefixes, "expires_at": self.expires_at,
+        });
+        act("ledger.token_created", actor, &self.name, "principal", context)
+    }
+
+    /// The entry that says who revoked it.
+    pub fn revoked_by(&self, actor: &str) -> EntryBuilder {
+        act("ledger.token_revoked", actor, &self.name, "principal", json!({"token": self.id, "role": self.role}))
+    }
+
+    /// Whom it stands for, unless it has expired.
+    fn principal(&self) -> Option<Principal> {
+        let expires_at = match &self.expires_at {
+            Some(text) => Some(Timestamp::parse(text).ok().filter(|expiry| *expiry > now())?),
+            None => None,
+        };
+        let prefixes = self.prefixes.clone().into();
+        Some(Principal { name: self.name.as_str().into(), role: self.role, prefixes, expires_at })
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct TokenFile {
+    tokens: Vec<TokenRecord>,
+}
+
+/// The tokens of one ledger.
+#[derive(Debug)]
+pub struct Tokens {
+    path: PathBuf,
+    read: Mutex<Option<(Version, Vec<TokenRecord>)>>,
+}
+
+/// What tells one version of the file from the next: each is a new file.
+type Version = (u64, i64, i64, u64);
+
+impl Tokens {
+    /// The tokens kept in the `state/` folder of a ledger.
+    pub fn in_folder(ledger: &Path) -> Self {
+        Self { path: ledger.join("state").join("tokens.json"), read: Mutex::new(None) }
+    }
+
+    /// Makes a token; the token itself is nowhere but in this answer.
+    ///
+    /// # Errors
+    /// `Invalid` for a name, prefix or expiry that is none, `Unavailable` when it cannot be kept.
+    pub fn create(&self, new: NewToken) -> Result<(String, TokenRecord)> {
+        check_recorder(&new.name)?;
+        if [LOCAL_ADMINISTRATOR, "counterfoil"].contains(&new.name.as_str()) {
+            return Err(invalid("this name is taken by the ledger itself or by whoever has its folder"));
+        }
+        if new.expires_at.is_some_and(|expiry| expiry <= now()) {
+            return Err(invalid("the token would have expired already"));
+        }
+        if new.prefixes.len() > 64 || new.prefixes.iter().any(|prefix| prefix.is_empty() || prefix.len() > 128) {
+            return Err(invalid("a token has at most 64 event-type prefixes, of 1 to 128 bytes each"));
+        }
+        let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random::<SECRET_BYTES>()?));
+        let record = TokenRecord {
+            id: hex::encode(random::<6>()?),
+            name: new.name,
+            role: new.role,
+            prefixes: new.prefixes,
+            created_at: now().to_string(),
+            expires_at: new.expires_at.map(|expiry| expiry.to_string()),
+            sha256: digest(&token),
+        };
+        self.change(|tokens| {
+            if tokens.len() >= MAX_TOKENS {
+                return Err(Error::new(ErrorKind::Busy, format!("there are {MAX_TOKENS} tokens: revoke some first")));
+            }
+            tokens.push(record.clone());
+            Ok(())
+        })?;
+        Ok((token, record))
+    }
+
+    /// All tokens, oldest first.
+    ///
+    /// # Errors
+    /// `Damaged` or `Unavailable` when the file cannot be read.
+    pub fn list(&self) -> Result<Vec<TokenRecord>> {
+        self.current(|tokens| tokens.to_vec())
+    }
+
+    /// Revokes the token of this id, or all of the principal of this name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub fn revoke(&self, id_or_name: &str) -> Result<Vec<TokenRecord>> {
+        let mut revoked = Vec::new();
+        self.change(|tokens| {
+            let named = |token: &TokenRecord| token.id == id_or_name || token.name == id_or_name;
+            revoked = tokens.extract_if(.., |token| named(token)).collect();
+            match revoked.is_empty() {
+                true => Err(Error::new(ErrorKind::NotFound, format!("there is no token {id_or_name:?}"))),
+                false => Ok(()),
+            }
+        })?;
+        Ok(revoked)
+    }
+
+    /// Whose token this is; `None` for one that is unknown, revoked or expired.
+    ///
+    /// # Errors
+    /// `Damaged` or `Unavailable` when the file cannot be read.
+    pub fn recognise(&self, token: &str) -> Result<Option<Principal>> {
+        let wanted = digest(token);
+        self.current(|tokens| tokens.iter().find(|record| record.sha256 == wanted)?.principal())
+    }
+
+    /// The principal of this name, as long as it has a token; for credentials that only name somebody.
+    ///
+    /// # Errors
+    /// `Damaged` or `Unavailable` when the file cannot be read.
+    pub(crate) fn principal(&self, name: &str) -> Result<Option<Principal>> {
+        self.current(|tokens| tokens.iter().filter(|record| record.name == name).find_map(TokenRecord::principal))
+    }
+
+    fn current<T>(&self, look: impl FnOnce(&[TokenRecord]) -> T) -> Result<T> {
+        let mut read = self.read.lock().expect("no panic while held");
+        let version = match std::fs::metadata(&self.path) {
+            Ok(metadata) => version(&metadata),
+            Err(error) if error.kind() == IoErrorKind::NotFound => {
+                *read = None;
+                return Ok(look(&[]));
+            }
+            Err(error) => return Err(self.unreadable(&error)),
+        };
+        if read.as_ref().is_none_or(|(known, _)| *known != version) {
+            *read = Some((version, self.load()?));
+        }
+        Ok(look(read.as_ref().map_or(&[], |(_, tokens)| tokens)))
+    }
+
+    fn load(&self) -> Result<Vec<TokenRecord>> {
+        let mut text = String::new();
+        match File::open(&self.path) {
+            Ok(file) => file.take(64 << 20).read_to_string(&mut text).map_err(|error| self.unreadable(&error))?,
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.unreadable(&error)),
+        };
+        let file: TokenFile = serde_json::from_str(&text).map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("{} cannot be read: {error}", self.path.display()))
+        })?;
+        Ok(file.tokens)
+    }
+
+    /// Replaces the file: read, changed and renamed into place while a lock keeps others out.
+    fn change(&self, change: impl FnOnce(&mut Vec<TokenRecord>) -> Result<()>) -> Result<()> {
+        let folder = self.path.parent().expect("the file stands in a folder");
+        let unwritable = |error: std::io::Error| {
+            Error::new(ErrorKind::Unavailable, format!("{} cannot be written: {error}", self.path.display()))
+        };
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+        let private = |path: &Path| {
+            let mut options = File::options();
+            options.write(true).create(true).truncate(true).mode(0o600).open(path)
+        };
+        let lock = private(&folder.join("tokens.lock")).map_err(unwritable)?;
+        lock.lock().map_err(unwritable)?;
+        let mut file = TokenFile { tokens: self.load()? };
+        change(&mut file.tokens)?;
+        let text = serde_json::to_vec_pretty(&file).expect("plain values are JSON");
+        let beside = folder.join("tokens.json.new");
+        let mut new = private(&beside).map_err(unwritable)?;
+        new.write_all(&text).and_then(|()| new.sync_all()).map_err(unwritable)?;
+        std::fs::rename(&beside, &self.path).map_err(unwritable)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritable)
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("{} cannot be read: {error}", self.path.display()))
+    }
+}
+
+fn version(metadata: &std::fs::Metadata) -> Version {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), metadata.len())
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::Invalid, message)
+}
+
+fn digest(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+/// Random bytes from the system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::new(ErrorKind::Unavailable, format!("the system gives no randomness: {error}")))?;
+    Ok(bytes)
+}

@@ -1,0 +1,204 @@
+//! `POST /api/v1/entries`, `GET /api/v1/entries/{index}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use counterfoil::{Receipt, Snapshot};
+use counterfoil_entry::Draft;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::access::{Principal, Reads, Records};
+use crate::body::{Body, media_type, unsupported};
+use crate::problem::{Answered, Problem};
+use crate::recording::{Outcomes, Refusal, check_prefix};
+use crate::service::Service;
+
+/// Most entries of one request.
+pub(crate) const MAX_ENTRIES: usize = 10_000;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wishes {
+    proof: bool,
+    partial: bool,
+}
+
+/// The answer to entries that were recorded.
+#[derive(Debug, Serialize)]
+struct Recorded {
+    receipts: Vec<ReceiptBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Vec<Refusal>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReceiptBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
+    index: u64,
+    leaf_hash: String,
+    tree_size: u64,
+    recorded_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
+}
+
+pub(crate) async fn record(
+    Records(caller): Records,
+    State(service): State<Arc<Service>>,
+    wishes: Result<Query<Wishes>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+    Body(body, _room): Body,
+) -> Answered {
+    let Query(wishes) = wishes.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    let form = Form::of(&media_type(&headers))?;
+    let place = service.append_place()?;
+    let answer = service
+        .blocking(move |service| {
+            let texts = form.split(&body)?;
+            let (receipts, refused) = if wishes.partial {
+                let outcomes = record_good(service, &caller.0, &texts)?;
+                let placed = outcomes.receipts.into_iter().map(|(position, receipt)| (Some(position), receipt));
+                (placed.collect::<Vec<_>>(), Some(outcomes.refused))
+            } else {
+                let drafts = texts.iter().enumerate().map(|(at, text)| parse(&caller.0, at, text));
+                let receipts = service.append_now(&caller.0.name, drafts.collect::<Result<_, _>>()?)?;
+                (receipts.into_iter().map(|receipt| (None, receipt)).collect(), None)
+            };
+            let snapshot = wishes.proof.then(|| service.snapshot());
+            recorded(receipts, refused, snapshot.as_ref())
+        })
+        .await;
+    drop(place);
+    answer
+}
+
+/// 201 with the receipts of what was recorded.
+pub(crate) fn recorded(
+    receipts: impl IntoIterator<Item = (Option<usize>, Receipt)>,
+    refused: Option<Vec<Refusal>>,
+    proofs: Option<&Snapshot>,
+) -> Answered {
+    let receipts = receipts.into_iter().map(|(position, receipt)| told(position, &receipt, proofs));
+    let receipts = receipts.collect::<Result<_, _>>()?;
+    Ok((StatusCode::CREATED, Json(Recorded { receipts, refused })).into_response())
+}
+
+/// How a body holds its entries.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Json,
+    Lines,
+}
+
+impl Form {
+    fn of(media_type: &str) -> Result<Self, Problem> {
+        match media_type {
+            "application/json" => Ok(Self::Json),
+            "application/x-ndjson" | "application/jsonl" => Ok(Self::Lines),
+            other => Err(unsupported(other, "application/json or application/x-ndjson")),
+        }
+    }
+
+    fn split(self, body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
+        let texts: Vec<&[u8]> = match self {
+            Self::Lines => body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect(),
+            Self::Json if body.trim_ascii_start().first() == Some(&b'[') => {
+                let elements: Vec<&RawValue> = serde_json::from_slice(body)
+                    .map_err(|error| Problem::invalid(format!("the body is no array of entries: {error}")))?;
+                elements.into_iter().map(|element| element.get().as_bytes()).collect()
+            }
+            Self::Json => vec![body],
+        };
+        match texts.len() {
+            0 => Err(Problem::invalid("there is no entry in the body")),
+            1..=MAX_ENTRIES => Ok(texts),
+            more => {
+                let detail = format!("{more} entries in one request, at most {MAX_ENTRIES} are taken");
+                Err(Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail))
+            }
+        }
+    }
+}
+
+fn parse(principal: &Principal, position: usize, text: &[u8]) -> Result<Draft, Problem> {
+    let draft = Draft::parse(text.trim_ascii())
+        .map_err(|error| Problem::refused_entry(position, format!("entry {position}: {error}")))?;
+    check_prefix(principal, &draft).map_err(|problem| problem.at(position))?;
+    Ok(draft)
+}
+
+/// Records what is good of the entries.
+fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]]) -> Result<Outcomes, Problem> {
+    let mut outcomes = Outcomes::default();
+    let mut good = Vec::new();
+    for (position, text) in texts.iter().enumerate() {
+        match Draft::parse(text.trim_ascii()) {
+            Ok(draft) => outcomes.admit(principal, position, draft, &mut good),
+            Err(error) => outcomes.refuse(position, "invalid", error.to_string()),
+        }
+    }
+    outcomes.record(service, principal, good)?;
+    if outcomes.receipts.is_empty() {
+        let first = outcomes.refused.first().map(|refused| refused.detail.clone()).unwrap_or_default();
+        let detail = format!("none of {} entries was recorded; the first: {first}", texts.len());
+        return Err(Problem::new("invalid", StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    Ok(outcomes)
+}
+
+fn told(position: Option<usize>, receipt: &Receipt, proofs: Option<&Snapshot>) -> Result<ReceiptBody, Problem> {
+    let proof = proofs.map(|snapshot| snapshot.proof_text(receipt.index)).transpose()?;
+    Ok(ReceiptBody {
+        position,
+        index: receipt.index,
+        leaf_hash: receipt.leaf_hash.to_string(),
+        tree_size: receipt.tree_size,
+        recorded_at: receipt.recorded_at.to_string(),
+        proof,
+    })
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    index: u64,
+    leaf_hash: String,
+    canonical: &'a str,
+    entry: &'a RawValue,
+}
+
+pub(crate) async fn one(
+    Reads(caller): Reads,
+    State(service): State<Arc<Service>>,
+    Path(index): Path<String>,
+) -> Answered {
+    let Ok(index) = index.parse::<u64>() else {
+        return Err(Problem::invalid(format!("{index:?} is no index: entries are counted 0, 1, 2, …")));
+    };
+    service.record_reading(&caller, serde_json::json!({"entry": index})).await?;
+    service
+        .blocking(move |service| {
+            let snapshot = service.snapshot();
+            let bytes = snapshot.entry(index)?;
+            let (canonical, entry) = as_json(&bytes)?;
+            let one = One { index, leaf_hash: snapshot.leaf_hash(index)?.to_string(), canonical, entry };
+            Ok((StatusCode::OK, [(header::CACHE_CONTROL, "private, no-cache")], Json(&one)).into_response())
+        })
+        .await
+}
+
+/// Canonical bytes as text and as JSON.
+pub(crate) fn as_json(canonical: &[u8]) -> Result<(&str, &RawValue), Problem> {
+    let broken = || Problem::internal("an entry is no JSON");
+    let text = std::str::from_utf8(canonical).map_err(|_| broken())?;
+    Ok((text, serde_json::from_str(text).map_err(|_| broken())?))
+}
+
+/// A response that is more than its parts.
+pub(crate) fn json_response(value: &impl Serialize) -> Response {
+    Json(value).into_response()
+}

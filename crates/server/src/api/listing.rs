@@ -1,0 +1,203 @@
+//! `GET /api/v1/entries?…`: pages of entries, newest first, and `GET /api/v1/entities/{id}/history`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use counterfoil::Snapshot;
+use counterfoil_entry::{Fields, Timestamp};
+use counterfoil_query::Engine;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::access::Reads;
+use crate::api::entries::{as_json, json_response};
+use crate::api::sql::{literal, pattern};
+use crate::problem::{Answered, Problem};
+use crate::service::Service;
+
+/// Entries of a page unless asked otherwise.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Most entries of a page.
+const MAX_LIMIT: usize = 500;
+
+/// Entries that are looked through first; each further look goes over eight times as many.
+const FIRST_WINDOW: u64 = 4_096;
+
+/// Members that a filter compares whole.
+const EXACT: [&str; 9] =
+    ["event_type", "actor", "actor_type", "entity_id", "entity_type", "outcome", "trace_id", "source", "recorder"];
+
+/// Members that free text is looked for in.
+const TEXTS: [&str; 9] = [
+    "event_type", "actor", "on_behalf_of", "entity_id", "entity_type", "reason", "old_value", "new_value", "context",
+];
+
+/// What is asked for.
+#[derive(Debug)]
+struct Page {
+    predicate: Option<String>,
+    limit: usize,
+    /// Only entries below this index.
+    below: Option<u64>,
+}
+
+impl Page {
+    fn parse(query: Option<&str>) -> Result<Self, Problem> {
+        let mut page = Self { predicate: None, limit: DEFAULT_LIMIT, below: None };
+        let mut alternatives: Vec<(&str, Vec<String>)> = Vec::new();
+        let mut conditions = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if value.is_empty() {
+                continue;
+            }
+            if value.len() > 1024 {
+                return Err(Problem::invalid(format!("the filter {name} is over 1,024 bytes")));
+            }
+            match name.as_ref() {
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                    page.limit = limit.ok_or_else(|| Problem::invalid(format!("limit is 1 to {MAX_LIMIT}")))?;
+                }
+                "cursor" => {
+                    let below = value.strip_prefix("before-").and_then(|below| below.parse().ok());
+                    page.below = Some(below.ok_or_else(|| {
+                        Problem::invalid("the cursor is none that a page gave; begin without one")
+                    })?);
+                }
+                "from" => conditions.push(format!("timestamp >= {}", moment(&name, &value)?)),
+                "to" => conditions.push(format!("timestamp < {}", moment(&name, &value)?)),
+                "q" => {
+                    let like = pattern(&value);
+                    let texts = TEXTS.map(|column| format!("{column} ILIKE {like}"));
+                    conditions.push(format!("({})", texts.join(" OR ")));
+                }
+                other => match EXACT.iter().find(|exact| **exact == other) {
+                    Some(exact) => match alternatives.iter_mut().find(|(name, _)| name == exact) {
+                        Some((_, values)) => values.push(literal(&value)),
+                        None => alternatives.push((exact, vec![literal(&value)])),
+                    },
+                    None => return Err(Problem::invalid(format!("there is no filter {other:?}"))),
+                },
+            }
+        }
+        conditions.extend(alternatives.iter().map(|(name, values)| match values.as_slice() {
+            [value] => format!("{name} = {value}"),
+            values => format!("{name} IN ({})", values.join(", ")),
+        }));
+        page.predicate = (!conditions.is_empty()).then(|| conditions.join(" AND "));
+        Ok(page)
+    }
+
+    /// The newest indices of the page, descending, and whether there may be more.
+    fn find(&self, engine: &Engine, snapshot: &Snapshot) -> Result<(Vec<u64>, bool), Problem> {
+        let mut end = self.below.unwrap_or(snapshot.size()).min(snapshot.size());
+        let Some(predicate) = &self.predicate else {
+            let start = end.saturating_sub(self.limit as u64);
+            return Ok(((start..end).rev().collect(), start > 0));
+        };
+        let mut found = Vec::new();
+        let mut window = FIRST_WINDOW;
+        while end > 0 && found.len() <= self.limit {
+            let start = end.saturating_sub(window);
+            let bounded = format!("index >= {start} AND index < {end} AND {predicate}");
+            found.extend(engine.select_indices(snapshot, &bounded)?.into_iter().rev());
+            end = start;
+            window = window.saturating_mul(8);
+        }
+        let more = found.len() > self.limit;
+        found.truncate(self.limit);
+        Ok((found, more))
+    }
+}
+
+fn moment(name: &str, value: &str) -> Result<String, Problem> {
+    let parsed = Timestamp::parse(value);
+    let parsed = parsed.map_err(|_| Problem::invalid(format!("{name} is no RFC 3339 time: {value:?}")))?;
+    Ok(literal(&parsed.to_string()))
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    entries: Vec<Placed<'a>>,
+    next_cursor: Option<String>,
+    tree_size: u64,
+}
+
+/// An entry with its index.
+#[derive(Serialize)]
+pub(crate) struct Placed<'a> {
+    pub(crate) index: u64,
+    pub(crate) entry: &'a RawValue,
+}
+
+pub(crate) async fn list(
+    Reads(caller): Reads,
+    State(service): State<Arc<Service>>,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let page = Page::parse(query.as_deref())?;
+    let _place = service.query_place()?;
+    let asked = serde_json::json!({"list": page.predicate, "limit": page.limit});
+    service.record_reading(&caller, asked).await?;
+    service
+        .blocking(move |service| {
+            let snapshot = service.snapshot();
+            let (indices, more) = page.find(&service.engine, &snapshot)?;
+            let entries = snapshot.entries(&indices)?;
+            let next_cursor = indices.last().filter(|_| more).map(|last| format!("before-{last}"));
+            let entries = placed(&indices, &entries)?;
+            Ok(json_response(&Listed { entries, next_cursor, tree_size: snapshot.size() }))
+        })
+        .await
+}
+
+fn placed<'a>(indices: &[u64], entries: &'a [Vec<u8>]) -> Result<Vec<Placed<'a>>, Problem> {
+    let pairs = indices.iter().zip(entries);
+    pairs.map(|(index, bytes)| Ok(Placed { index: *index, entry: as_json(bytes)?.1 })).collect()
+}
+
+#[derive(Serialize)]
+struct Life<'a> {
+    entity_id: &'a str,
+    entries: Vec<Placed<'a>>,
+    tree_size: u64,
+}
+
+pub(crate) async fn history(
+    Reads(caller): Reads,
+    State(service): State<Arc<Service>>,
+    Path(entity_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let mut as_of = None;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match name.as_ref() {
+            "as_of" => {
+                let parsed = Timestamp::parse(&value);
+                as_of = Some(parsed.map_err(|_| Problem::invalid(format!("as_of is no RFC 3339 time: {value:?}")))?);
+            }
+            other => return Err(Problem::invalid(format!("there is no parameter {other:?}"))),
+        }
+    }
+    let _place = service.query_place()?;
+    service.record_reading(&caller, serde_json::json!({"history": entity_id})).await?;
+    service
+        .blocking(move |service| {
+            let snapshot = service.snapshot();
+            let found = service.engine.select_indices(&snapshot, &format!("entity_id = {}", literal(&entity_id)))?;
+            if found.is_empty() {
+                return Err(Problem::not_found(format!("no entry is about {entity_id:?}")));
+            }
+            let entries = snapshot.entries(&found)?;
+            let happened = |bytes: &[u8]| match as_of {
+                Some(as_of) => Fields::split(bytes).is_ok_and(|fields| fields.timestamp <= as_of),
+                None => true,
+            };
+            let mut entries_placed = placed(&found, &entries)?;
+            let mut kept = entries.iter().map(|bytes| happened(bytes));
+            entries_placed.retain(|_| kept.next().unwrap_or(false));
+            Ok(json_response(&Life { entity_id: &entity_id, entries: entries_placed, tree_size: snapshot.size() }))
+        })
+        .await
+}

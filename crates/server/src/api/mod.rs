@@ -1,0 +1,13 @@
+//! `/api/v1`: a file for each resource.
+
+pub(crate) mod bundles;
+pub(crate) mod entries;
+pub(crate) mod listing;
+pub(crate) mod proofs;
+pub(crate) mod query;
+pub(crate) mod session;
+pub(crate) mod sql;
+pub(crate) mod status;
+pub(crate) mod stream;
+pub(crate) mod tokens;
+pub(crate) mod verification;

@@ -1,0 +1,253 @@
+//! `POST /api/v1/query`.
+
+use std::sync::Arc;
+
+use arrow::csv::WriterBuilder as CsvWriter;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::writer::StreamWriter;
+use arrow::json::ArrayWriter;
+use arrow::record_batch::RecordBatch;
+use axum::body::{Body as ResponseBody, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use counterfoil_query::Answer;
+use futures::{Stream, StreamExt};
+use parquet::arrow::ArrowWriter;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::access::Reads;
+use crate::body::{Body, json, media_type, unsupported};
+use crate::problem::{Answered, Problem};
+use crate::service::Service;
+
+/// The forms of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Csv,
+    Arrow,
+    Parquet,
+}
+
+impl Form {
+    const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Arrow, Self::Parquet];
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+            Self::Parquet => "application/vnd.apache.parquet",
+        }
+    }
+
+    /// The first form that `Accept` names; JSON when it takes anything.
+    fn wanted(headers: &HeaderMap) -> Result<Self, Problem> {
+        let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+            return Ok(Self::Json);
+        };
+        for range in accept.split(',') {
+            let name = range.split(';').next().unwrap_or_default().trim();
+            if matches!(name, "*/*" | "application/*") {
+                return Ok(Self::Json);
+            }
+            if let Some(form) = Self::ALL.into_iter().find(|form| form.media_type() == name) {
+                return Ok(form);
+            }
+        }
+        let forms = Self::ALL.map(Self::media_type).join(", ");
+        Err(Problem::new("invalid", StatusCode::NOT_ACCEPTABLE, format!("answers come as {forms}")))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    sql: String,
+}
+
+pub(crate) async fn query(
+    Reads(caller): Reads,
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    Body(body, _room): Body,
+) -> Answered {
+    let form = Form::wanted(&headers)?;
+    let sql = match media_type(&headers).as_str() {
+        "application/json" => json::<Question>(&body)?.sql,
+        "application/sql" | "text/plain" => {
+            String::from_utf8(body.to_vec()).map_err(|_| Problem::invalid("the statement is not UTF-8"))?
+        }
+        other => return Err(unsupported(other, "application/json or application/sql")),
+    };
+    let place = service.query_place()?;
+    service.record_reading(&caller, json!({"sql": sql, "form": form.media_type()})).await?;
+    let snapshot = service.snapshot();
+    let answer = service.engine.query_async(&snapshot, &sql).await?;
+    let response = match form {
+        Form::Parquet => parquet(&service, answer).await?,
+        Form::Json => streamed(form, json_pieces(answer, snapshot.size(), place)),
+        Form::Csv => streamed(form, csv_pieces(answer, place)),
+        Form::Arrow => streamed(form, arrow_pieces(answer, place)?),
+    };
+    Ok(response)
+}
+
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+fn streamed(form: Form, pieces: impl Stream<Item = Result<Bytes, Broken>> + Send + 'static) -> Response {
+    ([(header::CONTENT_TYPE, form.media_type())], ResponseBody::from_stream(pieces)).into_response()
+}
+
+/// Rows as JSON arrays, each batch as it comes; what ended them early stands behind them.
+fn json_pieces<P: Send + 'static>(
+    answer: Answer,
+    tree_size: u64,
+    place: P,
+) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+    let schema = answer.schema();
+    let columns: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| json!({"name": field.name(), "type": type_name(field.data_type())}))
+        .collect();
+    let head = format!("{{\"columns\":{},\"rows\":[", json!(columns));
+    let mut first = true;
+    let rows = answer.map(move |batch| {
+        let _held = &place;
+        match batch.map_err(Problem::from).and_then(|batch| rows_of(&batch)) {
+            Ok(rows) if rows.is_empty() => Ok(Vec::new()),
+            Ok(rows) => {
+                let mut piece = if std::mem::take(&mut first) { Vec::new() } else { b",".to_vec() };
+                piece.extend(rows);
+                Ok(piece)
+            }
+            Err(problem) => Err(problem),
+        }
+    });
+    let ended = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let noted = Arc::clone(&ended);
+    let rows = rows.filter_map(move |piece| {
+        let piece = match piece {
+            Ok(piece) => Some(Ok(Bytes::from(piece))),
+            Err(problem) => {
+                *noted.lock().expect("no panic while held") = Some(problem);
+                None
+            }
+        };
+        futures::future::ready(piece)
+    });
+    let tail = futures::stream::once(async move {
+        let problem = ended.lock().expect("no panic while held").take();
+        let mut tail = format!("],\"complete\":{},\"tree_size\":{tree_size}", problem.is_none());
+        if let Some(problem) = problem {
+            tail.push_str(&format!(",\"problem\":{}", json!(problem)));
+        }
+        tail.push('}');
+        Ok(Bytes::from(tail))
+    });
+    futures::stream::once(futures::future::ready(Ok(Bytes::from(head)))).chain(rows).chain(tail)
+}
+
+/// The rows of a batch as JSON arrays, with commas between them.
+fn rows_of(batch: &RecordBatch) -> Result<Vec<u8>, Problem> {
+    if batch.num_rows() == 0 {
+        return Ok(Vec::new());
+    }
+    // Columns may share a name, and JSON objects may not: rows are written under their positions, in order.
+    let fields: Vec<_> = batch.schema().fields().iter().enumerate().map(|(at, field)| {
+        arrow::datatypes::Field::new(format!("{at:05}"), field.data_type().clone(), true)
+    }).collect();
+    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+    let told = |error: arrow::error::ArrowError| Problem::internal(error.to_string());
+    let batch = RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(told)?;
+    let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+    let mut writer: ArrayWriter<Vec<u8>> = builder.build(Vec::new());
+    writer.write(&batch).and_then(|()| writer.finish()).map_err(told)?;
+    let objects: Vec<std::collections::BTreeMap<&str, &serde_json::value::RawValue>> =
+        serde_json::from_slice(writer.get_ref()).map_err(|error| Problem::internal(error.to_string()))?;
+    let mut rows = Vec::with_capacity(writer.get_ref().len());
+    for (at, object) in objects.iter().enumerate() {
+        rows.extend_from_slice(if at == 0 { b"[" } else { b",[" });
+        for (at, value) in object.values().enumerate() {
+            if at > 0 {
+                rows.push(b',');
+            }
+            rows.extend_from_slice(value.get().as_bytes());
+        }
+        rows.push(b']');
+    }
+    Ok(rows)
+}
+
+/// The type of a column in SQL's words.
+fn type_name(data_type: &arrow::datatypes::DataType) -> String {
+    use arrow::datatypes::DataType as T;
+    match data_type {
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => "text".to_owned(),
+        T::Boolean => "boolean".to_owned(),
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => "integer".to_owned(),
+        T::Float16 | T::Float32 | T::Float64 => "number".to_owned(),
+        T::Timestamp(..) => "timestamp".to_owned(),
+        T::Date32 | T::Date64 => "date".to_owned(),
+        T::Binary | T::LargeBinary | T::BinaryView => "binary".to_owned(),
+        T::Dictionary(_, value) => type_name(value),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+fn csv_pieces<P: Send + 'static>(answer: Answer, place: P) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+    let schema = answer.schema();
+    let head = csv(&RecordBatch::new_empty(schema), true);
+    futures::stream::once(futures::future::ready(head)).chain(answer.map(move |batch| {
+        let _held = &place;
+        csv(&batch?, false)
+    }))
+}
+
+fn csv(batch: &RecordBatch, header: bool) -> Result<Bytes, Broken> {
+    let mut writer = CsvWriter::new().with_header(header).build(Vec::new());
+    writer.write(batch)?;
+    Ok(writer.into_inner().into())
+}
+
+/// An Arrow IPC stream: written into a buffer that is handed on after each batch.
+fn arrow_pieces<P: Send + 'static>(
+    answer: Answer,
+    place: P,
+) -> Result<impl Stream<Item = Result<Bytes, Broken>> + Send, Problem> {
+    let schema: SchemaRef = answer.schema();
+    let told = |error: arrow::error::ArrowError| Problem::internal(error.to_string());
+    let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(told)?;
+    let state = (answer, Some(writer), place);
+    Ok(futures::stream::unfold(state, |(mut answer, writer, place)| async move {
+        let mut writer = writer?;
+        let piece = match answer.next().await {
+            Some(Ok(batch)) => writer.write(&batch).map(|()| Some(std::mem::take(writer.get_mut()))),
+            Some(Err(error)) => return Some((Err(Broken::from(error)), (answer, None, place))),
+            None => writer.finish().map(|()| None),
+        };
+        match piece {
+            Ok(Some(piece)) => Some((Ok(Bytes::from(piece)), (answer, Some(writer), place))),
+            Ok(None) => Some((Ok(Bytes::from(std::mem::take(writer.get_mut()))), (answer, None, place))),
+            Err(error) => Some((Err(Broken::from(error)), (answer, None, place))),
+        }
+    }))
+}
+
+/// A Parquet file has its footer at its end, so it is made whole before it is sent.
+async fn parquet(service: &Service, mut answer: Answer) -> Result<Response, Problem> {
+    let told = |error: parquet::errors::ParquetError| Problem::internal(error.to_string());
+    let mut writer = ArrowWriter::try_new(Vec::new(), answer.schema(), None).map_err(told)?;
+    while let Some(batch) = answer.next().await {
+        writer.write(&batch?).map_err(told)?;
+        if writer.bytes_written() + writer.in_progress_size() > service.settings.query_memory_bytes {
+            let detail = "memory limit reached: the Parquet file would be too large; choose fewer rows or CSV";
+            return Err(Problem::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, detail));
+        }
+    }
+    let file = writer.into_inner().map_err(told)?;
+    Ok(([(header::CONTENT_TYPE, Form::Parquet.media_type())], file).into_response())
+}

@@ -1,0 +1,115 @@
+//! How the ledger is: `GET /api/v1/status`, `/sources`, `/catalog`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use counterfoil_entry::{Timestamp, catalog};
+use serde::Serialize;
+
+use crate::access::{Caller, Reads};
+use crate::api::entries::json_response;
+use crate::api::sql::literal;
+use crate::moment::now;
+use crate::problem::Answered;
+use crate::service::Service;
+
+#[derive(Serialize)]
+struct Status {
+    origin: String,
+    verifier_key: String,
+    tree_size: u64,
+    root_hash: String,
+    sealed_size: u64,
+    segments: Vec<Segment>,
+    checkpoint: String,
+    fault: Option<String>,
+    version: &'static str,
+    started_at: String,
+}
+
+#[derive(Serialize)]
+struct Segment {
+    first: u64,
+    count: u64,
+    file: String,
+}
+
+pub(crate) async fn status(_: Caller, State(service): State<Arc<Service>>) -> Answered {
+    let snapshot = service.snapshot();
+    let segments = snapshot.segments();
+    let segments = segments
+        .iter()
+        .map(|segment| Segment { first: segment.first(), count: segment.count(), file: segment.name() })
+        .collect();
+    Ok(json_response(&Status {
+        origin: snapshot.origin().to_string(),
+        verifier_key: snapshot.verifier_key().to_string(),
+        tree_size: snapshot.size(),
+        root_hash: snapshot.root().to_string(),
+        sealed_size: snapshot.sealed_size(),
+        segments,
+        checkpoint: snapshot.checkpoint().to_owned(),
+        fault: service.ledger.fault(),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: service.started_at.to_string(),
+    }))
+}
+
+#[derive(Serialize)]
+struct Sources {
+    sources: Vec<Source>,
+    tree_size: u64,
+}
+
+#[derive(Serialize)]
+struct Source {
+    recorder: Option<String>,
+    source: String,
+    last: u64,
+    gaps: Vec<(u64, u64)>,
+    last_recorded_at: Option<String>,
+    silent_seconds: Option<u64>,
+}
+
+pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>) -> Answered {
+    let _place = service.query_place()?;
+    service
+        .blocking(|service| {
+            let state = service.ledger.status()?;
+            let snapshot = service.snapshot();
+            let mut sources = Vec::with_capacity(state.sources.len());
+            for source in state.sources {
+                let recorder = match &source.recorder {
+                    Some(recorder) => format!("recorder = {}", literal(recorder)),
+                    None => "recorder IS NULL".to_owned(),
+                };
+                let name = literal(&source.source);
+                let last = format!("source = {name} AND sequence = {} AND {recorder}", source.last);
+                let index = service.engine.select_indices(&snapshot, &last)?.pop();
+                let heard = index.map(|index| recorded_at(&snapshot.entry(index)?)).transpose()?.flatten();
+                sources.push(Source {
+                    silent_seconds: heard.map(|at| (now().micros() - at.micros()).max(0) as u64 / 1_000_000),
+                    last_recorded_at: heard.map(|at| at.to_string()),
+                    recorder: source.recorder,
+                    source: source.source,
+                    last: source.last,
+                    gaps: source.gaps,
+                });
+            }
+            Ok(json_response(&Sources { sources, tree_size: snapshot.size() }))
+        })
+        .await
+}
+
+fn recorded_at(canonical: &[u8]) -> counterfoil::Result<Option<Timestamp>> {
+    Ok(Some(counterfoil_entry::Fields::split(canonical)?.recorded_at))
+}
+
+#[derive(Serialize)]
+struct Catalog {
+    types: &'static [catalog::EventType],
+}
+
+pub(crate) async fn catalog(_: Caller) -> Answered {
+    Ok(json_response(&Catalog { types: catalog::all() }))
+}

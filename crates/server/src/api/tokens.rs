@@ -1,0 +1,85 @@
+//! `/api/v1/tokens`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use counterfoil_entry::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::access::{Administers, NewToken, Role, TokenRecord};
+use crate::api::entries::json_response;
+use crate::body::{Body, json as parse};
+use crate::problem::{Answered, Problem};
+use crate::service::Service;
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: &'a str,
+    name: &'a str,
+    role: Role,
+    prefixes: &'a [String],
+    created_at: &'a str,
+    expires_at: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(record: &'a TokenRecord, token: Option<&'a str>) -> Self {
+        Self {
+            id: &record.id,
+            name: &record.name,
+            role: record.role,
+            prefixes: &record.prefixes,
+            created_at: &record.created_at,
+            expires_at: record.expires_at.as_deref(),
+            token,
+        }
+    }
+}
+
+pub(crate) async fn list(Administers(_): Administers, State(service): State<Arc<Service>>) -> Answered {
+    let records = service.blocking(|service| Ok(service.tokens.list()?)).await?;
+    let tokens: Vec<Listed<'_>> = records.iter().map(|record| Listed::of(record, None)).collect();
+    Ok(json_response(&json!({"tokens": tokens})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    name: String,
+    role: Role,
+    #[serde(default)]
+    prefixes: Vec<String>,
+    expires_at: Option<String>,
+}
+
+pub(crate) async fn create(
+    Administers(caller): Administers,
+    State(service): State<Arc<Service>>,
+    Body(body, _room): Body,
+) -> Answered {
+    let wanted: Wanted = parse(&body)?;
+    let expires_at = wanted.expires_at.as_deref().map(Timestamp::parse).transpose();
+    let expires_at = expires_at.map_err(|_| Problem::invalid("expires_at is no RFC 3339 time"))?;
+    let new = NewToken { name: wanted.name, role: wanted.role, prefixes: wanted.prefixes, expires_at };
+    let (token, record) = service.blocking(move |service| Ok(service.tokens.create(new)?)).await?;
+    service.record(record.created_by(caller.name())).await?;
+    Ok((StatusCode::CREATED, Json(Listed::of(&record, Some(&token)))).into_response())
+}
+
+pub(crate) async fn revoke(
+    Administers(caller): Administers,
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+) -> Answered {
+    let records = service.blocking(move |service| Ok(service.tokens.revoke(&id)?)).await?;
+    for record in &records {
+        service.record(record.revoked_by(caller.name())).await?;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

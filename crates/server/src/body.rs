@@ -1,0 +1,86 @@
+//! Bodies of requests: read whole, within a limit, and refused as problem documents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::problem::Problem;
+use crate::service::Service;
+
+/// Most bytes of a body, after decoding.
+pub(crate) const MAX_BODY_BYTES: usize = 32 << 20;
+
+/// Memory that the bodies of all requests under way may take together, in KiB.
+pub(crate) const ROOM_KIB: usize = 512 << 10;
+
+/// How long a body may take to arrive.
+const ARRIVAL_TIME: Duration = Duration::from_secs(60);
+
+/// A body as it came, decoded, with its place in the room for bodies.
+pub(crate) struct Body(pub(crate) Bytes, pub(crate) Room);
+
+/// The room that a body takes until it is dropped.
+pub(crate) struct Room(Vec<OwnedSemaphorePermit>);
+
+impl FromRequest<Arc<Service>> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
+        let arrived = tokio::time::timeout(ARRIVAL_TIME, read(request.into_body(), &service.room)).await;
+        arrived.unwrap_or_else(|_| {
+            let detail = format!("the body did not arrive within {} seconds", ARRIVAL_TIME.as_secs());
+            Err(Problem::new("invalid", StatusCode::REQUEST_TIMEOUT, detail))
+        })
+    }
+}
+
+async fn read(mut body: axum::body::Body, room: &Arc<Semaphore>) -> Result<Body, Problem> {
+    let mut bytes = BytesMut::new();
+    let mut taken = Vec::new();
+    let mut paid = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Problem::invalid(format!("the body cannot be read: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_BODY_BYTES {
+            let detail = format!("the body is over {MAX_BODY_BYTES} bytes after decoding");
+            return Err(Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
+        bytes.extend_from_slice(&data);
+        let due = bytes.capacity().div_ceil(1024).saturating_sub(paid);
+        if due > 0 {
+            let permit = Arc::clone(room).try_acquire_many_owned(due as u32);
+            taken.push(permit.map_err(|_| Problem::busy("the bodies of other requests take all the room"))?);
+            paid += due;
+        }
+    }
+    Ok(Body(bytes.freeze(), Room(taken)))
+}
+
+impl std::fmt::Debug for Room {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Room").field(&self.0.len()).finish()
+    }
+}
+
+/// The body's type without parameters, in lower case; empty when none is told.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The body's type is none that is taken here.
+pub(crate) fn unsupported(given: &str, taken: &str) -> Problem {
+    let given = if given.is_empty() { "no Content-Type".to_owned() } else { format!("Content-Type {given:?}") };
+    Problem::new("invalid", StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{given}: send {taken}"))
+}
+
+/// Reads a JSON body of one shape.
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| Problem::invalid(format!("the body is not as documented: {error}")))
+}

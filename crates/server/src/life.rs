@@ -1,0 +1,144 @@
+//! A service from its start to its end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use counterfoil::{Error, ErrorKind, OpenOptions, Result};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::listen::{Doors, Encryption, Socket, bind};
+use crate::routes::routes;
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::verification;
+
+/// Where a service answers, once it does.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// The address of the API and the console.
+    pub url: String,
+    /// Signs the local administrator in, once, within an hour.
+    pub sign_in: String,
+    /// Where the PostgreSQL protocol is answered.
+    pub pg: Option<SocketAddr>,
+    /// Where OTLP over gRPC is answered.
+    pub otlp_grpc: Option<SocketAddr>,
+}
+
+/// Opens the ledger in a folder and answers until SIGTERM or SIGINT; calls `ready` once it answers.
+///
+/// # Errors
+/// Those of [`counterfoil::Ledger::open`]; `Denied` for plain text beyond loopback; `Unavailable` for an address that
+/// cannot be had; `Invalid` for TLS files that are none.
+pub fn run(folder: &Path, settings: Settings, options: OpenOptions, ready: impl FnOnce(&Announcement)) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(ErrorKind::Unavailable, format!("no threads: {error}")))?;
+    let service = runtime.block_on(serve(folder, settings, options, ready))?;
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    service.close()
+}
+
+async fn serve(
+    folder: &Path,
+    settings: Settings,
+    options: OpenOptions,
+    ready: impl FnOnce(&Announcement),
+) -> Result<Arc<Service>> {
+    let encryption = settings.tls.as_ref().map(Encryption::read).transpose()?;
+    let listener = bind(settings.listen, "the service", &settings).await?;
+    let pg = bind_if(settings.pg, "the PostgreSQL protocol", &settings).await?;
+    let grpc = bind_if(settings.otlp_grpc, "OTLP over gRPC", &settings).await?;
+    let (path, set) = (folder.to_owned(), settings.clone());
+    let opened = tokio::task::spawn_blocking(move || Service::open(&path, set, options)).await;
+    let service = opened.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))??;
+    let socket = Socket::bind(folder)
+        .map_err(|error| Error::new(ErrorKind::Unavailable, format!("no socket in the ledger's folder: {error}")))?;
+    let told = |problem: crate::problem::Problem| Error::new(ErrorKind::Unavailable, problem.detail);
+    service.record_life("ledger.service_started").await.map_err(told)?;
+    let address = |listener: &tokio::net::TcpListener| listener.local_addr().ok();
+    let scheme = if encryption.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", address(&listener).unwrap_or(settings.listen));
+    let announcement = Announcement {
+        sign_in: format!("{url}/sign-in?code={}", service.sessions.link()?),
+        url,
+        pg: pg.as_ref().and_then(address),
+        otlp_grpc: grpc.as_ref().and_then(address),
+    };
+    let note = Note::write(folder, &announcement)?;
+
+    let doors = Doors::new(&service);
+    let app = routes(&service);
+    let kept = tokio::spawn(Arc::clone(&service).keep_watch());
+    let fresh = encryption.clone().map(|encryption| tokio::spawn(encryption.keep_fresh()));
+    let rounds = tokio::spawn(verification::rounds(Arc::clone(&service)));
+    let ending = tokio::spawn(end_on_signal(Arc::clone(&service)));
+    ready(&announcement);
+    tokio::join!(
+        doors.http(listener, app.clone(), encryption.clone()),
+        doors.local(&socket, app),
+        if_some(grpc, |listener| doors.http(listener, crate::receivers::grpc(&service), encryption.clone())),
+    );
+    doors.drain().await;
+    for task in [Some(kept), fresh, Some(rounds), Some(ending)].into_iter().flatten() {
+        task.abort();
+        let _ = task.await;
+    }
+    service.settle(true).await;
+    if let Err(problem) = service.record_life("ledger.service_stopped").await {
+        tracing::error!(detail = problem.detail, "the end of the service could not be recorded");
+    }
+    drop((note, socket));
+    Ok(service)
+}
+
+async fn bind_if(
+    address: Option<SocketAddr>,
+    what: &str,
+    settings: &Settings,
+) -> Result<Option<tokio::net::TcpListener>> {
+    match address {
+        Some(address) => bind(address, what, settings).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn if_some<T, F: Future<Output = ()>>(value: Option<T>, then: impl FnOnce(T) -> F) {
+    if let Some(value) = value {
+        then(value).await;
+    }
+}
+
+async fn end_on_signal(service: Arc<Service>) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard: the service ends only when it is killed");
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("ending: requests under way are finished first");
+    service.end();
+}
+
+/// `state/service.json`: tells other commands where the service answers, as long as it does.
+struct Note(PathBuf);
+
+impl Note {
+    fn write(folder: &Path, announcement: &Announcement) -> Result<Self> {
+        let path = folder.join("state").join("service.json");
+        let text = json!({"url": announcement.url, "pid": std::process::id()}).to_string();
+        std::fs::write(&path, text)
+            .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,134 @@
+//! What Prometheus reads.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::service::Service;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+/// The service's measurements.
+pub(crate) struct Metrics {
+    registry: Registry,
+    append_seconds: Histogram,
+    append_entries: Histogram,
+    entries: Counter,
+    refused: Family<Reason, Counter>,
+    requests: Family<Request, Counter>,
+    waiting: Gauge,
+    connections: Gauge,
+    tree_size: Gauge,
+    sealed_size: Gauge,
+    unsealed: Gauge,
+    verification_age_seconds: Gauge,
+    verification_findings: Gauge,
+    healthy: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("counterfoil"),
+            append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
+            append_entries: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            entries: Counter::default(),
+            refused: Family::default(),
+            requests: Family::default(),
+            waiting: Gauge::default(),
+            connections: Gauge::default(),
+            tree_size: Gauge::default(),
+            sealed_size: Gauge::default(),
+            unsealed: Gauge::default(),
+            verification_age_seconds: Gauge::default(),
+            verification_findings: Gauge::default(),
+            healthy: Gauge::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let to = &mut self.registry;
+        to.register("append_seconds", "From an append's arrival to its receipts", self.append_seconds.clone());
+        to.register("append_entries", "Entries of an append", self.append_entries.clone());
+        to.register("entries_recorded", "Entries recorded since the start", self.entries.clone());
+        to.register("refused", "Requests that were refused, by reason", self.refused.clone());
+        to.register("requests", "Requests, by route and status", self.requests.clone());
+        to.register("appends_waiting", "Appends that wait for their receipts", self.waiting.clone());
+        to.register("connections", "Open connections of all protocols", self.connections.clone());
+        to.register("tree_size", "Entries in the ledger", self.tree_size.clone());
+        to.register("sealed_size", "Entries in sealed segments", self.sealed_size.clone());
+        to.register("unsealed_entries", "Entries that no segment holds yet: the seal lag", self.unsealed.clone());
+        let age = self.verification_age_seconds.clone();
+        to.register("verification_age_seconds", "Since the last verification ended; -1 before the first", age);
+        let findings = self.verification_findings.clone();
+        to.register("verification_findings", "Findings of the last verification; -1 before the first", findings);
+        to.register("healthy", "1 while the ledger takes entries", self.healthy.clone());
+        self
+    }
+
+    pub(crate) fn appended(&self, entries: u64, took: Duration) {
+        self.append_seconds.observe(took.as_secs_f64());
+        self.append_entries.observe(entries as f64);
+        self.entries.inc_by(entries);
+    }
+
+    pub(crate) fn refused(&self, reason: &str) {
+        self.refused.get_or_create(&Reason { reason: reason.to_owned() }).inc();
+    }
+
+    pub(crate) fn answered(&self, method: &str, route: &str, status: u16) {
+        let request = Request { method: method.to_owned(), route: route.to_owned(), status };
+        self.requests.get_or_create(&request).inc();
+    }
+
+    /// Counts a connection for as long as the answer is held.
+    pub(crate) fn connected(&self) -> Connected {
+        self.connections.inc();
+        Connected(self.connections.clone())
+    }
+
+    /// The exposition text (OpenMetrics 1.0), with the ledger's present state.
+    pub(crate) fn text(&self, service: &Service) -> String {
+        let snapshot = service.snapshot();
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.tree_size.set(number(snapshot.size()));
+        self.sealed_size.set(number(snapshot.sealed_size()));
+        self.unsealed.set(number(snapshot.size() - snapshot.sealed_size()));
+        self.waiting.set(number(service.appends_waiting() as u64));
+        self.healthy.set(i64::from(service.ledger.fault().is_none()));
+        let last = service.verifications.last_outcome();
+        self.verification_age_seconds.set(last.map_or(-1, |(age, _)| number(age.as_secs())));
+        self.verification_findings.set(last.map_or(-1, |(_, findings)| number(findings)));
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes everything");
+        text
+    }
+}
+
+/// One open connection.
+pub(crate) struct Connected(Gauge);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,117 @@
+//! Which request goes where.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+
+use crate::api::{bundles, entries, listing, proofs, query, session, status, stream, tokens, verification};
+use crate::problem::{Problem, RefusedBecause};
+use crate::service::Service;
+use crate::{console, health, tlog};
+
+/// The API's description, OpenAPI 3.1.
+const OPENAPI: &str = include_str!("../openapi.json");
+
+/// A request that takes longer is worth a line in the log.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Every route of the service.
+pub fn routes(service: &Arc<Service>) -> Router {
+    let api = Router::new()
+        .route("/entries", post(entries::record).get(listing::list))
+        .route("/entries/{index}", get(entries::one))
+        .route("/entities/{id}/history", get(listing::history))
+        .route("/query", post(query::query))
+        .route("/checkpoint", get(proofs::checkpoint))
+        .route("/proofs/inclusion", get(proofs::inclusion))
+        .route("/proofs/consistency", get(proofs::consistency))
+        .route("/bundles", post(bundles::make))
+        .route("/stream", get(stream::stream))
+        .route("/status", get(status::status))
+        .route("/sources", get(status::sources))
+        .route("/catalog", get(status::catalog))
+        .route("/verification", get(verification::overview).post(verification::begin))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", axum::routing::delete(tokens::revoke))
+        .route("/session", get(session::who).post(session::open).delete(session::close))
+        .route("/openapi.json", get(openapi));
+    let pages = ["/", "/trail", "/entity/{id}", "/sql", "/integrity", "/access"];
+    let console = pages.into_iter().fold(Router::new(), |router, page| router.route(page, get(console::index)));
+    Router::new()
+        .nest("/api/v1", api)
+        .merge(crate::receivers::routes())
+        .route("/tlog/checkpoint", get(tlog::checkpoint))
+        .route("/tlog/tile/{*path}", get(tlog::tile))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/sign-in", get(session::sign_in))
+        .route("/assets/{name}", get(console::asset))
+        .route("/favicon.svg", get(console::icon))
+        .merge(console)
+        .fallback(nowhere)
+        .method_not_allowed_fallback(no_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CompressionLayer::new())
+        .layer(RequestDecompressionLayer::new())
+        .layer(from_fn_with_state(Arc::clone(service), watched))
+        .with_state(Arc::clone(service))
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+async fn nowhere(request: Request) -> Problem {
+    Problem::not_found(format!("there is nothing at {}; the API is described at /api/v1/openapi.json", request.uri().path()))
+}
+
+async fn no_method(request: Request) -> Problem {
+    let detail = format!("{} is not done with {}", request.uri().path(), request.method());
+    Problem::new("not-found", StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("no text"), "a request broke off; this is a defect");
+    Problem::internal("the request broke off; this is a defect in Counterfoil").into_response()
+}
+
+/// Counts every request, and tells browsers what they may do with the answer.
+async fn watched(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let since = std::time::Instant::now();
+    let mut response = next.run(request).await;
+    let status = response.status();
+    service.metrics.answered(method.as_str(), &route, status.as_u16());
+    if let Some(RefusedBecause(kind)) = response.extensions().get() {
+        service.metrics.refused(kind);
+    }
+    let took_ms = since.elapsed().as_millis() as u64;
+    if status.is_server_error() {
+        tracing::error!(%method, route, status = status.as_u16(), took_ms, "request failed");
+    } else if since.elapsed() > SLOW {
+        tracing::info!(%method, route, status = status.as_u16(), took_ms, "slow request");
+    } else {
+        tracing::debug!(%method, route, status = status.as_u16(), took_ms, "request");
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(nothing);
+    let private = HeaderValue::from_static("no-store");
+    headers.entry(header::CACHE_CONTROL).or_insert(private);
+    response
+}

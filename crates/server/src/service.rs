@@ -1,0 +1,243 @@
+//! What all requests of one service share.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use counterfoil::{Ledger, OpenOptions, Receipt, Result, Snapshot};
+use counterfoil_entry::{ActorType, Draft, EntryBuilder, Timestamp};
+use counterfoil_query::{Engine, Limits};
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+
+use crate::access::{Caller, Denial, Denials, Role, Sessions, Tokens};
+use crate::body::ROOM_KIB;
+use crate::metrics::Metrics;
+use crate::moment::now;
+use crate::problem::Problem;
+use crate::settings::Settings;
+use crate::verification::Verifications;
+
+/// How often new commits are looked for on behalf of streams.
+const WATCH_STEP: Duration = Duration::from_millis(50);
+
+/// A ledger that is open for requests.
+pub struct Service {
+    /// The ledger.
+    pub(crate) ledger: Ledger,
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// How it was set up.
+    pub(crate) settings: Settings,
+    /// Answers SQL.
+    pub(crate) engine: Engine,
+    /// The tokens.
+    pub(crate) tokens: Tokens,
+    /// The browser sessions.
+    pub(crate) sessions: Sessions,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
+    /// The verifications.
+    pub(crate) verifications: Verifications,
+    /// Since when it answers.
+    pub(crate) started_at: Timestamp,
+    denials: Denials,
+    queries: Arc<Semaphore>,
+    appends: Semaphore,
+    /// Room for the bodies of requests, in KiB.
+    pub(crate) room: Arc<Semaphore>,
+    size: watch::Sender<u64>,
+    ending: watch::Sender<bool>,
+}
+
+impl Service {
+    /// Opens the ledger in a folder for requests.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::open`].
+    pub fn open(folder: &Path, settings: Settings, options: OpenOptions) -> Result<Arc<Self>> {
+        let ledger = Ledger::open(folder, options)?;
+        let engine = Engine::new(Limits {
+            time: settings.query_time,
+            memory_bytes: settings.query_memory_bytes,
+            rows: settings.query_rows,
+        })?;
+        let size = ledger.snapshot().size();
+        Ok(Arc::new(Self {
+            engine,
+            tokens: Tokens::in_folder(folder),
+            sessions: Sessions::default(),
+            metrics: Metrics::default(),
+            verifications: Verifications::default(),
+            started_at: now(),
+            denials: Denials::default(),
+            queries: Arc::new(Semaphore::new(settings.queries_at_once)),
+            room: Arc::new(Semaphore::new(ROOM_KIB)),
+            appends: Semaphore::new(settings.appends_at_once),
+            size: watch::Sender::new(size),
+            ending: watch::Sender::new(false),
+            folder: folder.to_owned(),
+            ledger,
+            settings,
+        }))
+    }
+
+    /// The state after the last commit.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.ledger.snapshot()
+    }
+
+    /// Runs what waits for a disk on a thread that may wait.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> std::result::Result<T, Problem> + Send + 'static,
+    ) -> std::result::Result<T, Problem> {
+        let service = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&service)).await;
+        done.unwrap_or_else(|error| Err(Problem::internal(format!("the request broke off: {error}"))))
+    }
+
+    /// A place among the appends that may wait for the ledger at once.
+    ///
+    /// # Errors
+    /// `busy` when all are taken.
+    pub(crate) fn append_place(&self) -> std::result::Result<SemaphorePermit<'_>, Problem> {
+        self.appends.try_acquire().map_err(|_| {
+            let waiting = self.settings.appends_at_once;
+            Problem::busy(format!("{waiting} appends wait for the ledger already; retry in a moment"))
+        })
+    }
+
+    /// How many appends wait for the ledger.
+    pub(crate) fn appends_waiting(&self) -> usize {
+        self.settings.appends_at_once - self.appends.available_permits()
+    }
+
+    /// Records drafts in the name of a principal; waits for the disk.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::append_batch_as`].
+    pub(crate) fn append_now(&self, recorder: &str, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+        let entries = drafts.len() as u64;
+        let since = Instant::now();
+        let receipts = self.ledger.append_batch_as(recorder, drafts)?;
+        self.metrics.appended(entries, since.elapsed());
+        Ok(receipts)
+    }
+
+    /// A place among the queries that may run at once.
+    ///
+    /// # Errors
+    /// `busy` when all are taken.
+    pub(crate) fn query_place(&self) -> std::result::Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.queries).try_acquire_owned().map_err(|_| {
+            Problem::busy(format!("{} queries run already; retry in a moment", self.settings.queries_at_once))
+        })
+    }
+
+    /// Records an act of the service, on behalf of whoever caused it.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::record_act`].
+    pub(crate) async fn record(self: &Arc<Self>, act: EntryBuilder) -> std::result::Result<(), Problem> {
+        self.blocking(move |service| Ok(service.ledger.record_act(act).map(|_| ())?)).await
+    }
+
+    /// Records what an auditor read; nothing for other roles.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::record_act`]: what cannot be recorded is not answered.
+    pub(crate) async fn record_reading(
+        self: &Arc<Self>,
+        caller: &Caller,
+        context: Value,
+    ) -> std::result::Result<(), Problem> {
+        if caller.0.role != Role::Auditor {
+            return Ok(());
+        }
+        let origin = self.snapshot().origin().to_string();
+        self.record(act("ledger.query_run", caller.name(), &origin, "ledger", context)).await
+    }
+
+    /// Notes a denied request, as an entry or as a number.
+    pub(crate) async fn deny(self: &Arc<Self>, denial: Denial) {
+        self.metrics.refused("denied");
+        if let Some(entry) = self.denials.note(denial)
+            && let Err(problem) = self.record(entry).await
+        {
+            tracing::error!(detail = problem.detail, "a denied request could not be recorded");
+        }
+    }
+
+    /// The number of entries, as it grows.
+    pub(crate) fn sizes(&self) -> watch::Receiver<u64> {
+        self.size.subscribe()
+    }
+
+    /// Resolves when the service ends.
+    pub(crate) async fn ended(&self) {
+        let mut ending = self.ending.subscribe();
+        let _ = ending.wait_for(|ending| *ending).await;
+    }
+
+    /// Whether the service ends.
+    pub(crate) fn is_ending(&self) -> bool {
+        *self.ending.borrow()
+    }
+
+    /// Tells streams and connections to end.
+    pub(crate) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Keeps what is not caused by a request going, until the service ends.
+    pub(crate) async fn keep_watch(self: Arc<Self>) {
+        let mut step = tokio::time::interval(WATCH_STEP);
+        let mut settled = Instant::now();
+        while !self.is_ending() {
+            step.tick().await;
+            let size = self.snapshot().size();
+            self.size.send_if_modified(|known| std::mem::replace(known, size) != size);
+            if settled.elapsed() > crate::access::DENIALS_PERIOD {
+                settled = Instant::now();
+                self.settle(false).await;
+            }
+        }
+    }
+
+    /// Records the denials that were only counted.
+    pub(crate) async fn settle(self: &Arc<Self>, ends: bool) {
+        let settled = self.blocking(move |service| Ok(service.denials.settle(&service.ledger, ends)?)).await;
+        if let Err(problem) = settled {
+            tracing::error!(detail = problem.detail, "the number of denied requests could not be recorded");
+        }
+    }
+
+    /// Records that the service starts or stops.
+    pub(crate) async fn record_life(self: &Arc<Self>, event_type: &str) -> std::result::Result<(), Problem> {
+        let origin = self.snapshot().origin().to_string();
+        let context = json!({"version": env!("CARGO_PKG_VERSION"), "pid": std::process::id()});
+        self.record(act(event_type, "counterfoil", &origin, "ledger", context)).await
+    }
+
+    /// Closes the ledger; the last one to hold the service does it.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::close`].
+    pub(crate) fn close(self: Arc<Self>) -> Result<()> {
+        match Arc::try_unwrap(self) {
+            Ok(service) => service.ledger.close(),
+            // Somebody still reads: dropping the last reference closes it as well.
+            Err(service) => service.ledger.publish(),
+        }
+    }
+}
+
+/// One of the ledger's own entries about what somebody did to it.
+pub(crate) fn act(event_type: &str, actor: &str, entity_id: &str, entity_type: &str, context: Value) -> EntryBuilder {
+    let act = Draft::builder(event_type, actor, entity_id).entity_type(entity_type).context(context);
+    match actor {
+        "counterfoil" => act.actor_type(ActorType::Service),
+        _ => act,
+    }
+}

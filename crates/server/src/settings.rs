@@ -1,0 +1,108 @@
+//! How a service is set up.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What of `/tlog` needs no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlogPublic {
+    /// Nothing.
+    None,
+    /// The checkpoint.
+    Checkpoint,
+    /// The checkpoint and the hashes.
+    Tiles,
+    /// Everything, the entries too.
+    All,
+}
+
+impl std::str::FromStr for TlogPublic {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "none" => Ok(Self::None),
+            "checkpoint" => Ok(Self::Checkpoint),
+            "tiles" => Ok(Self::Tiles),
+            "all" => Ok(Self::All),
+            _ => Err(format!("{name:?} is not one of none, checkpoint, tiles, all")),
+        }
+    }
+}
+
+/// How a service is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where HTTP is answered.
+    pub listen: SocketAddr,
+    /// Where the PostgreSQL protocol is answered, if anywhere.
+    pub pg: Option<SocketAddr>,
+    /// Where OTLP over gRPC is answered, if anywhere.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// The certificate chain and key of TLS, PEM files.
+    pub tls: Option<Tls>,
+    /// Whether addresses beyond loopback are listened on without TLS.
+    pub allow_plain_text: bool,
+    /// What of `/tlog` needs no token; by default all on loopback and nothing elsewhere.
+    pub tlog_public: Option<TlogPublic>,
+    /// How long a query may run.
+    pub query_time: Duration,
+    /// How much memory a query may take.
+    pub query_memory_bytes: usize,
+    /// How many rows a query may answer.
+    pub query_rows: u64,
+    /// How many queries may run at once.
+    pub queries_at_once: usize,
+    /// How many appends may wait for the ledger at once.
+    pub appends_at_once: usize,
+    /// How many connections may be open at once, over all protocols.
+    pub connections: usize,
+    /// How often the ledger verifies itself; zero is never.
+    pub verify_every: Duration,
+    /// How long requests under way may take when the service ends.
+    pub drain_time: Duration,
+}
+
+/// The files of TLS.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+    /// Authorities whose client certificates are recognised, if any.
+    pub client_authorities: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7411)),
+            pg: None,
+            otlp_grpc: None,
+            tls: None,
+            allow_plain_text: false,
+            tlog_public: None,
+            query_time: Duration::from_secs(30),
+            query_memory_bytes: 1 << 30,
+            query_rows: 1_000_000,
+            queries_at_once: 8,
+            appends_at_once: 400,
+            connections: 20_000,
+            verify_every: Duration::ZERO,
+            drain_time: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Settings {
+    /// What of `/tlog` needs no token.
+    pub(crate) fn tlog_public(&self) -> TlogPublic {
+        let by_address = if self.listen.ip().is_loopback() { TlogPublic::All } else { TlogPublic::None };
+        self.tlog_public.unwrap_or(by_address)
+    }
+}

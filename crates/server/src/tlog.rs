@@ -1,0 +1,82 @@
+//! `/tlog/…`: the C2SP tlog-tiles read API.
+//!
+//! A tile is answered at any width up to what the newest checkpoint covers: a tile of an earlier size is the beginning of
+//! the same bytes, so what was ever published stays right.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::IntoResponse;
+use counterfoil::Snapshot;
+use counterfoil_tlog::{HashReader, Tile, TilePath, bundle};
+
+use crate::access::{Caller, Right};
+use crate::problem::{Answered, Problem};
+use crate::service::Service;
+use crate::settings::TlogPublic;
+
+/// For what never changes.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+pub(crate) async fn checkpoint(State(service): State<Arc<Service>>, parts: Parts) -> Answered {
+    admit(&service, &parts, TlogPublic::Checkpoint).await?;
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    Ok((headers, service.ledger.checkpoint().to_string()).into_response())
+}
+
+pub(crate) async fn tile(State(service): State<Arc<Service>>, Path(path): Path<String>, parts: Parts) -> Answered {
+    let wanted: TilePath =
+        format!("tile/{path}").parse().map_err(|error| Problem::not_found(format!("/tlog/tile/{path}: {error}")))?;
+    let public = match wanted {
+        TilePath::Hashes(_) => TlogPublic::Tiles,
+        TilePath::Entries(_) => TlogPublic::All,
+    };
+    admit(&service, &parts, public).await?;
+    let bytes = service.blocking(move |service| read(&service.snapshot(), wanted)).await?;
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, FOR_EVER)];
+    Ok((headers, bytes).into_response())
+}
+
+/// Lets anybody through to what is public, and readers to the rest.
+async fn admit(service: &Arc<Service>, parts: &Parts, what: TlogPublic) -> Result<(), Problem> {
+    if service.settings.tlog_public() >= what {
+        return Ok(());
+    }
+    let right = if what == TlogPublic::All { Right::Read } else { Right::Prove };
+    Caller::with(parts, service, Some(right)).await.map(|_| ())
+}
+
+fn read(snapshot: &Snapshot, wanted: TilePath) -> Result<Vec<u8>, Problem> {
+    let (TilePath::Hashes(tile) | TilePath::Entries(tile)) = wanted;
+    let first = check(snapshot, tile)?;
+    let indices = first..first + u64::from(tile.width());
+    match wanted {
+        TilePath::Hashes(_) => {
+            let mut bytes = Vec::with_capacity(usize::from(tile.width()) * 32);
+            for index in indices {
+                bytes.extend_from_slice(&snapshot.node(8 * tile.level(), index)?.0);
+            }
+            Ok(bytes)
+        }
+        TilePath::Entries(_) => {
+            let mut bytes = Vec::new();
+            for entry in snapshot.entries(&indices.collect::<Vec<_>>())? {
+                bundle::push_entry(&mut bytes, &entry).map_err(|error| Problem::internal(error.to_string()))?;
+            }
+            Ok(bytes)
+        }
+    }
+}
+
+/// The index of the tile's first hash; `not-found` for a tile that the ledger does not have that wide.
+fn check(snapshot: &Snapshot, tile: Tile) -> Result<u64, Problem> {
+    let hashes = snapshot.size().checked_shr(8 * u32::from(tile.level())).unwrap_or(0);
+    let first = tile.index().checked_mul(256);
+    let end = first.and_then(|first| first.checked_add(u64::from(tile.width())));
+    match (first, end) {
+        (Some(first), Some(end)) if end <= hashes => Ok(first),
+        _ => Err(Problem::not_found(format!("the ledger has {} entries and not this tile", snapshot.size()))),
+    }
+}
