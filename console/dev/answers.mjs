@@ -34,14 +34,28 @@ function bins(rows, sql, width) {
   const binOf = ({ at }) => new Date(Math.floor(at / step) * step).toISOString();
   if (sql.includes("event_type, outcome")) {
     const groups = groupCount(rows, (row) => [binOf(row), row.entry.event_type, row.entry.outcome ?? null]);
-    return { columns: [column("t", "Timestamp(µs, UTC)"), column("event_type", "Utf8"), column("outcome", "Utf8"), column("n", "Int64")], rows: groups.map(({ key, rows: own }) => [...key, own.length]) };
+    return {
+      columns: [
+        column("t", "Timestamp(µs, UTC)"),
+        column("event_type", "Utf8"),
+        column("outcome", "Utf8"),
+        column("n", "Int64"),
+      ],
+      rows: groups.map(({ key, rows: own }) => [...key, own.length]),
+    };
   }
   const groups = groupCount(rows, (row) => [binOf(row)]).sort((a, b) => (a.key[0] < b.key[0] ? -1 : 1));
-  return { columns: [column("t", "Timestamp(µs, UTC)"), column("n", "Int64")], rows: groups.map(({ key, rows: own }) => [...key, own.length]) };
+  return {
+    columns: [column("t", "Timestamp(µs, UTC)"), column("n", "Int64")],
+    rows: groups.map(({ key, rows: own }) => [...key, own.length]),
+  };
 }
 
 function models(rows) {
-  const groups = groupCount(rows.filter(({ entry }) => entry.context?.model_version), ({ entry }) => entry.context.model_version);
+  const groups = groupCount(
+    rows.filter(({ entry }) => entry.context?.model_version),
+    ({ entry }) => entry.context.model_version,
+  );
   return {
     columns: [column("model", "Utf8"), column("decisions", "Int64"), column("overridden", "Int64")],
     rows: groups.map(({ key, rows: own }) => {
@@ -51,33 +65,71 @@ function models(rows) {
   };
 }
 
-const MEMBERS = ["timestamp", "event_type", "actor", "actor_type", "on_behalf_of", "entity_id", "outcome", "reason", "old_value", "new_value", "context", "trace_id"];
+const MEMBERS = [
+  "timestamp",
+  "event_type",
+  "actor",
+  "actor_type",
+  "on_behalf_of",
+  "entity_id",
+  "outcome",
+  "reason",
+  "old_value",
+  "new_value",
+  "context",
+  "trace_id",
+];
 
 function everything(rows) {
-  const text = (value) => (value === undefined ? null : typeof value === "object" ? JSON.stringify(value, (_, v) => (typeof v === "bigint" ? Number(v) : v)) : value);
+  const text = (value) =>
+    value === undefined
+      ? null
+      : typeof value === "object"
+        ? JSON.stringify(value, (_, v) => (typeof v === "bigint" ? Number(v) : v))
+        : value;
   return {
-    columns: [column("index", "Int64"), ...MEMBERS.map((name) => column(name, name === "timestamp" ? "Timestamp(µs, UTC)" : "Utf8"))],
+    columns: [
+      column("index", "Int64"),
+      ...MEMBERS.map((name) => column(name, name === "timestamp" ? "Timestamp(µs, UTC)" : "Utf8")),
+    ],
     rows: rows.map(({ index, entry }) => [index, ...MEMBERS.map((name) => text(entry[name]))]),
   };
 }
 
 export function answer(sql, rows, treeSize) {
-  const done = (result, complete = true, problem) => ({ ...result, complete, ...(problem ? { problem } : {}), tree_size: treeSize });
+  const done = (result, complete = true, problem) => ({
+    ...result,
+    complete,
+    ...(problem ? { problem } : {}),
+    tree_size: treeSize,
+  });
   if (!/^\s*(--.*\n\s*)*(select|with|describe|explain)\b/i.test(sql)) return undefined;
   const chosen = within(rows, sql);
   const bin = /date_bin\(interval '(\d+) (minute|hour|day)s?'/.exec(sql);
   if (bin) return done(bins(chosen, sql, Number(bin[1]) * UNITS[bin[2]]));
   if (sql.includes("min(timestamp)")) {
     const iso = (row) => (row ? new Date(row.at).toISOString() : null);
-    return done({ columns: [column("first", "Timestamp"), column("last", "Timestamp"), column("n", "Int64")], rows: [[iso(rows[0]), iso(rows.at(-1)), rows.length]] });
+    return done({
+      columns: [column("first", "Timestamp"), column("last", "Timestamp"), column("n", "Int64")],
+      rows: [[iso(rows[0]), iso(rows.at(-1)), rows.length]],
+    });
   }
   if (sql.includes("'model_version' AS model")) return done(models(chosen));
   const single = /^SELECT (event_type|actor), count/.exec(sql);
   if (single || /GROUP BY 1/.test(sql)) {
     const name = single?.[1] ?? /SELECT\s+(\w+)/.exec(sql)?.[1] ?? "event_type";
     const groups = groupCount(chosen, ({ entry }) => entry[name] ?? null).sort((a, b) => b.rows.length - a.rows.length);
-    return done({ columns: [column(name, "Utf8"), column("n", "Int64")], rows: groups.map(({ key, rows: own }) => [key, own.length]) });
+    return done({
+      columns: [column(name, "Utf8"), column("n", "Int64")],
+      rows: groups.map(({ key, rows: own }) => [key, own.length]),
+    });
   }
-  if (sql.includes("pg_sleep")) return done(everything(chosen.slice(0, 20)), false, { kind: "unavailable", title: "Unavailable", status: 503, detail: "the query reached its limit of 30 seconds" });
+  if (sql.includes("pg_sleep"))
+    return done(everything(chosen.slice(0, 20)), false, {
+      kind: "unavailable",
+      title: "Unavailable",
+      status: 503,
+      detail: "the query reached its limit of 30 seconds",
+    });
   return done(everything(chosen.slice(0, 2000)));
 }

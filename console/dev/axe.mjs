@@ -20,11 +20,16 @@ try {
     for (const [name, path] of PAGES) {
       await visit(page, mock.base, path);
       await page.evaluate(axe);
-      const result = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+      const result = await page.evaluate(() =>
+        globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
+      );
       for (const { id, help, nodes } of result.violations) {
         violations += 1;
         console.error(`${name} (${form.colorScheme}, ${form.viewport.width} px): ${id}: ${help}`);
-        for (const node of nodes.slice(0, 3)) console.error(`    ${node.target.join(" ")}  ${node.html.slice(0, 160)}\n    ${node.failureSummary.split("\n")[1] ?? ""}`);
+        for (const node of nodes.slice(0, 3))
+          console.error(
+            `    ${node.target.join(" ")}  ${node.html.slice(0, 160)}\n    ${node.failureSummary.split("\n")[1] ?? ""}`,
+          );
       }
     }
     await context.close();

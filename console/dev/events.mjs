@@ -13,7 +13,11 @@ const rnd = random(2041);
 const pick = (list) => list[Math.floor(rnd() * list.length)];
 const chance = (p) => rnd() < p;
 const hex = (digits) => Array.from({ length: digits }, () => Math.floor(rnd() * 16).toString(16)).join("");
-const MODELS = { invoice: ["invoice-match-2.10.3", "invoice-match-2.11.0"], credit: ["credit-risk-5.2", "credit-risk-6.0-rc1"], kyc: ["kyc-screen-3.4"] };
+const MODELS = {
+  invoice: ["invoice-match-2.10.3", "invoice-match-2.11.0"],
+  credit: ["credit-risk-5.2", "credit-risk-6.0-rc1"],
+  kyc: ["kyc-screen-3.4"],
+};
 const PEOPLE = ["m.keller", "j.doe", "a.okafor", "s.lindqvist"];
 
 export function canonical(value) {
@@ -37,15 +41,75 @@ function invoice(n) {
   const common = { entity_id, entity_type: "invoice", trace_id };
   const vendor = pick(["Harbour Tooling AG", "Nordlicht Papier GmbH", "Ateliers Bréval", "Kestrel Freight Ltd"]);
   const events = [
-    { ...common, event_type: "invoice_received", actor: "mail-gateway", actor_type: "service", outcome: "success", new_value: { status: "received", amount_minor: amount, currency: "EUR", vendor } },
-    { ...common, event_type: "invoice_matched", actor: "invoice-bot", actor_type: "ai_agent", on_behalf_of: "accounts-payable", outcome: chance(0.04) ? "failure" : "success", old_value: { status: "received" }, new_value: { status: "matched", purchase_order: `PO-${40000 + Math.floor(rnd() * 9000)}` }, context: { model_version, confidence } },
+    {
+      ...common,
+      event_type: "invoice_received",
+      actor: "mail-gateway",
+      actor_type: "service",
+      outcome: "success",
+      new_value: { status: "received", amount_minor: amount, currency: "EUR", vendor },
+    },
+    {
+      ...common,
+      event_type: "invoice_matched",
+      actor: "invoice-bot",
+      actor_type: "ai_agent",
+      on_behalf_of: "accounts-payable",
+      outcome: chance(0.04) ? "failure" : "success",
+      old_value: { status: "received" },
+      new_value: { status: "matched", purchase_order: `PO-${40000 + Math.floor(rnd() * 9000)}` },
+      context: { model_version, confidence },
+    },
   ];
   if (confidence < 0.76 || chance(0.06)) {
-    events.push({ ...common, event_type: "invoice_approved", actor: "invoice-bot", actor_type: "ai_agent", on_behalf_of: "accounts-payable", outcome: "success", old_value: { status: "matched" }, new_value: { status: "approved" }, context: { model_version, confidence } });
-    events.push({ ...common, event_type: "manual_override", actor: pick(PEOPLE), actor_type: "user", outcome: "success", old_value: { status: "approved" }, new_value: { status: "held", review_until: "2026-12-04" }, reason: pick(["Supplier changed its bank account two days ago; called back, no answer yet.", "Duplicate of an invoice that was paid in October.", "Amount does not agree with the goods receipt: 40 units, not 400."]), context: { model_version, confidence, four_eyes: pick(PEOPLE) } });
+    events.push({
+      ...common,
+      event_type: "invoice_approved",
+      actor: "invoice-bot",
+      actor_type: "ai_agent",
+      on_behalf_of: "accounts-payable",
+      outcome: "success",
+      old_value: { status: "matched" },
+      new_value: { status: "approved" },
+      context: { model_version, confidence },
+    });
+    events.push({
+      ...common,
+      event_type: "manual_override",
+      actor: pick(PEOPLE),
+      actor_type: "user",
+      outcome: "success",
+      old_value: { status: "approved" },
+      new_value: { status: "held", review_until: "2026-12-04" },
+      reason: pick([
+        "Supplier changed its bank account two days ago; called back, no answer yet.",
+        "Duplicate of an invoice that was paid in October.",
+        "Amount does not agree with the goods receipt: 40 units, not 400.",
+      ]),
+      context: { model_version, confidence, four_eyes: pick(PEOPLE) },
+    });
   } else {
-    events.push({ ...common, event_type: "invoice_approved", actor: "invoice-bot", actor_type: "ai_agent", on_behalf_of: "accounts-payable", outcome: "success", old_value: { status: "matched" }, new_value: { status: "approved" }, context: { model_version, confidence } });
-    events.push({ ...common, event_type: "payment_released", actor: "pay-run", actor_type: "service", outcome: chance(0.05) ? "denied" : "success", old_value: { status: "approved" }, new_value: { status: "paid", paid_minor: amount }, ...(chance(0.5) ? {} : { reason: "Weekly payment run" }) });
+    events.push({
+      ...common,
+      event_type: "invoice_approved",
+      actor: "invoice-bot",
+      actor_type: "ai_agent",
+      on_behalf_of: "accounts-payable",
+      outcome: "success",
+      old_value: { status: "matched" },
+      new_value: { status: "approved" },
+      context: { model_version, confidence },
+    });
+    events.push({
+      ...common,
+      event_type: "payment_released",
+      actor: "pay-run",
+      actor_type: "service",
+      outcome: chance(0.05) ? "denied" : "success",
+      old_value: { status: "approved" },
+      new_value: { status: "paid", paid_minor: amount },
+      ...(chance(0.5) ? {} : { reason: "Weekly payment run" }),
+    });
   }
   return events;
 }
@@ -58,11 +122,38 @@ function credit(n) {
   const common = { entity_id, entity_type: "credit_application", trace_id };
   const decision = score > 600 ? "granted" : "refused";
   const events = [
-    { ...common, event_type: "credit_score_computed", actor: "risk-agent", actor_type: "ai_agent", outcome: "success", new_value: { score, band: score > 700 ? "A" : score > 600 ? "B" : "C" }, context: { model_version, confidence: Math.round((0.6 + rnd() * 0.4) * 1000) / 1000, features_used: 42 } },
-    { ...common, event_type: "credit_decided", actor: "risk-agent", actor_type: "ai_agent", outcome: "success", old_value: { decision: "pending" }, new_value: { decision, limit_minor: score * 1000 }, context: { model_version } },
+    {
+      ...common,
+      event_type: "credit_score_computed",
+      actor: "risk-agent",
+      actor_type: "ai_agent",
+      outcome: "success",
+      new_value: { score, band: score > 700 ? "A" : score > 600 ? "B" : "C" },
+      context: { model_version, confidence: Math.round((0.6 + rnd() * 0.4) * 1000) / 1000, features_used: 42 },
+    },
+    {
+      ...common,
+      event_type: "credit_decided",
+      actor: "risk-agent",
+      actor_type: "ai_agent",
+      outcome: "success",
+      old_value: { decision: "pending" },
+      new_value: { decision, limit_minor: score * 1000 },
+      context: { model_version },
+    },
   ];
   if (chance(model_version.endsWith("rc1") ? 0.22 : 0.07)) {
-    events.push({ ...common, event_type: "manual_override", actor: pick(PEOPLE), actor_type: "user", outcome: "success", old_value: { decision }, new_value: { decision: decision === "granted" ? "refused" : "granted" }, reason: "Income statement was read wrongly by the model; corrected from the original document.", context: { model_version } });
+    events.push({
+      ...common,
+      event_type: "manual_override",
+      actor: pick(PEOPLE),
+      actor_type: "user",
+      outcome: "success",
+      old_value: { decision },
+      new_value: { decision: decision === "granted" ? "refused" : "granted" },
+      reason: "Income statement was read wrongly by the model; corrected from the original document.",
+      context: { model_version },
+    });
   }
   return events;
 }
@@ -70,15 +161,53 @@ function credit(n) {
 function kyc(n) {
   const entity_id = `CUST-${String(n).padStart(5, "0")}`;
   return [
-    { event_type: "kyc_check", entity_id, entity_type: "customer", actor: "kyc-agent", actor_type: "ai_agent", trace_id: hex(32), outcome: chance(0.08) ? "failure" : "success", new_value: { status: chance(0.1) ? "review" : "clear", lists: ["EU", "OFAC"] }, context: { model_version: MODELS.kyc[0] } },
-    ...(chance(0.05) ? [{ event_type: "document_access", entity_id, entity_type: "customer", actor: "report-agent", actor_type: "ai_agent", outcome: "denied", reason: "The agent's mandate does not cover identity documents." }] : []),
+    {
+      event_type: "kyc_check",
+      entity_id,
+      entity_type: "customer",
+      actor: "kyc-agent",
+      actor_type: "ai_agent",
+      trace_id: hex(32),
+      outcome: chance(0.08) ? "failure" : "success",
+      new_value: { status: chance(0.1) ? "review" : "clear", lists: ["EU", "OFAC"] },
+      context: { model_version: MODELS.kyc[0] },
+    },
+    ...(chance(0.05)
+      ? [
+          {
+            event_type: "document_access",
+            entity_id,
+            entity_type: "customer",
+            actor: "report-agent",
+            actor_type: "ai_agent",
+            outcome: "denied",
+            reason: "The agent's mandate does not cover identity documents.",
+          },
+        ]
+      : []),
   ];
 }
 
 function oddities() {
   return [
-    { event_type: "balance_reported", entity_id: "ACC-9007199254740993", actor: "core-bank", actor_type: "service", outcome: "success", new_value: { balance_minor: 9007199254740993n, units: 123456789012345678901234567890n, rate: 1.1 } },
-    { event_type: "note_added", entity_id: "INV-000012", entity_type: "invoice", actor: "j.doe\u202e\u200b", actor_type: "user", outcome: "success", reason: "<script>alert(1)</script> and \u202Eneddih txet\u202C, a bell \u0007 and a tab\there", context: { "__proto__": "kept", html: "<img src=x onerror=alert(1)>" } },
+    {
+      event_type: "balance_reported",
+      entity_id: "ACC-9007199254740993",
+      actor: "core-bank",
+      actor_type: "service",
+      outcome: "success",
+      new_value: { balance_minor: 9007199254740993n, units: 123456789012345678901234567890n, rate: 1.1 },
+    },
+    {
+      event_type: "note_added",
+      entity_id: "INV-000012",
+      entity_type: "invoice",
+      actor: "j.doe\u202e\u200b",
+      actor_type: "user",
+      outcome: "success",
+      reason: "<script>alert(1)</script> and \u202Eneddih txet\u202C, a bell \u0007 and a tab\there",
+      context: { __proto__: "kept", html: "<img src=x onerror=alert(1)>" },
+    },
   ];
 }
 

@@ -10,8 +10,14 @@ import { Tree } from "./tree.mjs";
 const PORT = Number(process.env.PORT ?? 7499);
 const SIZE = Number(process.env.SIZE ?? 6000);
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-const CSP = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
+const CSP =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 const tree = new Tree("bank.example/audit", Buffer.alloc(32, 7));
 const stranger = new Tree("bank.example/audit", Buffer.alloc(32, 9));
@@ -26,7 +32,13 @@ function record({ at, event }) {
   const sequence = (counters.get(source) ?? 0) + (tree.size === 3000 ? 3 : 1);
   counters.set(source, sequence);
   const time = new Date(at).toISOString().replace("Z", "250Z").replace(/0+Z$/, "Z");
-  const entry = { ...event, timestamp: time, recorded_at: time, recorder: "svc-agents", ...(event.actor_type === "user" ? {} : { source, sequence }) };
+  const entry = {
+    ...event,
+    timestamp: time,
+    recorded_at: time,
+    recorder: "svc-agents",
+    ...(event.actor_type === "user" ? {} : { source, sequence }),
+  };
   const text = canonical(entry);
   rows.push({ index: tree.size, at, entry, text });
   tree.append(text);
@@ -39,12 +51,61 @@ const ago = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
 const runs = [
   { ...RUN, started_at: ago(5), finished_at: ago(4.98), tree_size: Math.max(0, SIZE - 90) },
   { ...RUN, started_at: ago(29), finished_at: ago(28.98), tree_size: Math.floor(SIZE * 0.97) },
-  { ...RUN, verified: false, started_at: ago(53), finished_at: ago(52.98), tree_size: Math.floor(SIZE * 0.94), findings_total: 2, findings: [{ kind: "block-digest", class: "tampered", file: "segments/00000000000000002048.parquet", offset: 131072, index: 2311, message: "block 2 is not the one that was sealed" }, { kind: "sequence-gap", class: "incomplete", file: null, offset: null, index: 3000, message: "source erp-1: sequence 1204 to 1205 are missing" }] },
+  {
+    ...RUN,
+    verified: false,
+    started_at: ago(53),
+    finished_at: ago(52.98),
+    tree_size: Math.floor(SIZE * 0.94),
+    findings_total: 2,
+    findings: [
+      {
+        kind: "block-digest",
+        class: "tampered",
+        file: "segments/00000000000000002048.parquet",
+        offset: 131072,
+        index: 2311,
+        message: "block 2 is not the one that was sealed",
+      },
+      {
+        kind: "sequence-gap",
+        class: "incomplete",
+        file: null,
+        offset: null,
+        index: 3000,
+        message: "source erp-1: sequence 1204 to 1205 are missing",
+      },
+    ],
+  },
 ];
 const tokens = [
-  { id: "t1", name: "svc-agents", role: "writer", prefixes: ["invoice_", "credit_"], created_at: ago(900), expires_at: null, last_used_at: ago(0.01) },
-  { id: "t2", name: "m.keller", role: "admin", prefixes: [], created_at: ago(900), expires_at: null, last_used_at: ago(0.2) },
-  { id: "t3", name: "Ernst external audit", role: "auditor", prefixes: [], created_at: ago(300), expires_at: ago(-400), last_used_at: null },
+  {
+    id: "t1",
+    name: "svc-agents",
+    role: "writer",
+    prefixes: ["invoice_", "credit_"],
+    created_at: ago(900),
+    expires_at: null,
+    last_used_at: ago(0.01),
+  },
+  {
+    id: "t2",
+    name: "m.keller",
+    role: "admin",
+    prefixes: [],
+    created_at: ago(900),
+    expires_at: null,
+    last_used_at: ago(0.2),
+  },
+  {
+    id: "t3",
+    name: "Ernst external audit",
+    role: "auditor",
+    prefixes: [],
+    created_at: ago(300),
+    expires_at: ago(-400),
+    last_used_at: null,
+  },
 ];
 
 const placed = ({ index, text }) => `{"index":${index},"entry":${text}}`;
@@ -54,7 +115,17 @@ function list(params) {
   const cursor = params.get("cursor") ? Number(params.get("cursor")) : rows.length;
   const limit = Number(params.get("limit") ?? 50);
   const [from, to, q] = ["from", "to", "q"].map((name) => params.get(name));
-  const names = ["event_type", "actor", "actor_type", "entity_id", "entity_type", "outcome", "trace_id", "source", "recorder"];
+  const names = [
+    "event_type",
+    "actor",
+    "actor_type",
+    "entity_id",
+    "entity_type",
+    "outcome",
+    "trace_id",
+    "source",
+    "recorder",
+  ];
   const found = [];
   let at = cursor - 1;
   for (; at >= 0 && found.length < limit; at -= 1) {
@@ -69,9 +140,22 @@ function list(params) {
 
 function status() {
   const segments = [];
-  for (let first = 0; first + 1024 <= tree.size; first += 1024) segments.push({ first, count: 1024, file: `segments/${String(first).padStart(20, "0")}.parquet` });
+  for (let first = 0; first + 1024 <= tree.size; first += 1024)
+    segments.push({ first, count: 1024, file: `segments/${String(first).padStart(20, "0")}.parquet` });
   const vkey = state.tamper === "key" ? stranger.vkey : tree.vkey;
-  return { origin: tree.origin, verifier_key: vkey, tree_size: tree.size, root_hash: tree.root().toString("hex"), sealed_size: segments.length * 1024, segment_span: 1024, segments, checkpoint: tree.checkpoint(), fault: null, version: "0.1.0", started_at: started };
+  return {
+    origin: tree.origin,
+    verifier_key: vkey,
+    tree_size: tree.size,
+    root_hash: tree.root().toString("hex"),
+    sealed_size: segments.length * 1024,
+    segment_span: 1024,
+    segments,
+    checkpoint: tree.checkpoint(),
+    fault: null,
+    version: "0.1.0",
+    started_at: started,
+  };
 }
 
 function checkpoint() {
@@ -98,13 +182,29 @@ function tlog(path) {
   const width = Number(match[3] ?? 256);
   const source = state.tamper === "fork" && stranger.leaves.length ? stranger : tree;
   let body = match[1] === "entries" ? tree.bundle(tile, width) : source.tile(Number(match[1]), tile, width);
-  if (state.tamper === "entry" && match[1] === "entries") body = Buffer.from(body.toString("latin1").replaceAll("approved", "refused!"), "latin1");
-  if (state.tamper === "tile" && match[1] === "0") body = Buffer.from(body.map((byte, i) => (i % 32 === 3 ? byte ^ 1 : byte)));
+  if (state.tamper === "entry" && match[1] === "entries")
+    body = Buffer.from(body.toString("latin1").replaceAll("approved", "refused!"), "latin1");
+  if (state.tamper === "tile" && match[1] === "0")
+    body = Buffer.from(body.map((byte, i) => (i % 32 === 3 ? byte ^ 1 : byte)));
   return { type: "application/octet-stream", body };
 }
 
-const problem = (status, kind, detail) => ({ status, type: "application/problem+json", body: JSON.stringify({ type: `urn:counterfoil:problem:${kind}`, title: kind[0].toUpperCase() + kind.slice(1), status, kind, detail }) });
-const json = (value, status = 200) => ({ status, type: "application/json", body: typeof value === "string" ? value : JSON.stringify(value) });
+const problem = (status, kind, detail) => ({
+  status,
+  type: "application/problem+json",
+  body: JSON.stringify({
+    type: `urn:counterfoil:problem:${kind}`,
+    title: kind[0].toUpperCase() + kind.slice(1),
+    status,
+    kind,
+    detail,
+  }),
+});
+const json = (value, status = 200) => ({
+  status,
+  type: "application/json",
+  body: typeof value === "string" ? value : JSON.stringify(value),
+});
 
 function verification(method) {
   if (method === "POST") {
@@ -114,7 +214,12 @@ function verification(method) {
       state.running.checked = Math.min(tree.size, state.running.checked + Math.ceil(tree.size / 12));
       if (state.running.checked < tree.size) return;
       clearInterval(timer);
-      runs.unshift({ ...RUN, started_at: state.running.started_at, finished_at: new Date().toISOString(), tree_size: tree.size });
+      runs.unshift({
+        ...RUN,
+        started_at: state.running.started_at,
+        finished_at: new Date().toISOString(),
+        tree_size: tree.size,
+      });
       state.running = null;
     }, 400);
     return json({}, 202);
@@ -125,10 +230,38 @@ function verification(method) {
 function sources() {
   return {
     sources: [
-      { recorder: "svc-agents", source: "erp-1", last: counters.get("erp-1") ?? 0, gaps: [[1204, 1205]], last_recorded_at: ago(0.02), silent_seconds: 72 },
-      { recorder: "svc-agents", source: "invoice-bot", last: counters.get("invoice-bot") ?? 0, gaps: [], last_recorded_at: ago(0.05), silent_seconds: 180 },
-      { recorder: "svc-agents", source: "risk-agent", last: counters.get("risk-agent") ?? 0, gaps: [], last_recorded_at: ago(0.1), silent_seconds: 360 },
-      { recorder: "svc-kyc", source: "kyc-agent", last: counters.get("kyc-agent") ?? 0, gaps: [], last_recorded_at: ago(76), silent_seconds: 76 * 3600 },
+      {
+        recorder: "svc-agents",
+        source: "erp-1",
+        last: counters.get("erp-1") ?? 0,
+        gaps: [[1204, 1205]],
+        last_recorded_at: ago(0.02),
+        silent_seconds: 72,
+      },
+      {
+        recorder: "svc-agents",
+        source: "invoice-bot",
+        last: counters.get("invoice-bot") ?? 0,
+        gaps: [],
+        last_recorded_at: ago(0.05),
+        silent_seconds: 180,
+      },
+      {
+        recorder: "svc-agents",
+        source: "risk-agent",
+        last: counters.get("risk-agent") ?? 0,
+        gaps: [],
+        last_recorded_at: ago(0.1),
+        silent_seconds: 360,
+      },
+      {
+        recorder: "svc-kyc",
+        source: "kyc-agent",
+        last: counters.get("kyc-agent") ?? 0,
+        gaps: [],
+        last_recorded_at: ago(76),
+        silent_seconds: 76 * 3600,
+      },
     ],
     tree_size: tree.size,
   };
@@ -138,7 +271,12 @@ function query(body, accept) {
   const { sql } = JSON.parse(body);
   const result = answer(sql, rows, tree.size);
   if (!result) return problem(400, "invalid", `SQL only reads: "${sql.trim().split(/\s/)[0]}" is refused`);
-  if (accept.includes("csv")) return { status: 200, type: "text/csv", body: [result.columns.map(({ name }) => name), ...result.rows].map((row) => row.join(",")).join("\n") };
+  if (accept.includes("csv"))
+    return {
+      status: 200,
+      type: "text/csv",
+      body: [result.columns.map(({ name }) => name), ...result.rows].map((row) => row.join(",")).join("\n"),
+    };
   if (accept.includes("parquet")) return { status: 200, type: "application/vnd.apache.parquet", body: "PAR1" };
   return json(result);
 }
@@ -147,7 +285,10 @@ function tokenRoute(method, id, body) {
   if (state.role !== "admin") return problem(403, "denied", "only an admin sees tokens");
   if (method === "GET") return json({ tokens });
   if (method === "DELETE") {
-    tokens.splice(tokens.findIndex((token) => token.id === id), 1);
+    tokens.splice(
+      tokens.findIndex((token) => token.id === id),
+      1,
+    );
     return { status: 204 };
   }
   const token = { id: `t${Date.now()}`, created_at: new Date().toISOString(), last_used_at: null, ...JSON.parse(body) };
@@ -173,18 +314,29 @@ function api(method, url, body, accept) {
   if (entry) {
     const row = rows[Number(entry[1])];
     if (!row) return problem(404, "not-found", `there is no entry ${entry[1]}`);
-    return json(`{"index":${row.index},"leaf_hash":"${tree.leaves[row.index].toString("hex")}","canonical":${JSON.stringify(row.text)},"entry":${row.text}}`);
+    return json(
+      `{"index":${row.index},"leaf_hash":"${tree.leaves[row.index].toString("hex")}","canonical":${JSON.stringify(row.text)},"entry":${row.text}}`,
+    );
   }
   const history = /^entities\/(.+)\/history$/.exec(path);
   if (history) {
     const id = decodeURIComponent(history[1]);
     const until = Date.parse(url.searchParams.get("as_of") ?? "9999-01-01");
     const own = rows.filter(({ entry, at }) => entry.entity_id === id && at <= until);
-    return json(`{"entity_id":${JSON.stringify(id)},"entries":[${own.map(placed).join(",")}],"tree_size":${tree.size}}`);
+    return json(
+      `{"entity_id":${JSON.stringify(id)},"entries":[${own.map(placed).join(",")}],"tree_size":${tree.size}}`,
+    );
   }
   if (path === "status") return json(status());
   if (path === "sources") return json(sources());
-  if (path === "catalog") return json({ types: [...new Set(rows.map(({ entry }) => entry.event_type))].map((name) => ({ name, description: "", required: [] })) });
+  if (path === "catalog")
+    return json({
+      types: [...new Set(rows.map(({ entry }) => entry.event_type))].map((name) => ({
+        name,
+        description: "",
+        required: [],
+      })),
+    });
   if (path === "verification") return verification(method);
   if (path === "query") return query(body, accept);
   if (path === "checkpoint") return { status: 200, type: "text/plain; charset=utf-8", body: checkpoint() };
@@ -197,7 +349,11 @@ function api(method, url, body, accept) {
 async function file(path) {
   const name = normalize(path).replace(/^(\.\.[/\\])+/, "");
   try {
-    return { status: 200, type: TYPES[extname(name)] ?? "application/octet-stream", body: await readFile(join(DIST, name)) };
+    return {
+      status: 200,
+      type: TYPES[extname(name)] ?? "application/octet-stream",
+      body: await readFile(join(DIST, name)),
+    };
   } catch {
     return { status: 200, type: TYPES[".html"], body: await readFile(join(DIST, "index.html")) };
   }
@@ -236,9 +392,15 @@ createServer(async (request, response) => {
   if (url.pathname.startsWith("/mock/")) result = json(state.tamper);
   else if (url.pathname.startsWith("/api/v1/")) {
     const safe = request.method === "GET" || request.headers["x-counterfoil"] === "1";
-    result = safe ? api(request.method, url, body, request.headers.accept ?? "") : problem(403, "denied", "the header X-Counterfoil is missing");
-  } else if (url.pathname.startsWith("/tlog/")) result = tlog(url.pathname.slice(6)) ?? problem(404, "not-found", "no such tile");
+    result = safe
+      ? api(request.method, url, body, request.headers.accept ?? "")
+      : problem(403, "denied", "the header X-Counterfoil is missing");
+  } else if (url.pathname.startsWith("/tlog/"))
+    result = tlog(url.pathname.slice(6)) ?? problem(404, "not-found", "no such tile");
   else result = await file(url.pathname);
-  response.writeHead(result.status ?? 200, { ...(result.type ? { "Content-Type": result.type } : {}), "Content-Security-Policy": CSP });
+  response.writeHead(result.status ?? 200, {
+    ...(result.type ? { "Content-Type": result.type } : {}),
+    "Content-Security-Policy": CSP,
+  });
   response.end(result.body);
 }).listen(PORT, "127.0.0.1", () => console.log(`mock ledger of ${tree.size} entries on http://127.0.0.1:${PORT}`));

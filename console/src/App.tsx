@@ -1,12 +1,12 @@
 import { type ComponentType, lazy, Suspense, useEffect, useState } from "react";
 import { onSignedOut } from "./api/client";
 import { asProblem, type Problem } from "./api/problem";
-import { Empty, Loading, ProblemNote } from "./parts/Notice";
-import { Page } from "./parts/Page";
-import { Shell } from "./parts/Shell";
 import { Entity } from "./pages/Entity";
 import { SignIn } from "./pages/SignIn";
 import { Trail } from "./pages/Trail";
+import { Empty, Loading, ProblemNote } from "./parts/Notice";
+import { Page } from "./parts/Page";
+import { Shell } from "./parts/Shell";
 import { loadSession, startWatch, useSession } from "./state/ledger";
 import { navigate, usePath } from "./state/router";
 
@@ -46,7 +46,11 @@ function SignedIn() {
   const found = path.startsWith("/entity/") ? PAGES["/entity"] : PAGES[path];
 
   useEffect(() => {
-    if (!session) loadSession().then(() => setProblem(undefined), (error: unknown) => setProblem(asProblem(error)));
+    if (!session)
+      loadSession().then(
+        () => setProblem(undefined),
+        (error: unknown) => setProblem(asProblem(error)),
+      );
   }, [session]);
 
   useEffect(() => (session ? startWatch() : undefined), [session]);
@@ -58,7 +62,11 @@ function SignedIn() {
   if (!session) {
     return (
       <main className="sign-in">
-        {problem && problem.status !== 401 ? <ProblemNote problem={problem} onRetry={() => location.reload()} /> : <Loading what="the console" />}
+        {problem && problem.status !== 401 ? (
+          <ProblemNote problem={problem} onRetry={() => location.reload()} />
+        ) : (
+          <Loading what="the console" />
+        )}
       </main>
     );
   }

@@ -44,7 +44,12 @@ export async function problemOf(response: Response): Promise<Problem> {
 }
 
 export function unreachable(): Problem {
-  return new Problem({ kind: "unreachable", title: "No answer", status: 0, detail: "The ledger server does not answer." });
+  return new Problem({
+    kind: "unreachable",
+    title: "No answer",
+    status: 0,
+    detail: "The ledger server does not answer.",
+  });
 }
 
 const ADVICE: Record<string, string> = {

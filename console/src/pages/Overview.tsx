@@ -9,8 +9,8 @@ import { Empty, Loading, ProblemNote } from "../parts/Notice";
 import { Card, Page } from "../parts/Page";
 import { SourcesTable } from "../parts/SourcesTable";
 import { useWatch } from "../state/ledger";
-import { useChangeParams, useParams } from "../state/router";
 import { useResource } from "../state/resource";
+import { useChangeParams, useParams } from "../state/router";
 import { grouped, plural } from "../text/number";
 import { loadModels, loadVolume, type Volume } from "./overview/figures";
 import { ModelsCard } from "./overview/ModelsCard";
@@ -23,14 +23,24 @@ function Figures({ volume }: { volume: Volume }) {
     `/trail?${new URLSearchParams({ ...filter, ...(from ? { from: from.toISOString(), since: "custom" } : {}) })}`;
   const figures = [
     { count: volume.total, words: volume.total === 1 ? "event" : "events", filter: {}, tone: "quiet" },
-    { count: volume.overrides, words: "overridden by people", filter: { event_type: "manual_override" }, tone: "override" },
+    {
+      count: volume.overrides,
+      words: "overridden by people",
+      filter: { event_type: "manual_override" },
+      tone: "override",
+    },
     { count: volume.denied, words: "denied", filter: { outcome: "denied" }, tone: "denied" },
     { count: volume.failed, words: "failed", filter: { outcome: "failure" }, tone: "failed" },
   ];
   return (
     <div className="figures">
       {figures.map(({ count, words, filter, tone }) => (
-        <Link key={words} href={href(filter as Record<string, string>)} className="figure" data-tone={count > 0 ? tone : "quiet"}>
+        <Link
+          key={words}
+          href={href(filter as Record<string, string>)}
+          className="figure"
+          data-tone={count > 0 ? tone : "quiet"}
+        >
           <b>{grouped(count)}</b>
           <span>{words}</span>
         </Link>
@@ -88,14 +98,12 @@ export default function Overview() {
           <Card title="Integrity" aside={<Link href="/integrity">Details</Link>}>
             <Grades run={verification.data?.last} />
           </Card>
-          <div className="stack">
-            <ModelsCard models={models} />
-            <Card title="Completeness" aside={sources.data && sourceTrouble(sources.data.sources)}>
-              {sources.problem && <ProblemNote problem={sources.problem} onRetry={sources.reload} />}
-              {!sources.data && sources.loading && <Loading what="the sources" />}
-              {sources.data && <SourcesTable sources={sources.data.sources} />}
-            </Card>
-          </div>
+          <ModelsCard models={models} />
+          <Card wide title="Completeness" aside={sources.data && sourceTrouble(sources.data.sources)}>
+            {sources.problem && <ProblemNote problem={sources.problem} onRetry={sources.reload} />}
+            {!sources.data && sources.loading && <Loading what="the sources" />}
+            {sources.data && <SourcesTable sources={sources.data.sources} />}
+          </Card>
         </div>
       </div>
     </Page>

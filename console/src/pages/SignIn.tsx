@@ -52,15 +52,17 @@ export function SignIn() {
       {problem?.status === 401 ? (
         <div className="note" data-tone="failed" role="alert">
           <strong>This token is not valid</strong>
-          <p className="quiet">It may have been revoked or have expired. Check that it was copied whole, or ask for a new one.</p>
+          <p className="quiet">
+            It may have been revoked or have expired. Check that it was copied whole, or ask for a new one.
+          </p>
         </div>
       ) : (
         problem && <ProblemNote problem={problem} />
       )}
       <div className="stack small">
         <p>
-          <b>No token?</b> When <code>counterfoil serve</code> starts, it prints a link that signs in once. Or whoever runs the ledger makes a token
-          for you on its machine:
+          <b>No token?</b> When <code>counterfoil serve</code> starts, it prints a link that signs in once. Or whoever
+          runs the ledger makes a token for you on its machine:
         </p>
         <Code value="counterfoil token create LEDGER --role auditor" />
       </div>

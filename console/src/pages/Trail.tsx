@@ -5,8 +5,8 @@ import { FirstEntry } from "../parts/FirstEntry";
 import { Icon } from "../parts/Icon";
 import { Empty, Loading, ProblemNote } from "../parts/Notice";
 import { Page } from "../parts/Page";
-import { useChangeParams, useParams } from "../state/router";
 import { useResource } from "../state/resource";
+import { useChangeParams, useParams } from "../state/router";
 import { grouped, plural } from "../text/number";
 import { EntryPanel } from "./trail/EntryPanel";
 import { FilterBar } from "./trail/FilterBar";
@@ -104,8 +104,11 @@ export function Trail() {
       <FilterBar />
       {live && (
         <p className="quiet small live-line" role="status">
-          {tail.connected ? `Following live. ${plural(tail.entries.length + tail.dropped, "new event")} since ${grouped(page.data?.treeSize ?? 0)} entries.` : "Connecting to the live stream …"}
-          {tail.dropped > 0 && ` ${plural(tail.dropped, "older one")} left the list; load the newest page to see everything.`}
+          {tail.connected
+            ? `Following live. ${plural(tail.entries.length + tail.dropped, "new event")} since ${grouped(page.data?.treeSize ?? 0)} entries.`
+            : "Connecting to the live stream …"}
+          {tail.dropped > 0 &&
+            ` ${plural(tail.dropped, "older one")} left the list; load the newest page to see everything.`}
         </p>
       )}
       {page.problem && <ProblemNote problem={page.problem} onRetry={page.reload} />}
@@ -113,7 +116,9 @@ export function Trail() {
       {isNew && <FirstEntry />}
       {isEmpty && !isNew && (
         <Empty title={hasFilter(params) ? "No event matches this filter" : "No events here"}>
-          <p className="quiet">Widen the time, or take away what you do not need. Entity and actor must be written exactly as recorded.</p>
+          <p className="quiet">
+            Widen the time, or take away what you do not need. Entity and actor must be written exactly as recorded.
+          </p>
         </Empty>
       )}
       {entries.length > 0 && (
@@ -121,7 +126,8 @@ export function Trail() {
           <Rows entries={entries} selected={selected} opened={opened} onOpen={open} />
           <nav className="pager" aria-label="Pages of events">
             <span className="quiet small">
-              {plural(entries.length, "event")} on this page, of a ledger of {grouped(page.data?.treeSize ?? 0)} entries.
+              {plural(entries.length, "event")} on this page, of a ledger of {grouped(page.data?.treeSize ?? 0)}{" "}
+              entries.
             </span>
             <span className="row">
               <Button variant="default" disabled={!cursor} onClick={newer.length ? back : newest}>

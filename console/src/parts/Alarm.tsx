@@ -24,8 +24,8 @@ function Notice({ title, children }: { title: string; children: ReactNode }) {
       <h2>{title}</h2>
       {children}
       <p>
-        What to do: stop relying on what this console shows, keep a copy of the ledger's folder and of the texts above, and tell whoever is
-        responsible for the ledger.
+        What to do: stop relying on what this console shows, keep a copy of the ledger's folder and of the texts above,
+        and tell whoever is responsible for the ledger.
       </p>
     </section>
   );
@@ -41,8 +41,8 @@ function KeyChanged({ look, offered }: { look: Examination; offered: string }) {
   return (
     <Notice title="The ledger's verifier key has changed">
       <p>
-        Since <At time={look.key.since} /> this browser has known another key for this ledger. An honest ledger keeps its key. Checks go on with
-        the known key.
+        Since <At time={look.key.since} /> this browser has known another key for this ledger. An honest ledger keeps
+        its key. Checks go on with the known key.
       </p>
       <Evidence title="Known key" text={look.key.known} />
       <Evidence title="Key offered now" text={offered} />
@@ -76,7 +76,13 @@ function PastBroken({ look }: { look: Examination }) {
 function BadSignature({ look }: { look: Examination }) {
   if (look.signature !== "invalid" && look.signature !== "missing") return null;
   return (
-    <Notice title={look.signature === "invalid" ? "The checkpoint's signature is wrong" : "The checkpoint is not signed by the known key"}>
+    <Notice
+      title={
+        look.signature === "invalid"
+          ? "The checkpoint's signature is wrong"
+          : "The checkpoint is not signed by the known key"
+      }
+    >
       <p>
         {look.signature === "invalid"
           ? "The newest checkpoint carries a signature that does not belong to its text."

@@ -54,7 +54,13 @@ function drawnSeries({ kind, series }: ChartProps): uPlot.Series[] {
       const bars = uPlot.paths.bars?.({ size: [0.82, 64], align: 1 });
       return { label: name, fill: paint, width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) };
     }
-    return { label: name, stroke: paint, width: 1.5, points: { show: false }, ...(kind === "area" ? { fill: `${paint}22` } : {}) };
+    return {
+      label: name,
+      stroke: paint,
+      width: 1.5,
+      points: { show: false },
+      ...(kind === "area" ? { fill: `${paint}22` } : {}),
+    };
   });
 }
 
@@ -72,23 +78,35 @@ function options(props: ChartProps, width: number, zone: Zone): uPlot.Options {
     width,
     height: props.height ?? 220,
     legend: { show: false },
-    tzDate: (seconds) => (zone === "utc" ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000)),
+    tzDate: (seconds) =>
+      zone === "utc" ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000),
     cursor: { y: false, points: { show: false }, drag: { x: onBrush !== undefined, y: false, setScale: false } },
     scales: {
       x: { time: true, range: (_, min, max) => [min, Math.max(max + step, min + 1)] },
       y: { range: (_, __, max) => [0, Math.max(1, max * 1.06)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, values: timeLabels(zone) },
-      { ...axis, size: 58, values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? grouped(value) : "")) },
+      { ...axis, size: 28, grid: { show: false }, values: timeLabels(zone) },
+      {
+        ...axis,
+        size: 58,
+        values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? grouped(value) : "")),
+      },
     ],
     series: [{}, ...(props.kind === "stacked" ? drawn.reverse() : drawn)],
     hooks: {
-      setCursor: [(plot) => onHover?.(plot.cursor.left !== undefined && plot.cursor.left >= 0 ? (plot.cursor.idx ?? undefined) : undefined)],
+      setCursor: [
+        (plot) =>
+          onHover?.(
+            plot.cursor.left !== undefined && plot.cursor.left >= 0 ? (plot.cursor.idx ?? undefined) : undefined,
+          ),
+      ],
       setSelect: [
         (plot) => {
           if (!onBrush || plot.select.width < 4) return;
-          const [from, to] = [plot.select.left, plot.select.left + plot.select.width].map((left) => plot.posToVal(left, "x"));
+          const [from, to] = [plot.select.left, plot.select.left + plot.select.width].map((left) =>
+            plot.posToVal(left, "x"),
+          );
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           if (from !== undefined && to !== undefined) onBrush(from, to);
         },
@@ -124,5 +142,7 @@ export function Chart(props: ChartProps) {
     };
   }, [times, series, kind, zone, scheme]);
 
-  return <div ref={place} className="chart" role="img" aria-label={props.label} style={{ minHeight: props.height ?? 220 }} />;
+  return (
+    <div ref={place} className="chart" role="img" aria-label={props.label} style={{ minHeight: props.height ?? 220 }} />
+  );
 }

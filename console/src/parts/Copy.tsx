@@ -6,7 +6,12 @@ export function Copy({ value, label = "Copy" }: { value: string; label?: string 
   return (
     <CopyButton value={value}>
       {({ copied, copy }) => (
-        <Button size="compact-xs" variant="default" onClick={copy} leftSection={<Icon name={copied ? "check" : "copy"} />}>
+        <Button
+          size="compact-xs"
+          variant="default"
+          onClick={copy}
+          leftSection={<Icon name={copied ? "check" : "copy"} />}
+        >
           {copied ? "Copied" : label}
         </Button>
       )}

@@ -32,11 +32,15 @@ function LastRun({ run }: { run: Run | null | undefined }) {
       tone={run.verified ? "good" : "failed"}
       title={
         <b>
-          {run.verified ? "Every byte verified by the server" : `Verification failed: ${plural(run.findings_total, "finding")}`}, <Ago time={run.finished_at} />
+          {run.verified
+            ? "Every byte verified by the server"
+            : `Verification failed: ${plural(run.findings_total, "finding")}`}
+          , <Ago time={run.finished_at} />
         </b>
       }
     >
-      {grouped(run.tree_size)} entries; {run.anchored ? "checked against an outside anchor" : "not compared with an outside anchor"}
+      {grouped(run.tree_size)} entries;{" "}
+      {run.anchored ? "checked against an outside anchor" : "not compared with an outside anchor"}
     </Grade>
   );
 }
@@ -51,7 +55,15 @@ export function Grades({ run }: { run: Run | null | undefined }) {
     <ul className="grades">
       <Grade
         tone={tone}
-        title={<b>{tone === "good" ? "Checked here, in your browser" : tone === "failed" ? "The check in your browser FAILED" : "Not checked in your browser"}</b>}
+        title={
+          <b>
+            {tone === "good"
+              ? "Checked here, in your browser"
+              : tone === "failed"
+                ? "The check in your browser FAILED"
+                : "Not checked in your browser"}
+          </b>
+        }
       >
         {problem && problem.detail}
         {look && (
@@ -66,8 +78,12 @@ export function Grades({ run }: { run: Run | null | undefined }) {
         </Grade>
       )}
       {status && (
-        <Grade tone={sealed > 0 ? "good" : "none"} title={<b>Sealed: {sealed === 0 ? "nothing yet" : `${grouped(sealed)} entries`}</b>}>
-          {size > 0 && `${percent(sealed, size)} of the ledger; ${plural(size - sealed, "newer entry", "newer entries")} in the journal`}
+        <Grade
+          tone={sealed > 0 ? "good" : "none"}
+          title={<b>Sealed: {sealed === 0 ? "nothing yet" : `${grouped(sealed)} entries`}</b>}
+        >
+          {size > 0 &&
+            `${percent(sealed, size)} of the ledger; ${plural(size - sealed, "newer entry", "newer entries")} in the journal`}
         </Grade>
       )}
       <LastRun run={run} />

@@ -12,7 +12,12 @@ export function SignatureWords({ look }: { look: Examination }) {
     case "missing":
       return <>The known key did NOT sign this root</>;
     case "unsupported":
-      return <>Signature not checked: this browser has no Ed25519. Use a current Chrome, Edge, Firefox or Safari, or “counterfoil check”.</>;
+      return (
+        <>
+          Signature not checked: this browser has no Ed25519. Use a current Chrome, Edge, Firefox or Safari, or
+          “counterfoil check”.
+        </>
+      );
   }
 }
 
@@ -49,7 +54,8 @@ export function PastWords({ look }: { look: Examination }) {
     case "extends":
       return (
         <>
-          Contains, unchanged, the {grouped(past.size)} entries seen at <At time={past.at} /> (recomputed from {past.hashes} hashes).
+          Contains, unchanged, the {grouped(past.size)} entries seen at <At time={past.at} /> (recomputed from{" "}
+          {past.hashes} hashes).
         </>
       );
     case "rolled-back":

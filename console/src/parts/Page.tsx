@@ -1,6 +1,16 @@
 import type { ReactNode } from "react";
 
-export function Page({ title, lead, tools, children }: { title: ReactNode; lead?: ReactNode; tools?: ReactNode; children: ReactNode }) {
+export function Page({
+  title,
+  lead,
+  tools,
+  children,
+}: {
+  title: ReactNode;
+  lead?: ReactNode;
+  tools?: ReactNode;
+  children: ReactNode;
+}) {
   return (
     <>
       <header className="page-head">
@@ -15,7 +25,17 @@ export function Page({ title, lead, tools, children }: { title: ReactNode; lead?
   );
 }
 
-export function Card({ title, aside, wide, children }: { title: ReactNode; aside?: ReactNode; wide?: boolean; children: ReactNode }) {
+export function Card({
+  title,
+  aside,
+  wide,
+  children,
+}: {
+  title: ReactNode;
+  aside?: ReactNode;
+  wide?: boolean;
+  children: ReactNode;
+}) {
   return (
     <section className={wide ? "card grid-wide" : "card"}>
       <div className="card-head">

@@ -45,7 +45,8 @@ export function SourcesTable({ sources }: { sources: Source[] }) {
   if (sources.length === 0) {
     return (
       <p className="quiet">
-        No program numbers its events yet. With <code>source</code> and <code>sequence</code> in each event, a missing one is noticed here.
+        No program numbers its events yet. With <code>source</code> and <code>sequence</code> in each event, a missing
+        one is noticed here.
       </p>
     );
   }

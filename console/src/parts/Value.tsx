@@ -1,6 +1,6 @@
+import { compareFields, type FieldChange } from "../text/diff";
 import { Digits, isObject, type Json, writeJson } from "../text/json";
 import { grouped } from "../text/number";
-import { compareFields, type FieldChange } from "../text/diff";
 import { Text } from "./Text";
 
 const LIMIT = 600;
@@ -10,7 +10,8 @@ export function Value({ value, limit = LIMIT }: { value: Json | undefined; limit
   if (value === null) return <span className="quiet">null</span>;
   if (value instanceof Digits) return <span title={value.text}>{grouped(value.text)}</span>;
   if (typeof value === "boolean") return <span>{value ? "true" : "false"}</span>;
-  if (typeof value === "string") return value === "" ? <span className="quiet">empty text</span> : <Text limit={limit}>{value}</Text>;
+  if (typeof value === "string")
+    return value === "" ? <span className="quiet">empty text</span> : <Text limit={limit}>{value}</Text>;
   if (isObject(value) && value.has("$sealed")) return <span className="tag">sealed value</span>;
   if (Array.isArray(value) ? value.length === 0 : value.size === 0) return <span className="quiet">empty</span>;
   return (
@@ -39,7 +40,15 @@ export function Fields({ value }: { value: Json }) {
   );
 }
 
-export function FieldDiff({ changes, before = "Before", after = "After" }: { changes: FieldChange[]; before?: string; after?: string }) {
+export function FieldDiff({
+  changes,
+  before = "Before",
+  after = "After",
+}: {
+  changes: FieldChange[];
+  before?: string;
+  after?: string;
+}) {
   const differing = changes.filter((change) => change.kind !== "same");
   const same = changes.length - differing.length;
   if (differing.length === 0) return <p className="quiet">No field differs.</p>;
@@ -69,7 +78,9 @@ export function FieldDiff({ changes, before = "Before", after = "After" }: { cha
           ))}
         </tbody>
       </table>
-      {same > 0 && <p className="quiet small">{same === 1 ? "One field is" : `${same} fields are`} the same on both sides.</p>}
+      {same > 0 && (
+        <p className="quiet small">{same === 1 ? "One field is" : `${same} fields are`} the same on both sides.</p>
+      )}
     </>
   );
 }

@@ -4,7 +4,10 @@ import { consistencyPath, isConsistent } from "./merkle";
 import { type Checkpoint, checkSignature, parseCheckpoint, parseVerifierKey, type SignatureVerdict } from "./note";
 import { type Fetcher, TileReader } from "./tiles";
 
-export type KeyVerdict = { kind: "first-seen" } | { kind: "same"; since: string } | { kind: "changed"; known: string; since: string };
+export type KeyVerdict =
+  | { kind: "first-seen" }
+  | { kind: "same"; since: string }
+  | { kind: "changed"; known: string; since: string };
 
 export type PastVerdict =
   | { kind: "first-seen" }

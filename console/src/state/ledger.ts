@@ -30,7 +30,10 @@ export async function lookNow(): Promise<void> {
   try {
     const status = await getJson<Status>("/api/v1/status");
     watchStore.set({ ...before, status });
-    if (!crypto.subtle) throw new Error("This page was not loaded over HTTPS or from localhost: the browser offers no cryptography here, so nothing was checked.");
+    if (!crypto.subtle)
+      throw new Error(
+        "This page was not loaded over HTTPS or from localhost: the browser offers no cryptography here, so nothing was checked.",
+      );
     watchStore.set({ status, look: await examine(fetchTlog, status.verifier_key) });
   } catch (error) {
     const { status } = watchStore.get();

@@ -27,7 +27,10 @@ function entriesOf(value: Json | undefined): [string, Json][] | undefined {
 export function compareFields(before: Json | undefined, after: Json | undefined, path = ""): FieldChange[] {
   const left = entriesOf(before);
   const right = entriesOf(after);
-  const comparable = (left && right && Array.isArray(before) === Array.isArray(after)) || (left && after === undefined) || (right && before === undefined);
+  const comparable =
+    (left && right && Array.isArray(before) === Array.isArray(after)) ||
+    (left && after === undefined) ||
+    (right && before === undefined);
   if (!comparable) return before === undefined && after === undefined ? [] : [change(path, before, after)];
   const names = [...new Set([...(left ?? []), ...(right ?? [])].map(([name]) => name))];
   if (names.length === 0) return [change(path, before, after)];

@@ -175,10 +175,19 @@ export function writeJson(value: Json, indent = 0, level = 0): string {
   const wrap = (open: string, close: string, items: string[]) =>
     items.length === 0 ? open + close : `${open}${gap}${items.join(`,${gap}`)}${end}${close}`;
   if (value instanceof Digits) return value.text;
-  if (Array.isArray(value)) return wrap("[", "]", value.map((item) => writeJson(item, indent, level + 1)));
+  if (Array.isArray(value))
+    return wrap(
+      "[",
+      "]",
+      value.map((item) => writeJson(item, indent, level + 1)),
+    );
   if (isObject(value)) {
     const colon = indent ? ": " : ":";
-    return wrap("{", "}", [...value].map(([name, item]) => JSON.stringify(name) + colon + writeJson(item, indent, level + 1)));
+    return wrap(
+      "{",
+      "}",
+      [...value].map(([name, item]) => JSON.stringify(name) + colon + writeJson(item, indent, level + 1)),
+    );
   }
   return JSON.stringify(value);
 }

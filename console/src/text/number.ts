@@ -5,7 +5,7 @@ export function grouped(value: number | string): string {
   const match = /^(-?)([0-9]+)(.*)$/.exec(String(value));
   if (!match) return String(value);
   const [, sign = "", whole = "", rest = ""] = match;
-  return sign + (whole.length > 4 ? whole.replace(/\B(?=(?:[0-9]{3})+$)/g, THIN) : whole) + rest;
+  return sign + (whole.length > 3 ? whole.replace(/\B(?=(?:[0-9]{3})+$)/g, THIN) : whole) + rest;
 }
 
 export function percent(part: number, whole: number): string {

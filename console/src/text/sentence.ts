@@ -10,7 +10,19 @@ const IRREGULAR: Record<string, string> = {
   "ledger.key_revoked": "revoked the key",
 };
 
-const PARTICIPLES = new Set(["sent", "paid", "made", "held", "set", "read", "run", "built", "given", "taken", "withdrawn"]);
+const PARTICIPLES = new Set([
+  "sent",
+  "paid",
+  "made",
+  "held",
+  "set",
+  "read",
+  "run",
+  "built",
+  "given",
+  "taken",
+  "withdrawn",
+]);
 const PAST: Record<string, string> = { given: "gave", taken: "took", withdrawn: "withdrew" };
 
 function isParticiple(word: string): boolean {
@@ -24,7 +36,9 @@ export function verbOf(eventType: string): string {
   const words = eventType.split(/[._\-\s/]+/).filter(Boolean);
   const last = words.at(-1)?.toLowerCase() ?? "";
   if (words.length > 1 && isParticiple(last)) return `${PAST[last] ?? last} ${words.slice(0, -1).join(" ")}`;
-  return words.length === 1 && isParticiple(last) ? (PAST[last] ?? last) : `recorded ${words.join(" ") || eventType} for`;
+  return words.length === 1 && isParticiple(last)
+    ? (PAST[last] ?? last)
+    : `recorded ${words.join(" ") || eventType} for`;
 }
 
 const KINDS = { user: "human", service: "system", ai_agent: "agent" } as const;
@@ -46,5 +60,9 @@ export function toneOf(entry: Entry): Tone {
 }
 
 export function isApproval(entry: Entry): boolean {
-  return /approv|releas|authori[sz]|sign(ed)?_?off|accept/.test(entry.eventType) && entry.outcome !== "denied" && entry.outcome !== "failure";
+  return (
+    /approv|releas|authori[sz]|sign(ed)?_?off|accept/.test(entry.eventType) &&
+    entry.outcome !== "denied" &&
+    entry.outcome !== "failure"
+  );
 }

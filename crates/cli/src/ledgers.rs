@@ -20,7 +20,24 @@ pub fn read(path: &Path) -> Result<Snapshot, Failure> {
 /// The ledger for writing; `Busy` while another process has it.
 pub fn write(path: &Path) -> Result<Ledger, Failure> {
     check_folder(path)?;
-    Ok(Ledger::open(path, OpenOptions::default())?)
+    Ledger::open(path, OpenOptions::default()).map_err(|error| held(path, error))
+}
+
+/// The failure of opening a ledger, naming the service that holds it if one does.
+pub fn held(path: &Path, error: counterfoil::Error) -> Failure {
+    let busy = error.kind == ErrorKind::Busy;
+    let failure = Failure::from(error);
+    match service_url(path).filter(|_| busy) {
+        Some(url) => failure.advise(format!("The service at {url} has it open: send requests there, or end it first.")),
+        None => failure,
+    }
+}
+
+/// Where the service that holds a folder answers, as it said when it started.
+fn service_url(path: &Path) -> Option<String> {
+    let text = std::fs::read(path.join("state").join("service.json")).ok()?;
+    let note: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    Some(note["url"].as_str()?.to_owned())
 }
 
 /// Refuses what is no ledger before anything tries to read it.

@@ -12,7 +12,8 @@ export function ModelsCard({ models }: { models: Resource<ModelRate[]> }) {
       {!models.data && models.loading && <Loading what="the models" />}
       {models.data?.length === 0 && (
         <p className="quiet">
-          No event names a model. Put <code>model_version</code> into an event’s context, and its overrides are counted here.
+          No event names a model. Put <code>model_version</code> into an event’s context, and its overrides are counted
+          here.
         </p>
       )}
       {models.data && models.data.length > 0 && (

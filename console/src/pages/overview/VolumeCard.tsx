@@ -45,7 +45,9 @@ function AsTable({ volume }: { volume: Volume }) {
             {rows.map(({ time, count }) => (
               <tr key={time}>
                 <td>
-                  <Link href={trailHref(time, time + volume.period.step)}>{timeText(new Date(time * 1000), zone, false)}</Link>
+                  <Link href={trailHref(time, time + volume.period.step)}>
+                    {timeText(new Date(time * 1000), zone, false)}
+                  </Link>
                 </td>
                 <td className="num">{grouped(count)}</td>
               </tr>
@@ -68,12 +70,17 @@ export function VolumeCard({ volume, words }: { volume: Volume; words: string })
     setDrawn(volume);
     setSeries(seriesOf(volume));
   }
-  const brush = (from: number, to: number) => navigate(trailHref(Math.floor(from / step) * step, Math.ceil(to / step) * step));
+  const brush = (from: number, to: number) =>
+    navigate(trailHref(Math.floor(from / step) * step, Math.ceil(to / step) * step));
   return (
     <Card
       wide
       title="Volume by event type"
-      aside={time === undefined ? "Drag over the bars to open that time in the trail" : `${timeText(new Date(time * 1000), zone, false)}, ${volume.period.interval}${/^1 /.test(volume.period.interval) ? "" : "s"}`}
+      aside={
+        time === undefined
+          ? "Drag over the bars to open that time in the trail"
+          : `${timeText(new Date(time * 1000), zone, false)}, ${volume.period.interval}${/^1 /.test(volume.period.interval) ? "" : "s"}`
+      }
     >
       <Chart
         label={`${plural(volume.total, "event")} in ${words}, stacked by event type. The same numbers follow as a list and a table.`}
@@ -97,7 +104,9 @@ export function VolumeCard({ volume, words }: { volume: Volume; words: string })
                   <Text limit={60}>{eventType}</Text>
                 </Link>
               )}
-              <span className="quiet legend-count">{grouped(hovered === undefined ? total : (values[hovered] ?? 0))}</span>
+              <span className="quiet legend-count">
+                {grouped(hovered === undefined ? total : (values[hovered] ?? 0))}
+              </span>
             </span>
           </li>
         ))}

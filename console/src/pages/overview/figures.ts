@@ -29,7 +29,10 @@ const SHOWN_TYPES = 7;
 const MODELS = 50;
 
 async function extent(signal: AbortSignal): Promise<Period> {
-  const answer = await query("SELECT min(timestamp) AS first, max(timestamp) AS last, count(*) AS n FROM audit_log", signal);
+  const answer = await query(
+    "SELECT min(timestamp) AS first, max(timestamp) AS last, count(*) AS n FROM audit_log",
+    signal,
+  );
   const [first, last] = (answer.rows[0] ?? []).map((value) => instant(textOf(value)).getTime());
   const seconds = first && last ? (last - first) / 1000 : 3600;
   const [step, interval] = stepFor(seconds);
@@ -101,5 +104,6 @@ export async function loadModels(hours: number, now: number, signal: AbortSignal
       model: textOf(model),
       decisions: numberOf(decisions),
       overridden: numberOf(overridden),
-    }));
+    }))
+    .sort((a, b) => b.overridden / (b.decisions || 1) - a.overridden / (a.decisions || 1));
 }

@@ -39,7 +39,10 @@ function Facts({ entry }: { entry: Entry }) {
   return (
     <dl className="facts">
       <Fact name="Happened">
-        <At time={entry.timestamp} /> <span className="quiet">(<Ago time={entry.timestamp} />)</span>
+        <At time={entry.timestamp} />{" "}
+        <span className="quiet">
+          (<Ago time={entry.timestamp} />)
+        </span>
       </Fact>
       <Fact name="Recorded">
         <At time={entry.recordedAt} />
@@ -77,23 +80,37 @@ function Facts({ entry }: { entry: Entry }) {
           </Link>
         </Fact>
       )}
-      {entry.members.has("signature") && <Fact name="Signed">by the recording client itself; “counterfoil verify” checks this signature</Fact>}
+      {entry.members.has("signature") && (
+        <Fact name="Signed">by the recording client itself; “counterfoil verify” checks this signature</Fact>
+      )}
     </dl>
   );
 }
 
 const RELATED = 6;
 
-async function relatedEntries(entry: Entry, signal: AbortSignal): Promise<{ title: string; href: string; entries: Entry[] }[]> {
+async function relatedEntries(
+  entry: Entry,
+  signal: AbortSignal,
+): Promise<{ title: string; href: string; entries: Entry[] }[]> {
   const wanted = [
     { title: "Same entity", href: entityHref(entry.entityId), params: { entity_id: entry.entityId } },
     ...(entry.traceId
-      ? [{ title: "Same trace", href: `/trail?trace_id=${encodeURIComponent(entry.traceId)}`, params: { trace_id: entry.traceId } }]
+      ? [
+          {
+            title: "Same trace",
+            href: `/trail?trace_id=${encodeURIComponent(entry.traceId)}`,
+            params: { trace_id: entry.traceId },
+          },
+        ]
       : []),
   ];
   return Promise.all(
     wanted.map(async ({ title, href, params }) => {
-      const page = await listEntries(new URLSearchParams({ ...params, limit: String(RELATED + 1) } as Record<string, string>), signal);
+      const page = await listEntries(
+        new URLSearchParams({ ...params, limit: String(RELATED + 1) } as Record<string, string>),
+        signal,
+      );
       return { title, href, entries: page.entries.filter(({ index }) => index !== entry.index) };
     }),
   );
@@ -120,7 +137,12 @@ function Related({ entry, onOpen }: { entry: Entry; onOpen: (index: number) => v
                 </span>
                 <span className="event-side">
                   <Ago time={other.timestamp} />
-                  <button type="button" className="linkish" onClick={() => onOpen(other.index)} aria-label={`Open entry ${other.index}`}>
+                  <button
+                    type="button"
+                    className="linkish"
+                    onClick={() => onOpen(other.index)}
+                    aria-label={`Open entry ${other.index}`}
+                  >
                     № {grouped(other.index)}
                   </button>
                 </span>
@@ -163,7 +185,8 @@ function Body({ full, onOpen }: { full: FullEntry; onOpen: (index: number) => vo
       </Part>
       <Part title="The recorded bytes">
         <p className="quiet small">
-          The canonical JSON that was hashed, digit for digit. Characters that would be invisible are shown as their code; “Copy” gives the exact text.
+          The canonical JSON that was hashed, digit for digit. Characters that would be invisible are shown as their
+          code; “Copy” gives the exact text.
         </p>
         <Code value={full.canonical} hostile />
       </Part>
@@ -171,7 +194,15 @@ function Body({ full, onOpen }: { full: FullEntry; onOpen: (index: number) => vo
   );
 }
 
-export function EntryPanel({ index, onClose, onOpen }: { index: number; onClose: () => void; onOpen: (index: number) => void }) {
+export function EntryPanel({
+  index,
+  onClose,
+  onOpen,
+}: {
+  index: number;
+  onClose: () => void;
+  onOpen: (index: number) => void;
+}) {
   const full = useResource(`entry ${index}`, (signal) => readEntry(index, signal));
   const panel = useRef<HTMLElement>(null);
   const current = full.data?.entry.index === index ? full.data : undefined;
@@ -197,7 +228,13 @@ export function EntryPanel({ index, onClose, onOpen }: { index: number; onClose:
           <Button size="compact-sm" variant="subtle" color="gray" onClick={() => onOpen(index + 1)}>
             Next
           </Button>
-          <Button size="compact-sm" variant="subtle" color="gray" disabled={index === 0} onClick={() => onOpen(index - 1)}>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            color="gray"
+            disabled={index === 0}
+            onClick={() => onOpen(index - 1)}
+          >
             Previous
           </Button>
           <ActionIcon variant="subtle" color="gray" aria-label="Close the entry" onClick={onClose}>

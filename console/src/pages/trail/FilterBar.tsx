@@ -4,8 +4,8 @@ import { getJson } from "../../api/client";
 import { textOf } from "../../api/entry";
 import { query } from "../../api/query";
 import type { Catalog } from "../../api/types";
-import { useChangeParams, useParams } from "../../state/router";
 import { useResource } from "../../state/resource";
+import { useChangeParams, useParams } from "../../state/router";
 import { useZone } from "../../state/settings";
 import { fieldValue, fromField, zoneName } from "../../text/time";
 import { hasFilter, PRESETS } from "./filter";
@@ -46,7 +46,11 @@ function Period() {
         allowDeselect={false}
         value={custom ? "custom" : (params.get("since") ?? "all")}
         onChange={choose}
-        data={[{ value: "all", label: "All time" }, ...PRESETS.map(({ value, label }) => ({ value, label })), { value: "custom", label: "From … to" }]}
+        data={[
+          { value: "all", label: "All time" },
+          ...PRESETS.map(({ value, label }) => ({ value, label })),
+          { value: "custom", label: "From … to" },
+        ]}
       />
       {custom && (
         <>
@@ -55,14 +59,24 @@ function Period() {
             step={1}
             label={`From (${zoneName(zone)})`}
             value={fieldValue(from, zone)}
-            onChange={(event) => change({ from: fromField(event.currentTarget.value, zone), since: "custom", cursor: undefined }, { replace: true })}
+            onChange={(event) =>
+              change(
+                { from: fromField(event.currentTarget.value, zone), since: "custom", cursor: undefined },
+                { replace: true },
+              )
+            }
           />
           <TextInput
             type="datetime-local"
             step={1}
             label={`Before (${zoneName(zone)})`}
             value={fieldValue(to, zone)}
-            onChange={(event) => change({ to: fromField(event.currentTarget.value, zone), since: "custom", cursor: undefined }, { replace: true })}
+            onChange={(event) =>
+              change(
+                { to: fromField(event.currentTarget.value, zone), since: "custom", cursor: undefined },
+                { replace: true },
+              )
+            }
           />
         </>
       )}
@@ -103,7 +117,19 @@ export function FilterBar() {
   const chosenTypes = params.getAll("event_type");
   const list = (name: string) => (values: string[]) => change({ [name]: values, cursor: undefined });
   const clear = () => {
-    const names = ["event_type", "actor", "actor_type", "entity_id", "outcome", "trace_id", "q", "from", "to", "since", "cursor"];
+    const names = [
+      "event_type",
+      "actor",
+      "actor_type",
+      "entity_id",
+      "outcome",
+      "trace_id",
+      "q",
+      "from",
+      "to",
+      "since",
+      "cursor",
+    ];
     change(Object.fromEntries(names.map((name) => [name, undefined])));
   };
   return (

@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import type { ReactNode } from "react";
-import type { FullEntry } from "../../api/entry";
 import { fetchTlog } from "../../api/client";
+import type { FullEntry } from "../../api/entry";
 import { Code } from "../../parts/Copy";
 import { Icon } from "../../parts/Icon";
 import { KeyWords, PastWords, SignatureWords } from "../../parts/Judgement";
@@ -21,7 +21,10 @@ const ICONS = { good: "check", failed: "cross", denied: "warn", none: "dash" } a
 function Step({ verdict, title, children }: { verdict: Verdict; title: ReactNode; children?: ReactNode }) {
   return (
     <li data-tone={verdict}>
-      <Icon name={ICONS[verdict]} label={{ good: "holds", failed: "fails", denied: "open", none: "for information" }[verdict]} />
+      <Icon
+        name={ICONS[verdict]}
+        label={{ good: "holds", failed: "fails", denied: "open", none: "for information" }[verdict]}
+      />
       <div>
         <b>{title}</b>
         {children}
@@ -50,15 +53,25 @@ function Path({ proof }: { proof: Inclusion }) {
 function HashSteps({ proof, look }: { proof: Inclusion; look: Examination }) {
   return (
     <>
-      <Step verdict={proof.shownMatches ? "good" : "failed"} title={proof.shownMatches ? "The entry shown is the entry in the log" : "The entry shown is NOT the entry in the log"}>
+      <Step
+        verdict={proof.shownMatches ? "good" : "failed"}
+        title={
+          proof.shownMatches ? "The entry shown is the entry in the log" : "The entry shown is NOT the entry in the log"
+        }
+      >
         <p>
           {proof.shownMatches
             ? `${grouped(proof.bytes.length)} bytes, the same in the answer of the API and in the log's entry bundle.`
             : `The log holds ${grouped(proof.bytes.length)} bytes at this place that differ from what the API answered. Do not rely on the text above.`}
         </p>
-        {!proof.shownMatches && <Code value={new TextDecoder().decode(proof.bytes)} hostile label="Copy what the log holds" />}
+        {!proof.shownMatches && (
+          <Code value={new TextDecoder().decode(proof.bytes)} hostile label="Copy what the log holds" />
+        )}
       </Step>
-      <Step verdict={proof.sameLeaf ? "good" : "failed"} title={proof.sameLeaf ? "Its hash was computed here" : "Its hash is not the one in the log's tree"}>
+      <Step
+        verdict={proof.sameLeaf ? "good" : "failed"}
+        title={proof.sameLeaf ? "Its hash was computed here" : "Its hash is not the one in the log's tree"}
+      >
         <p>SHA-256 of a zero byte and the entry:</p>
         <code className="hash">{hex(proof.leaf)}</code>
         {!proof.sameLeaf && (
@@ -70,7 +83,11 @@ function HashSteps({ proof, look }: { proof: Inclusion; look: Examination }) {
       </Step>
       <Step
         verdict={proof.sameRoot ? "good" : "failed"}
-        title={proof.sameRoot ? `The way up leads to the root of all ${grouped(look.checkpoint.size)} entries` : "The way up does NOT lead to the checkpoint's root"}
+        title={
+          proof.sameRoot
+            ? `The way up leads to the root of all ${grouped(look.checkpoint.size)} entries`
+            : "The way up does NOT lead to the checkpoint's root"
+        }
       >
         <p>
           {proof.steps.length === 0
@@ -104,7 +121,8 @@ function Summary({ proof, look }: { proof: Inclusion; look: Examination }) {
   if (!isProven(proof) || isAlarming(look)) {
     return (
       <div className="verdict" data-tone="failed" role="alert">
-        <b>This entry is not proven.</b> A step below fails. Keep the evidence: copy the ledger’s folder, and tell whoever is responsible for the ledger.
+        <b>This entry is not proven.</b> A step below fails. Keep the evidence: copy the ledger’s folder, and tell
+        whoever is responsible for the ledger.
       </div>
     );
   }
@@ -117,7 +135,8 @@ function Summary({ proof, look }: { proof: Inclusion; look: Examination }) {
   }
   return (
     <div className="verdict" data-tone="good">
-      <b>Proven here, in your browser.</b> Covered by checkpoint {grouped(look.checkpoint.size)}, read at <At time={look.at} />.
+      <b>Proven here, in your browser.</b> Covered by checkpoint {grouped(look.checkpoint.size)}, read at{" "}
+      <At time={look.at} />.
     </div>
   );
 }
@@ -168,12 +187,17 @@ export function ProofPanel({ full }: { full: FullEntry }) {
               </p>
             </Step>
             <Step verdict={sealed ? "good" : "none"} title={sealed ? "Sealed" : "Not sealed yet"}>
-              <p>{sealed ? "The server says that the entry lies in a sealed segment." : "The entry is in the journal; the next sealing takes it into a segment."}</p>
+              <p>
+                {sealed
+                  ? "The server says that the entry lies in a sealed segment."
+                  : "The entry is in the journal; the next sealing takes it into a segment."}
+              </p>
             </Step>
             <Step verdict="none" title="Witnessed by others: not set up" />
           </ol>
           <p className="quiet small">
-            Computed from /tlog alone: checkpoint, {proof.data.look.tiles.fetched.length} tiles and bundles, with this browser’s own SHA-256 and Ed25519.
+            Computed from /tlog alone: checkpoint, {proof.data.look.tiles.fetched.length} tiles and bundles, with this
+            browser’s own SHA-256 and Ed25519.
           </p>
         </>
       )}

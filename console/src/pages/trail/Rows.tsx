@@ -49,7 +49,13 @@ function Row({ entry, selected, open, onOpen }: RowProps) {
     if (selected) line.current?.scrollIntoView({ block: "nearest" });
   }, [selected]);
   return (
-    <li ref={line} className="event" data-tone={toneOf(entry)} data-selected={selected || undefined} data-open={open || undefined}>
+    <li
+      ref={line}
+      className="event"
+      data-tone={toneOf(entry)}
+      data-selected={selected || undefined}
+      data-open={open || undefined}
+    >
       <div className="event-text">
         <div className="event-line">
           <Sentence entry={entry} /> <OutcomeTag entry={entry} />

@@ -8,7 +8,10 @@ export interface Keys {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable], [role=listbox], [role=dialog]") !== null;
+  return (
+    target instanceof HTMLElement &&
+    target.closest("input, textarea, select, [contenteditable], [role=listbox], [role=dialog]") !== null
+  );
 }
 
 /** j and k move, Enter opens, Escape closes; never while somebody types. */
@@ -19,7 +22,10 @@ export function useKeys(keys: Keys): void {
       if (event.key === "j" || event.key === "k") {
         event.preventDefault();
         (event.key === "j" ? keys.next : keys.previous)();
-      } else if (event.key === "Enter" && !(event.target instanceof HTMLElement && event.target.closest("a, button, summary"))) {
+      } else if (
+        event.key === "Enter" &&
+        !(event.target instanceof HTMLElement && event.target.closest("a, button, summary"))
+      ) {
         keys.open();
       } else if (event.key === "Escape") {
         keys.close();

@@ -30,7 +30,11 @@ export function useTail(from: number | undefined, filter: URLSearchParams): Tail
       setTail((before) => {
         if (before.entries.some(({ index }) => index >= entry.index)) return before;
         const entries = [entry, ...before.entries];
-        return { ...before, entries: entries.slice(0, KEPT), dropped: before.dropped + Math.max(0, entries.length - KEPT) };
+        return {
+          ...before,
+          entries: entries.slice(0, KEPT),
+          dropped: before.dropped + Math.max(0, entries.length - KEPT),
+        };
       });
     };
     return () => source.close();

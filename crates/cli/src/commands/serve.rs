@@ -115,7 +115,8 @@ impl Serve {
         start_log(&chosen)?;
         let settings = chosen.settings()?;
         let ledger = self.ledger.clone();
-        counterfoil_server::run(&self.ledger, settings, OpenOptions::default(), |at| announce(&ledger, at))?;
+        counterfoil_server::run(&self.ledger, settings, OpenOptions::default(), |at| announce(&ledger, at))
+            .map_err(|error| ledgers::held(&self.ledger, error))?;
         Ok(Exit::Good)
     }
 }

@@ -14,5 +14,6 @@ mod place;
 mod proof;
 mod query;
 mod refusal;
+mod service;
 mod status;
 mod verify;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
@@ -102,7 +102,8 @@ impl Caller {
             Err(problem) => ("unknown".to_owned(), problem),
         };
         let peer = parts.extensions.get::<Peer>().map_or("unknown", |peer| &peer.0).to_owned();
-        let what = format!("{} {}", parts.method, parts.uri.path());
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
+        let what = format!("{} {}", parts.method, uri.path());
         service.deny(Denial { who: name, peer, what, reason: problem.detail.clone() }).await;
         Err(problem)
     }

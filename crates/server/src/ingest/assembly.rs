@@ -42,8 +42,21 @@ impl Assembly {
         Self { context, notes, ..Self::default() }
     }
 
-    /// What was kept so far, for [`Assembly::beginning`].
-    pub fn into_context(self) -> (Object, Notes) {
+    /// Appends the JSON of what was kept so far.
+    pub fn write_context(&self, out: &mut Vec<u8>) {
+        write_object(self.context.iter().map(|(name, value)| (name.as_str(), value)), out);
+    }
+
+    /// What was kept so far, for [`Assembly::beginning`], in about `max` bytes: the largest values make way.
+    pub fn into_context(mut self, max: usize) -> (Object, Notes) {
+        for round in [Round::Singles, Round::Members] {
+            loop {
+                let length: usize = self.context.values().map(Value::length).sum();
+                if length <= max || !self.shrink(length - max, round, |_| false) {
+                    break;
+                }
+            }
+        }
         (self.context, self.notes)
     }
 
@@ -118,7 +131,10 @@ impl Assembly {
         }
         for name in self.own.keys() {
             if self.context.remove(name).is_some() && !REPLACEABLE.contains(&name.as_str()) {
-                return Err(format!("context.{}: the mapping writes this member itself; choose another name", shown(name)));
+                return Err(format!(
+                    "context.{}: the mapping writes this member itself; choose another name",
+                    shown(name)
+                ));
             }
         }
         for round in [Round::Content, Round::Singles, Round::Members] {

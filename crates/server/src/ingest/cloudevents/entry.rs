@@ -13,8 +13,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Context attributes of the specification that need no place among the extensions.
-const CORE: [&str; 8] =
-    ["datacontenttype", "dataschema", "id", "source", "specversion", "subject", "time", "type"];
+const CORE: [&str; 8] = ["datacontenttype", "dataschema", "id", "source", "specversion", "subject", "time", "type"];
 /// Members of an entry that members of the data may set.
 const FIELDS: [&str; 12] = [
     "actor",

@@ -35,6 +35,13 @@ impl Attributes {
         keys.iter().find_map(|key| self.scalar(key))
     }
 
+    /// Makes a text fit into so many bytes.
+    pub fn shorten(&mut self, key: &str, max: usize, notes: &mut Notes) {
+        if let Some(Value::Text(text)) = self.0.get_mut(key) {
+            *text = notes.shortened(key, std::mem::take(text), max);
+        }
+    }
+
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.0.remove(key)
     }

@@ -12,19 +12,16 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use sha2::{Digest, Sha256};
 
 /// Members that an attribute `counterfoil.NAME` sets as they are.
-const TEXTS: [&str; 9] = [
-    "event_type",
-    "actor",
-    "actor_type",
-    "on_behalf_of",
-    "entity_id",
-    "entity_type",
-    "outcome",
-    "id",
-    "source",
-];
+const TEXTS: [&str; 9] =
+    ["event_type", "actor", "actor_type", "on_behalf_of", "entity_id", "entity_type", "outcome", "id", "source"];
 /// Those that the resource may set for all its records.
 const OF_RESOURCE: [&str; 4] = ["actor", "actor_type", "on_behalf_of", "source"];
+/// Attributes that may name an actor, in the resource too.
+const AGENT: [&str; 2] = ["gen_ai.agent.name", "gen_ai.agent.id"];
+const USER: [&str; 2] = ["enduser.id", "user.id"];
+const SERVICE: &str = "service.name";
+/// Most bytes of a resource and a scope in each of their entries: they come once, and the entries are many.
+const ORIGIN_MAX: usize = 8192;
 /// Most bytes of a reason that was derived.
 const REASON_MAX: usize = 4096;
 /// Most bytes of an identifier.
@@ -36,7 +33,8 @@ const UNKNOWN_SERVICE: &str = "unknown_service";
 
 /// The resource and the scope of some records: the program that wrote them.
 pub(super) struct Origin {
-    pub resource: Attributes,
+    /// The resource's attributes, those that name an actor made to fit.
+    resource: Attributes,
     context: Object,
     notes: Notes,
     /// SHA-256 of all of it, for the identity of log records.
@@ -52,8 +50,11 @@ impl Origin {
     ) -> Self {
         let mut kept = Assembly::default();
         let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
-        let attributes = Attributes::read(attributes, &mut kept.notes);
+        let mut attributes = Attributes::read(attributes, &mut kept.notes);
         kept.keep_object("resource", attributes.clone().into_object());
+        for key in AGENT.iter().chain(&USER).chain([&SERVICE]) {
+            attributes.shorten(key, IDENTIFIER_MAX, &mut kept.notes);
+        }
         if let Some(resource) = resource {
             kept.keep_count("resource_dropped_attributes", resource.dropped_attributes_count);
             if !resource.entity_refs.is_empty() {
@@ -86,10 +87,14 @@ impl Origin {
         if resource_schema != scope_schema {
             kept.keep_text("resource_schema_url", resource_schema);
         }
-        let (context, notes) = kept.into_context();
         let mut json = Vec::new();
-        Value::Object(context.clone()).write(&mut json);
+        kept.write_context(&mut json);
+        let (context, notes) = kept.into_context(ORIGIN_MAX);
         Self { resource: attributes, digest: Sha256::digest(&json).into(), context, notes }
+    }
+
+    fn service(&self) -> &str {
+        self.resource.scalar(SERVICE).unwrap_or(UNKNOWN_SERVICE)
     }
 
     /// Begins the entry of one record.
@@ -105,10 +110,13 @@ impl Origin {
 pub(super) fn explicit(entry: &mut Assembly, attributes: &mut Attributes, origin: &Origin) -> Result<(), String> {
     for member in TEXTS {
         let key = format!("counterfoil.{member}");
-        let of_resource = || OF_RESOURCE.contains(&member).then(|| origin.resource.get(&key).cloned()).flatten();
-        if let Some(value) = attributes.take(&key).or_else(of_resource) {
-            let text = value.scalar().ok_or_else(|| format!("{key}: must be a text, a number or a boolean"))?;
-            entry.set(member, Value::from(text));
+        let own = attributes.take(&key);
+        let of_resource = || OF_RESOURCE.contains(&member).then(|| origin.resource.get(&key)).flatten();
+        let Some(value) = own.as_ref().or_else(of_resource) else { continue };
+        match value.scalar() {
+            Some(text) if text.len() <= IDENTIFIER_MAX => entry.set(member, Value::from(text)),
+            Some(text) => return Err(format!("{key}: {} bytes; {IDENTIFIER_MAX} are allowed", text.len())),
+            None => return Err(format!("{key}: must be a text, a number or a boolean")),
         }
     }
     for member in ["reason", "old_value", "new_value"] {
@@ -148,13 +156,12 @@ pub(super) fn derive_event_type(entry: &mut Assembly, name: &str) {
 /// Who acted: the agent, else the user, else the service; the user is also for whom an agent acted.
 pub(super) fn derive_actor(entry: &mut Assembly, attributes: &Attributes, origin: &Origin) {
     let find = |keys: &[&str]| attributes.first(keys).or_else(|| origin.resource.first(keys));
-    let agent = find(&["gen_ai.agent.name", "gen_ai.agent.id"]);
-    let user = find(&["enduser.id", "user.id"]);
-    let service = origin.resource.scalar("service.name").unwrap_or(UNKNOWN_SERVICE);
+    let agent = find(&AGENT);
+    let user = find(&USER);
     let (actor, actor_type) = match (agent, user) {
         (Some(agent), _) => (agent, "ai_agent"),
         (None, Some(user)) => (user, "user"),
-        (None, None) => (service, "service"),
+        (None, None) => (origin.service(), "service"),
     };
     if !entry.has("actor") {
         entry.derive("actor", actor, IDENTIFIER_MAX);
@@ -167,13 +174,13 @@ pub(super) fn derive_actor(entry: &mut Assembly, attributes: &Attributes, origin
 
 /// What it happened to: the conversation, else the tool call, else the trace, else the service.
 pub(super) fn derive_entity(entry: &mut Assembly, attributes: &Attributes, origin: &Origin, trace_id: &str) {
-    let service = || origin.resource.scalar("service.name").unwrap_or(UNKNOWN_SERVICE);
-    let (entity, entity_type) = match (attributes.scalar("gen_ai.conversation.id"), attributes.scalar("gen_ai.tool.call.id")) {
-        (Some(conversation), _) => (conversation, "conversation"),
-        (None, Some(call)) => (call, "tool_call"),
-        (None, None) if !trace_id.is_empty() => (trace_id, "trace"),
-        (None, None) => (service(), "service"),
-    };
+    let (entity, entity_type) =
+        match (attributes.scalar("gen_ai.conversation.id"), attributes.scalar("gen_ai.tool.call.id")) {
+            (Some(conversation), _) => (conversation, "conversation"),
+            (None, Some(call)) => (call, "tool_call"),
+            (None, None) if !trace_id.is_empty() => (trace_id, "trace"),
+            (None, None) => (origin.service(), "service"),
+        };
     if !entry.has("entity_id") {
         entry.derive("entity_id", entity, IDENTIFIER_MAX);
         entry.derive("entity_type", entity_type, IDENTIFIER_MAX);

@@ -94,7 +94,10 @@ fn a_null_as_data_is_data() {
 fn types_and_ids_are_made_to_fit() {
     let own = format!("{{{REQUIRED}}}").replace("invoice_paid", "ledger.sealed");
     let own = text(structured(own.as_bytes()));
-    assert!(own.contains(r#""event_type":"cloudevents.ledger.sealed""#) && own.contains(r#""type":"ledger.sealed""#), "{own}");
+    assert!(
+        own.contains(r#""event_type":"cloudevents.ledger.sealed""#) && own.contains(r#""type":"ledger.sealed""#),
+        "{own}"
+    );
     let long = "t".repeat(300);
     let cut = text(structured(format!("{{{REQUIRED}}}").replace("invoice_paid", &long).as_bytes()));
     assert!(cut.contains(r#""mapping_notes":["event_type: cut from 300 bytes"]"#) && cut.contains(&long), "{cut}");

@@ -78,6 +78,20 @@ fn notes_and_identifiers_are_bounded() {
 }
 
 #[test]
+fn a_large_resource_is_shortened_once_for_all_its_spans() {
+    let mut request =
+        export((1..=2_000_u64).map(|id| Span { span_id: id.to_be_bytes().into(), ..span(vec![]) }).collect());
+    let resource = request.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes = vec![string("service.name", &"n".repeat(1_000_000)), string("host", "h1")];
+    resource.attributes.extend((0..50_000).map(|index| string(&format!("k{index}"), "v")));
+    let drafts = crate::ingest::otlp::traces(&request);
+    assert!(drafts.iter().flatten().all(|draft| draft.client_bytes().len() < 2_000 && draft.actor().len() == 256));
+    let text = text(drafts.into_iter().next().unwrap());
+    assert!(text.contains(r#""resource":{"omitted":{"bytes":"#), "{text}");
+    assert!(text.contains("service.name: cut from 1000000 bytes"), "{text}");
+}
+
+#[test]
 fn deep_values_are_cut_before_the_entry_is_too_deep() {
     let kept = text(mapped(span(vec![pair("deep", nested(48))])));
     assert!(kept.contains(&format!(r#""deep":{}true{}"#, "[".repeat(48), "]".repeat(48))), "{kept}");

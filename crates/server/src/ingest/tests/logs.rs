@@ -42,8 +42,7 @@ fn the_name_of_an_event_is_its_type() {
     let both = text(mapped(LogRecord { event_name: "x".into(), attributes, ..at(TEN) }));
     assert!(both.contains(r#""event_name":"x""#) && both.contains(r#""event_type":"sar_filed""#), "{both}");
     let attributes = vec![string("gen_ai.request.model", "m"), string("gen_ai.output.messages", "hi")];
-    let details =
-        LogRecord { event_name: "gen_ai.client.inference.operation.details".into(), attributes, ..at(TEN) };
+    let details = LogRecord { event_name: "gen_ai.client.inference.operation.details".into(), attributes, ..at(TEN) };
     let details = text(mapped(details));
     assert!(details.contains(r#""event_type":"model_inference""#), "{details}");
     assert!(details.contains(r#""new_value":{"messages":"hi"},"outcome":"success""#), "{details}");

@@ -57,8 +57,12 @@ fn an_event_is_the_same_entry_in_both_modes() {
     let wanted = sample!("cloudevent.entries.jsonl");
     assert_entries(vec![cloudevents::structured(sample!("cloudevent-structured.json"))], wanted);
     let request: Value = serde_json::from_slice(sample!("cloudevent-binary.json")).unwrap();
-    let headers: Vec<_> =
-        request["headers"].as_object().unwrap().iter().map(|(name, value)| (&**name, value.as_str().unwrap())).collect();
+    let headers: Vec<_> = request["headers"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (&**name, value.as_str().unwrap()))
+        .collect();
     let body = request["body"].as_str().unwrap();
     let draft = cloudevents::binary(headers, body.as_bytes(), Some("application/json"));
     assert_entries(vec![draft], wanted);

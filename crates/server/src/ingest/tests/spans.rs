@@ -2,9 +2,9 @@ use super::*;
 use crate::ingest::otlp::traces;
 use counterfoil_entry::catalog;
 use opentelemetry_proto::tonic::common::v1::KeyValueList;
+use opentelemetry_proto::tonic::trace::v1::Status;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::Status;
 
 const TRACE: &str = "abababababababababababababababab";
 
@@ -26,10 +26,7 @@ fn a_plain_span_is_an_entry() {
     let failed = Span { status: status(StatusCode::Error, "no route"), ..span(vec![]) };
     assert_eq!(text(mapped(failed)), entry("", r#""outcome":"failure","reason":"no route","#));
     let typed = text(mapped(span(vec![string("error.type", "timeout")])));
-    assert_eq!(
-        typed,
-        entry(r#""attributes":{"error.type":"timeout"},"#, r#""outcome":"failure","reason":"timeout","#)
-    );
+    assert_eq!(typed, entry(r#""attributes":{"error.type":"timeout"},"#, r#""outcome":"failure","reason":"timeout","#));
 }
 
 #[test]
@@ -52,7 +49,8 @@ fn values_keep_what_they_say() {
         r#""attributes":{"big":-9223372036854775808,"huge":1e+300,"inf":"-Infinity","map":{"x":"2"},"nan":"NaN","#,
         r#""near":0.30000000000000004,"none":null,"raw":"AP8=","tiny":5e-324,"whole":3,"zero":"a␀b"},"#,
     );
-    let notes = r#""mapping_notes":["attribute x stood twice; the last is kept","a text held U+0000, written as U+2400"],"#;
+    let notes =
+        r#""mapping_notes":["attribute x stood twice; the last is kept","a text held U+0000, written as U+2400"],"#;
     let text = text(mapped(span(attributes)));
     assert!(text.contains(wanted), "{text}");
     assert!(text.contains(notes), "{text}");
@@ -195,7 +193,8 @@ fn events_and_links_are_kept() {
         attributes: vec![string("exception.message", "boom")],
         dropped_attributes_count: 2,
     };
-    let link = Link { trace_id: vec![1; 16], span_id: vec![2; 8], trace_state: "a=b".into(), flags: 1, ..Link::default() };
+    let link =
+        Link { trace_id: vec![1; 16], span_id: vec![2; 8], trace_state: "a=b".into(), flags: 1, ..Link::default() };
     let failed = Span {
         events: vec![exception],
         links: vec![link],

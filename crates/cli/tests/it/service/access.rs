@@ -1,0 +1,239 @@
+//! Who may do what, and what is recorded of it.
+
+use serde_json::json;
+
+use crate::place::LINES;
+use crate::service::{Running, wait_for};
+
+const ENTRY: &str = r#"{"event_type":"invoice_paid","actor":"a","entity_id":"INV-9"}"#;
+
+#[test]
+fn each_role_may_what_it_is_for() {
+    let service = Running::start();
+    let admin = service.token("admin");
+    service.record(&admin, LINES);
+    let requests = [
+        ("POST", "/api/v1/entries", ENTRY, ["writer", "admin"].as_slice()),
+        ("GET", "/api/v1/entries", "", &["reader", "auditor", "admin"]),
+        ("GET", "/api/v1/entries/0", "", &["reader", "auditor", "admin"]),
+        ("POST", "/api/v1/query", r#"{"sql":"SELECT 1"}"#, &["reader", "auditor", "admin"]),
+        ("GET", "/api/v1/entities/INV-1/history", "", &["reader", "auditor", "admin"]),
+        ("GET", "/api/v1/sources", "", &["reader", "auditor", "admin"]),
+        ("GET", "/api/v1/checkpoint", "", &["writer", "reader", "auditor", "admin"]),
+        ("GET", "/api/v1/proofs/inclusion?index=0", "", &["writer", "reader", "auditor", "admin"]),
+        ("POST", "/api/v1/bundles", r#"{"entity_id":"INV-1"}"#, &["auditor", "admin"]),
+        ("GET", "/api/v1/tokens", "", &["admin"]),
+        ("POST", "/api/v1/tokens", r#"{"name":"n","role":"reader"}"#, &["admin"]),
+        ("POST", "/api/v1/verification", "", &["admin"]),
+    ];
+    for role in ["writer", "reader", "auditor", "admin"] {
+        let bearer = format!("Bearer {}", service.token(role));
+        for (method, path, body, allowed) in requests {
+            let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+            let answer = service.call(method, path, &headers, body.as_bytes());
+            match allowed.contains(&role) {
+                true => assert!(answer.status < 300, "{role} {method} {path}: {}", answer.text()),
+                false => drop(answer.problem(403, "denied", &[role])),
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_is_let_in_without_a_token() {
+    let service = Running::start();
+    for path in ["/api/v1/entries", "/api/v1/status", "/api/v1/stream", "/metrics"] {
+        let answer = service.call("GET", path, &[], b"");
+        assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+        answer.problem(401, "unauthenticated", &[]);
+        service.get("cf_wrong", path).problem(401, "unauthenticated", &["unknown, revoked or expired"]);
+    }
+    service.post("cf_wrong", "/v1/traces", "application/json", "{}").expect(401);
+    service.post("cf_wrong", "/api/v1/cloudevents", "application/cloudevents+json", "{}").expect(401);
+}
+
+#[test]
+fn a_token_ends_when_it_is_revoked_or_expires() {
+    let service = Running::start();
+    let writer = service.token("writer");
+    service.record(&writer, ENTRY);
+    service.place.ok(&["token", "revoke", "audit", "writer"]);
+    service.post(&writer, "/api/v1/entries", "application/json", ENTRY).problem(401, "unauthenticated", &[]);
+    service.place.run(&["token", "revoke", "audit", "writer"]).refused(7, &["writer"]);
+    let soon = service.place.run(&["token", "create", "audit", "--role", "writer", "--expires", "2020-01-01T00:00:00Z"]);
+    soon.refused(2, &["expired"]);
+    let listed = service.place.ok(&["token", "list", "audit"]);
+    assert!(listed.contains("no tokens"), "{listed}");
+}
+
+#[test]
+fn a_writer_keeps_to_its_event_types() {
+    let service = Running::start();
+    let token = service.place.ok(&["token", "create", "audit", "--role", "writer", "--name", "etl", "--prefix", "data_"]);
+    let token = token.trim();
+    service.record(token, r#"{"event_type":"data_ingested","actor":"a","entity_id":"e"}"#);
+    service
+        .post(token, "/api/v1/entries", "application/json", ENTRY)
+        .problem(403, "denied", &["etl", "invoice_paid"]);
+}
+
+#[test]
+fn secrets_are_nowhere_on_disk_or_in_the_log() {
+    let service = Running::start();
+    let writer = service.token("writer");
+    service.record(&writer, ENTRY);
+    let tokens = std::fs::read_to_string(service.place.path("audit/state/tokens.json")).unwrap();
+    assert!(!tokens.contains(&writer) && tokens.contains("sha256"));
+    use std::os::unix::fs::PermissionsExt;
+    for file in ["tokens.json", "service.sock"] {
+        let mode = std::fs::metadata(service.place.path("audit/state").join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    assert!(!service.log().contains("cf_"), "{}", service.log());
+}
+
+#[test]
+fn what_happened_to_the_ledger_is_in_the_ledger() {
+    let service = Running::start();
+    let auditor = service.token("auditor");
+    service.record(&service.token("writer"), LINES);
+    service.query(&auditor, "SELECT actor FROM audit_log");
+    service.get(&auditor, "/api/v1/entries?actor=maria").expect(200);
+    service.post(&auditor, "/api/v1/bundles", "application/json", r#"{"entity_id":"INV-1"}"#).expect(200);
+    service.get(&auditor, "/api/v1/tokens").expect(403);
+    let (place, _) = service.end();
+    let own = "SELECT event_type, actor, entity_id, context FROM audit_log WHERE event_type LIKE 'ledger.%'";
+    let rows = place.json(&["query", "audit", own, "--format", "json"]);
+    let find = |event_type: &str| {
+        let found = rows.as_array().unwrap().iter().find(|row| row["event_type"] == event_type);
+        found.unwrap_or_else(|| panic!("no {event_type} in {rows:?}")).clone()
+    };
+    assert_eq!(find("ledger.token_created")["entity_id"], "auditor");
+    let query = find("ledger.query_run");
+    assert_eq!(query["actor"], "auditor");
+    assert!(query["context"].to_string().contains("SELECT actor FROM audit_log"));
+    assert_eq!(find("ledger.export_made")["actor"], "auditor");
+    let denied = find("ledger.access_denied");
+    assert_eq!((&denied["actor"], &denied["entity_id"]), (&json!("auditor"), &json!("GET /api/v1/tokens")));
+    find("ledger.service_started");
+    find("ledger.service_stopped");
+}
+
+#[test]
+fn a_flood_of_bad_logins_is_counted_and_does_not_flood_the_ledger() {
+    let service = Running::start();
+    for _ in 0..500 {
+        service.get("cf_wrong", "/api/v1/entries").expect(401);
+    }
+    let (place, _) = service.end();
+    let sum = "SELECT count(*) AS entries, sum(json_get_int(context, 'count')) AS denied FROM audit_log \
+               WHERE event_type = 'ledger.access_denied'";
+    let row = &place.json(&["query", "audit", sum, "--format", "json"])[0];
+    assert_eq!(row["denied"], 500);
+    assert!(row["entries"].as_u64().unwrap() <= 25, "{row}");
+}
+
+#[test]
+fn a_browser_signs_in_once_with_the_link_and_is_safe_from_other_sites() {
+    let service = Running::start();
+    let link = service.sign_in.split(&service.address).nth(1).unwrap().to_owned();
+    let answer = service.call("GET", &link, &[], b"").expect(303);
+    let cookie = answer.header("set-cookie").unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let value = cookie.split(';').next().unwrap();
+    let who = service.call("GET", "/api/v1/session", &[("cookie", value)], b"").expect(200).json();
+    assert_eq!((&who["name"], &who["role"]), (&json!("local-administrator"), &json!("admin")));
+    let again = service.call("GET", &link, &[], b"").expect(303);
+    assert_eq!(again.header("set-cookie"), None, "the link works once");
+    let body = br#"{"name":"x","role":"admin"}"#;
+    let json = ("content-type", "application/json");
+    service.call("POST", "/api/v1/tokens", &[("cookie", value), json], body).problem(403, "denied", &["X-Counterfoil"]);
+    service.call("POST", "/api/v1/tokens", &[("cookie", value), json, ("x-counterfoil", "1")], body).expect(201);
+    service.call("DELETE", "/api/v1/session", &[("cookie", value), ("x-counterfoil", "1")], b"").expect(204);
+    service.call("GET", "/api/v1/session", &[("cookie", value)], b"").problem(401, "unauthenticated", &["ended"]);
+}
+
+#[test]
+fn a_session_ends_with_its_token() {
+    let service = Running::start();
+    let reader = service.token("reader");
+    let body = json!({"token": reader}).to_string();
+    let answer = service.call("POST", "/api/v1/session", &[("content-type", "application/json")], body.as_bytes());
+    let cookie = answer.expect(200).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    service.call("GET", "/api/v1/entries", &[("cookie", &cookie)], b"").expect(200);
+    service.place.ok(&["token", "revoke", "audit", "reader"]);
+    service.call("GET", "/api/v1/entries", &[("cookie", &cookie)], b"").expect(401);
+}
+
+#[test]
+fn plain_text_beyond_loopback_is_refused() {
+    let service = Running::start();
+    let (place, _) = service.end();
+    place.run(&["serve", "audit", "--listen", "0.0.0.0:0"]).refused(6, &["without TLS", "certificate"]);
+    place.run(&["serve", "audit", "--pg", "0.0.0.0:0"]).refused(6, &["PostgreSQL", "without TLS"]);
+}
+
+#[test]
+fn a_folder_that_a_service_holds_says_so() {
+    let service = Running::start();
+    let url = format!("http://{}", service.address);
+    service.place.run(&["serve", "audit"]).refused(4, &[&url]);
+    service.place.run(&["status", "audit"]).expect(0);
+}
+
+#[test]
+fn tls_shows_the_newest_certificate_and_knows_clients_by_theirs() {
+    let place = crate::place::Place::new();
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    let openssl = |arguments: &[&str]| {
+        let output = std::process::Command::new("openssl").args(arguments).current_dir(place.path("")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let authority = |name: &str| {
+        let (key, cert, subject) = (format!("{name}.key"), format!("{name}.pem"), format!("/CN={name}"));
+        openssl(&["req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", &key, "-out", &cert, "-subj", &subject]);
+    };
+    let issue = |name: &str, by: &str| {
+        let (key, request, cert) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
+        openssl(&["req", "-newkey", "ed25519", "-nodes", "-keyout", &key, "-out", &request, "-subj", &format!("/CN={name}")]);
+        place.write("san.ext", "subjectAltName=IP:127.0.0.1\n");
+        let (ca, ca_key) = (format!("{by}.pem"), format!("{by}.key"));
+        openssl(&["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial", "-out", &cert, "-extfile", "san.ext"]);
+    };
+    authority("first-ca");
+    authority("second-ca");
+    issue("service", "first-ca");
+    issue("invoice-service", "first-ca");
+    let service =
+        Running::on(place, &["--tls-cert", "service.pem", "--tls-key", "service.key", "--tls-client-ca", "first-ca.pem"]);
+    let token = service.place.ok(&["token", "create", "audit", "--role", "writer", "--name", "invoice-service"]);
+    let url = format!("https://{}/api/v1/entries", service.address);
+    let curl = |arguments: &[&str]| {
+        let output = std::process::Command::new("curl")
+            .args(["-s", "-w", "%{http_code}", "-H", "content-type: application/json", "-d", ENTRY, &url])
+            .args(arguments)
+            .current_dir(service.place.path(""))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let bearer = format!("authorization: Bearer {}", token.trim());
+    assert!(curl(&["--cacert", "first-ca.pem", "-H", &bearer]).ends_with("201"));
+    assert!(curl(&["--cacert", "second-ca.pem", "-H", &bearer]).ends_with("000"), "a stranger's certificate");
+    let nobody = curl(&["--cacert", "first-ca.pem"]);
+    assert!(nobody.ends_with("401"), "{nobody}");
+    let certificate = ["--cacert", "first-ca.pem", "--cert", "invoice-service.pem", "--key", "invoice-service.key"];
+    assert!(curl(&certificate).ends_with("201"), "the certificate's name is a principal");
+    service.place.ok(&["token", "revoke", "audit", "invoice-service"]);
+    assert!(curl(&certificate).ends_with("401"), "and ends with it");
+    let fresh = service.place.path("");
+    for (from, to) in [("service.key", "old.key"), ("service.pem", "old.pem")] {
+        std::fs::rename(fresh.join(from), fresh.join(to)).unwrap();
+    }
+    let reissue = |arguments: &[&str]| {
+        assert!(std::process::Command::new("openssl").args(arguments).current_dir(&fresh).output().unwrap().status.success());
+    };
+    reissue(&["req", "-newkey", "ed25519", "-nodes", "-keyout", "service.key", "-out", "s.csr", "-subj", "/CN=service"]);
+    reissue(&["x509", "-req", "-in", "s.csr", "-CA", "second-ca.pem", "-CAkey", "second-ca.key", "-CAcreateserial", "-out", "service.pem", "-extfile", "san.ext"]);
+    wait_for("the new certificate", || curl(&["--cacert", "second-ca.pem"]).ends_with("401").then_some(()));
+}
