@@ -11,8 +11,9 @@ export const PAGES = [
   ["overview", "/"],
   ["trail", "/trail"],
   ["entry", "/trail?event_type=manual_override&entry=first"],
-  ["entity", "/entity/INV-000012"],
+  ["entity", "/entity/first"],
   ["sql", "/sql"],
+  ["answer", "/sql?run"],
   ["integrity", "/integrity"],
   ["access", "/access"],
   ["sign-in", "/sign-in"],
@@ -36,6 +37,14 @@ export async function visit(page, base, path) {
     await page.goto(`${base}${path.replace("&entry=first", "")}`);
     await page.locator(".event-side button").first().click();
     await page.locator(".stub .verdict").waitFor();
+  } else if (path === "/sql?run") {
+    await page.goto(`${base}/sql`);
+    await page.getByRole("button", { name: "Events by type" }).click();
+    await page.getByText("Chart").click();
+  } else if (path === "/entity/first") {
+    const found = await fetch(`${base}/api/v1/entries?event_type=manual_override&entity_type=invoice&limit=1`);
+    const { entries } = await found.json();
+    await page.goto(`${base}/entity/${entries[0].entry.entity_id}`);
   } else {
     await page.goto(base + path);
   }

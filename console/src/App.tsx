@@ -34,6 +34,19 @@ function NotFound() {
   );
 }
 
+function RecordsOnly() {
+  return (
+    <Page title="This token records">
+      <Empty title="A writer records events and does not read them">
+        <p className="quiet">
+          Sign in with a token of a reader, an auditor or an administrator to see the ledger. Whoever runs it makes one
+          with <code>counterfoil token create LEDGER --role auditor</code>.
+        </p>
+      </Empty>
+    </Page>
+  );
+}
+
 function goToSignIn(): void {
   if (location.pathname === "/sign-in") return;
   navigate(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
@@ -70,7 +83,8 @@ function SignedIn() {
       </main>
     );
   }
-  const Content = found?.page ?? NotFound;
+  const mayRead = session.role !== "writer" || path === "/access";
+  const Content = mayRead ? (found?.page ?? NotFound) : RecordsOnly;
   return (
     <Shell>
       <Suspense fallback={<Loading what="the page" />}>

@@ -44,8 +44,7 @@ const MONO = 'ui-monospace, "SF Mono", "Cascadia Mono", "Segoe UI Mono", "Libera
 
 export const theme = createTheme({
   primaryColor: "ink",
-  primaryShade: { light: 7, dark: 3 },
-  autoContrast: true,
+  primaryShade: { light: 7, dark: 6 },
   colors: { ink, gray, dark },
   fontFamily: SANS,
   fontFamilyMonospace: MONO,

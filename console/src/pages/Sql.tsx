@@ -8,6 +8,7 @@ import { Page } from "../parts/Page";
 import { useSession } from "../state/ledger";
 import { useChangeParams, useParams } from "../state/router";
 import { BundleDialog } from "./sql/BundleDialog";
+import { Columns } from "./sql/Columns";
 import { SHIPPED, savedStore } from "./sql/catalog";
 import { Editor } from "./sql/Editor";
 import { Library } from "./sql/Library";
@@ -164,6 +165,7 @@ export default function Sql() {
             </div>
           )}
           {state.problem && <ProblemNote problem={state.problem} />}
+          {!state.answer && !state.problem && <Columns />}
           {state.answer && <Results answer={state.answer} seconds={state.seconds ?? 0} />}
         </div>
       </div>

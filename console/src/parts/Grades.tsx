@@ -65,7 +65,7 @@ export function Grades({ run }: { run: Run | null | undefined }) {
           </b>
         }
       >
-        {problem && problem.detail}
+        {problem?.detail}
         {look && (
           <>
             <SignatureWords look={look} />. <KeyWords look={look} /> <PastWords look={look} />

@@ -3,7 +3,7 @@ const PATHS = {
   trail: "M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.01M2.5 8h.01M2.5 12h.01",
   sql: "M6 4.5 2.5 8 6 11.5M10 4.5 13.5 8 10 11.5",
   integrity: "M8 1.8 13 3.6v4c0 3.2-2.1 5.5-5 6.6-2.9-1.1-5-3.4-5-6.6v-4zM5.8 7.9l1.6 1.6 2.9-3.2",
-  access: "M9.8 6.2a2.6 2.6 0 1 1-1-1L13.5 10v2.5H11v-1.5H9.5V9.5L8.2 8.2",
+  access: "M5.5 8a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5M7.3 8.7 13 3M10.6 5.4l2 2",
   check: "M3 8.5 6.5 12 13 4.5",
   cross: "M4 4l8 8M12 4l-8 8",
   dash: "M4 8h8",
@@ -23,6 +23,7 @@ export type IconName = keyof typeof PATHS;
 export function Icon({ name, label }: { name: IconName; label?: string }) {
   const named = label ? { role: "img", "aria-label": label } : { "aria-hidden": true };
   return (
+    // biome-ignore lint/a11y/noSvgWithoutTitle: it is named by its label, or is decoration
     <svg
       className="icon"
       viewBox="0 0 16 16"

@@ -24,7 +24,7 @@ export function SealNote() {
     );
   }
   const tone = isAlarming(look) ? "alarm" : isVerified(look) ? "good" : "unsure";
-  const words = { alarm: "Check failed", good: "Checkpoint checked here", unsure: "Signature not checked" }[tone];
+  const words = { alarm: "Check failed", good: "Checked here", unsure: "Signature not checked" }[tone];
   return (
     <Link href="/integrity" className="seal" data-tone={tone}>
       <strong>{words}</strong>

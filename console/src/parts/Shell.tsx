@@ -1,5 +1,5 @@
 import { ActionIcon, SegmentedControl, Tooltip, useMantineColorScheme } from "@mantine/core";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { signOut, useSession } from "../state/ledger";
 import { navigate, usePath } from "../state/router";
 import { useZone, zoneStore } from "../state/settings";
@@ -69,6 +69,12 @@ function Who() {
 
 export function Shell({ children }: { children: ReactNode }) {
   const path = usePath();
+  const main = useRef<HTMLElement>(null);
+  const shown = useRef(path);
+  useEffect(() => {
+    if (shown.current !== path) main.current?.focus({ preventScroll: true });
+    shown.current = path;
+  }, [path]);
   const current = path.startsWith("/entity/") ? "/trail" : path;
   return (
     <div className="shell">
@@ -97,7 +103,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <Who />
         </div>
       </aside>
-      <main className="main" id="main" tabIndex={-1}>
+      <main className="main" id="main" tabIndex={-1} ref={main}>
         <Alarm />
         {children}
       </main>

@@ -1,6 +1,7 @@
 import type { Source } from "../api/types";
 import { grouped, plural } from "../text/number";
 import { lasting } from "../text/time";
+import { TableWrap } from "./TableWrap";
 import { Text } from "./Text";
 import { Ago } from "./When";
 
@@ -52,7 +53,7 @@ export function SourcesTable({ sources }: { sources: Source[] }) {
   }
   const sorted = [...sources].sort((a, b) => urgency(b) - urgency(a) || b.silent_seconds - a.silent_seconds);
   return (
-    <div className="table-wrap">
+    <TableWrap label="Sources">
       <table className="table">
         <thead>
           <tr>
@@ -86,6 +87,6 @@ export function SourcesTable({ sources }: { sources: Source[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableWrap>
   );
 }

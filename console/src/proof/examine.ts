@@ -52,7 +52,8 @@ async function comparePast(checkpoint: Checkpoint, tiles: TileReader): Promise<P
       ? { kind: "same", ...seen }
       : { kind: "forked", ...seen, older: memory.checkpoint };
   }
-  const path = older.size === 0 ? [] : await consistencyPath(tiles.subtree, older.size, checkpoint.size);
+  if (older.size === 0) return { kind: "extends", ...seen, hashes: 0 };
+  const path = await consistencyPath(tiles.subtree, older.size, checkpoint.size);
   return (await isConsistent(older, checkpoint, path))
     ? { kind: "extends", ...seen, hashes: path.length }
     : { kind: "forked", ...seen, older: memory.checkpoint };

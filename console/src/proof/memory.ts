@@ -26,8 +26,11 @@ export function remember(memory: Memory): void {
   }
 }
 
+/** Pins a key; what was seen under another key no longer counts. */
 export function trustKey(key: string): void {
-  remember({ key, keySince: new Date().toISOString(), pinned: true });
+  const memory = recall();
+  if (memory?.key === key) remember({ ...memory, pinned: true });
+  else remember({ key, keySince: new Date().toISOString(), pinned: true });
 }
 
 export function pinKey(): void {

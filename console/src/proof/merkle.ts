@@ -78,6 +78,7 @@ export async function consistencyPath(read: SubtreeReader, from: number, to: num
 
 /** RFC 9162, 2.1.3.2: climbs from a leaf to the root; the last result is the root that the path leads to. */
 export async function climb(leaf: Bytes, index: number, size: number, path: Bytes[]): Promise<PathStep[]> {
+  if (leaf.length !== HASH_SIZE) throw new Error("the leaf's hash is not 32 bytes long");
   if (index >= size) throw new Error(`entry ${index} is not below tree size ${size}`);
   const steps: PathStep[] = [];
   let [fn, sn, result] = [index, size - 1, leaf];
@@ -107,9 +108,8 @@ export interface Tree {
 
 /** RFC 9162, 2.1.4.2: whether `path` shows that `newer` extends `older`. */
 export async function isConsistent(older: Tree, newer: Tree, path: Bytes[]): Promise<boolean> {
-  if (older.size > newer.size) return false;
+  if (older.size === 0 || older.size > newer.size) return false;
   if (older.size === newer.size) return path.length === 0 && equal(older.root, newer.root);
-  if (older.size === 0) return path.length === 0;
   if (path.some((hash) => hash.length !== HASH_SIZE)) return false;
   const hashes = exactLog2(older.size) !== undefined ? [older.root, ...path] : [...path];
   const first = hashes.shift();

@@ -1,6 +1,7 @@
 /** Text from the ledger is hostile: what would be invisible, or turn the direction of reading, is shown as its code. */
 const HIDDEN =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be shown
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: they are single code points
   /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\udb40[\udc00-\udfff]/g;
 
 const NAMED: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

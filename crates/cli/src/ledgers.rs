@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use counterfoil::{ErrorKind, Ledger, OpenOptions, Reader, SealedSegment, Snapshot};
+use counterfoil::{ErrorKind, Reader, SealedSegment, Snapshot};
 use counterfoil_segment::SegmentError;
 
 use crate::exit::Failure;
@@ -15,12 +15,6 @@ const MAX_ENTRIES_AT_ONCE: usize = 8_192;
 pub fn read(path: &Path) -> Result<Snapshot, Failure> {
     check_folder(path)?;
     Ok(Reader::open(path)?.snapshot()?)
-}
-
-/// The ledger for writing; `Busy` while another process has it.
-pub fn write(path: &Path) -> Result<Ledger, Failure> {
-    check_folder(path)?;
-    Ledger::open(path, OpenOptions::default()).map_err(|error| held(path, error))
 }
 
 /// The failure of opening a ledger, naming the service that holds it if one does.
@@ -60,13 +54,13 @@ pub fn check_folder(path: &Path) -> Result<(), Failure> {
 
 /// An entry's canonical bytes; the message of a missing one says which there are.
 pub fn entry(snapshot: &Snapshot, index: u64) -> Result<Vec<u8>, Failure> {
-    check_index(snapshot, index)?;
+    check_index(snapshot.size(), index)?;
     Ok(snapshot.entry(index)?)
 }
 
 /// Refuses an index that the ledger does not have.
-pub fn check_index(snapshot: &Snapshot, index: u64) -> Result<(), Failure> {
-    match snapshot.size() {
+pub fn check_index(size: u64, index: u64) -> Result<(), Failure> {
+    match size {
         size if index < size => Ok(()),
         0 => Err(Failure::new(ErrorKind::NotFound, "the ledger has no entries")),
         size => Err(Failure::new(

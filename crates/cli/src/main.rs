@@ -18,6 +18,8 @@ mod table;
 mod text;
 mod verdict;
 mod verifier_key;
+mod view;
+mod writer;
 
 use std::process::ExitCode;
 

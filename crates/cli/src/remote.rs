@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use counterfoil::{Error, ErrorKind};
+use counterfoil::{Error, ErrorKind, Result};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -21,8 +21,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-use crate::exit::Failure;
 
 /// Where the token of a URL is taken from.
 const TOKEN: &str = "COUNTERFOIL_TOKEN";
@@ -69,7 +67,7 @@ impl<'a> Call<'a> {
 impl Remote {
     /// The service that this argument names, by its URL, or that holds the ledger in this folder; none when the folder
     /// is free.
-    pub fn of(ledger: &Path) -> Result<Option<Self>, Failure> {
+    pub fn of(ledger: &Path) -> Result<Option<Self>> {
         match url(ledger) {
             Some(url) => Self::at(url).map(Some),
             None => Self::in_folder(ledger),
@@ -77,28 +75,30 @@ impl Remote {
     }
 
     /// The service at a URL.
-    pub fn at(url: &str) -> Result<Self, Failure> {
-        let uri: Uri = url.parse().map_err(|error| Failure::invalid(format!("{url} is no URL: {error}")))?;
+    pub fn at(url: &str) -> Result<Self> {
+        let uri: Uri = url.parse().map_err(|error| invalid(format!("{url} is no URL: {error}")))?;
         if uri.host().is_none() || uri.path().len() > 1 || uri.query().is_some() {
-            return Err(Failure::invalid(format!("{url}: give the service's address alone, as http://127.0.0.1:7411")));
+            return Err(invalid(format!("{url}: give the service's address alone, as http://127.0.0.1:7411")));
         }
         Self::through(Door::Url { uri, token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) })
     }
 
     /// The service that holds the ledger in a folder.
-    pub fn in_folder(ledger: &Path) -> Result<Option<Self>, Failure> {
+    pub fn in_folder(ledger: &Path) -> Result<Option<Self>> {
         let socket = ledger.join("state").join("service.sock");
         match connect(&socket) {
             Ok(_) => Self::through(Door::Socket(socket)).map(Some),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Ok(None)
+            }
             // Whoever may not speak to it may read the folder all the same.
             Err(_) => Ok(None),
         }
     }
 
-    fn through(door: Door) -> Result<Self, Failure> {
+    fn through(door: Door) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(ErrorKind::Unavailable, error.to_string()))?;
+        let runtime = runtime.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
         Ok(Self { runtime: Arc::new(runtime), door })
     }
 
@@ -113,10 +113,10 @@ impl Remote {
     /// Sends a call; the answer's body is read as it comes.
     ///
     /// Errors: the kind of the problem that the service answers; `Unavailable` when it cannot be reached.
-    pub fn send(&self, call: Call<'_>) -> Result<Reply, Failure> {
-        let answer = self.runtime.block_on(self.exchange(call)).map_err(|failure| match failure {
-            Broken::Told(failure) => failure,
-            Broken::Way(error) => Failure::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())),
+    pub fn send(&self, call: Call<'_>) -> Result<Reply> {
+        let answer = self.runtime.block_on(self.exchange(call)).map_err(|broken| match broken {
+            Broken::Told(error) => error,
+            Broken::Way(error) => Error::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())),
         })?;
         let status = answer.status();
         let mut reply = Reply { runtime: Arc::clone(&self.runtime), body: answer.into_body(), ready: Bytes::new() };
@@ -131,26 +131,26 @@ impl Remote {
     /// Sends a call whose answer is JSON.
     ///
     /// Errors: those of [`Remote::send`], and an answer that is something else.
-    pub fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Failure> {
+    pub fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T> {
         let text = self.text(call)?;
         serde_json::from_slice(&text).map_err(|error| {
-            Failure::new(ErrorKind::Internal, format!("{} answered something else: {error}", self.name()))
+            Error::new(ErrorKind::Internal, format!("{} answered something else: {error}", self.name()))
         })
     }
 
     /// Sends a call and reads its answer whole.
     ///
     /// Errors: those of [`Remote::send`].
-    pub fn text(&self, call: Call<'_>) -> Result<Vec<u8>, Failure> {
+    pub fn text(&self, call: Call<'_>) -> Result<Vec<u8>> {
         let mut reply = self.send(call)?;
         let mut text = Vec::new();
         reply
             .read_to_end(&mut text)
-            .map_err(|error| Failure::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())))?;
+            .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())))?;
         Ok(text)
     }
 
-    async fn exchange(&self, call: Call<'_>) -> Result<Response<Incoming>, Broken> {
+    async fn exchange(&self, call: Call<'_>) -> std::result::Result<Response<Incoming>, Broken> {
         let stream = self.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::way)?;
         tokio::spawn(connection);
@@ -174,7 +174,7 @@ impl Remote {
         sender.send_request(request).await.map_err(Broken::way)
     }
 
-    async fn connect(&self) -> Result<Box<dyn Stream>, Broken> {
+    async fn connect(&self) -> std::result::Result<Box<dyn Stream>, Broken> {
         let (uri, _) = match &self.door {
             Door::Socket(path) => {
                 let stream = connect(path).map_err(Broken::way)?;
@@ -197,7 +197,7 @@ impl Remote {
         Ok(Box::new(connector.connect(name, stream).await.map_err(Broken::way)?))
     }
 
-    fn problem(&self, status: u16, text: &[u8]) -> Failure {
+    fn problem(&self, status: u16, text: &[u8]) -> Error {
         #[derive(Deserialize)]
         struct Told {
             kind: String,
@@ -205,16 +205,15 @@ impl Remote {
             position: Option<usize>,
         }
         let Ok(told) = serde_json::from_slice::<Told>(text) else {
-            return Failure::new(ErrorKind::Internal, format!("{} answered with status {status}", self.name()));
+            return Error::new(ErrorKind::Internal, format!("{} answered with status {status}", self.name()));
         };
-        let mut error = Error::new(kind(&told.kind), told.detail);
+        let detail = match told.kind.as_str() {
+            "unauthenticated" => format!("{} (the token is taken from the environment variable {TOKEN})", told.detail),
+            _ => told.detail,
+        };
+        let mut error = Error::new(kind(&told.kind), detail);
         error.position = told.position;
-        let unknown = told.kind == "unauthenticated";
-        let failure = Failure::from(error);
-        match unknown {
-            true => failure.advise(format!("Put a token of this ledger into the environment variable {TOKEN}.")),
-            false => failure,
-        }
+        error
     }
 }
 
@@ -241,7 +240,7 @@ impl Read for Reply {
 }
 
 enum Broken {
-    Told(Failure),
+    Told(Error),
     Way(String),
 }
 
@@ -249,6 +248,10 @@ impl Broken {
     fn way(error: impl std::fmt::Display) -> Self {
         Self::Way(error.to_string())
     }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Invalid, message)
 }
 
 /// The URL in a LEDGER argument, if it is one.
@@ -259,8 +262,18 @@ pub fn url(ledger: &Path) -> Option<&str> {
 /// The kind of this name; `Internal` for one that only a later service knows.
 fn kind(name: &str) -> ErrorKind {
     use ErrorKind as K;
-    let known =
-        [K::Invalid, K::Conflict, K::Busy, K::Unavailable, K::Denied, K::NotFound, K::Poisoned, K::Damaged, K::Tampered, K::Closed];
+    let known = [
+        K::Invalid,
+        K::Conflict,
+        K::Busy,
+        K::Unavailable,
+        K::Denied,
+        K::NotFound,
+        K::Poisoned,
+        K::Damaged,
+        K::Tampered,
+        K::Closed,
+    ];
     match name {
         "unauthenticated" => K::Denied,
         _ => known.into_iter().find(|kind| kind.name() == name).unwrap_or(K::Internal),
@@ -277,15 +290,15 @@ fn connect(socket: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(Path::new(&format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name))
 }
 
-fn encryption() -> Result<ClientConfig, Broken> {
-    let told = |message: String| Broken::Told(Failure::invalid(message));
+fn encryption() -> std::result::Result<ClientConfig, Broken> {
+    let told = |message: String| Broken::Told(invalid(message));
     let mut roots = RootCertStore::empty();
     let own = std::env::var_os(AUTHORITIES);
     match &own {
         Some(path) => {
             let path = Path::new(path);
             let read = CertificateDer::pem_file_iter(path)
-                .and_then(|found| found.collect::<Result<Vec<_>, _>>())
+                .and_then(|found| found.collect::<std::result::Result<Vec<_>, _>>())
                 .map_err(|error| told(format!("{}: {error}", path.display())))?;
             roots.add_parsable_certificates(read);
         }
@@ -299,4 +312,13 @@ fn encryption() -> Result<ClientConfig, Broken> {
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(builder.map_err(Broken::way)?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A text as one segment of a path.
+pub fn percent(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }

@@ -5,7 +5,6 @@ use std::io::Write;
 use arrow::record_batch::RecordBatch;
 use clap::ValueEnum;
 use counterfoil::ErrorKind;
-use counterfoil_query::Answer;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -14,6 +13,7 @@ use parquet::file::properties::WriterProperties;
 use crate::exit::Failure;
 use crate::output;
 use crate::table;
+use crate::view::Rows;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,16 +37,16 @@ pub fn refuse_binary_on_terminal(format: RowFormat) -> Result<(), Failure> {
 }
 
 /// Writes an answer to standard output. `progress` learns how many rows were written.
-pub fn write(answer: Answer, format: RowFormat, progress: impl FnMut(u64)) -> Result<(), Failure> {
+pub fn write(answer: Rows, format: RowFormat, progress: impl FnMut(u64)) -> Result<(), Failure> {
     match format {
-        RowFormat::Table => table::write(&answer.schema(), &answer.collect()?),
+        RowFormat::Table => table::write(&answer.schema, &answer.batches.collect::<counterfoil::Result<Vec<_>>>()?),
         RowFormat::Json => write_json(answer, progress),
         RowFormat::Csv => write_csv(answer, progress),
         RowFormat::Parquet => write_parquet(answer, progress),
     }
 }
 
-fn write_json(answer: Answer, progress: impl FnMut(u64)) -> Result<(), Failure> {
+fn write_json(answer: Rows, progress: impl FnMut(u64)) -> Result<(), Failure> {
     let mut out = output::raw_stdout();
     let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
     let mut writer = builder.build::<_, arrow::json::writer::JsonArray>(&mut out);
@@ -57,9 +57,9 @@ fn write_json(answer: Answer, progress: impl FnMut(u64)) -> Result<(), Failure> 
     Ok(out.flush()?)
 }
 
-fn write_csv(answer: Answer, progress: impl FnMut(u64)) -> Result<(), Failure> {
+fn write_csv(answer: Rows, progress: impl FnMut(u64)) -> Result<(), Failure> {
     let mut out = output::raw_stdout();
-    let empty = RecordBatch::new_empty(answer.schema());
+    let empty = RecordBatch::new_empty(answer.schema.clone());
     let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(&mut out);
     writer.write(&empty).map_err(arrow_failure)?;
     each(answer, progress, |batch| writer.write(batch).map_err(arrow_failure))?;
@@ -67,22 +67,23 @@ fn write_csv(answer: Answer, progress: impl FnMut(u64)) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn write_parquet(answer: Answer, progress: impl FnMut(u64)) -> Result<(), Failure> {
+fn write_parquet(answer: Rows, progress: impl FnMut(u64)) -> Result<(), Failure> {
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
     let mut out = output::raw_stdout();
-    let mut writer = ArrowWriter::try_new(&mut out, answer.schema(), Some(properties)).map_err(parquet_failure)?;
+    let mut writer =
+        ArrowWriter::try_new(&mut out, answer.schema.clone(), Some(properties)).map_err(parquet_failure)?;
     each(answer, progress, |batch| writer.write(batch).map_err(parquet_failure))?;
     writer.close().map_err(parquet_failure)?;
     Ok(out.flush()?)
 }
 
 fn each(
-    answer: Answer,
+    answer: Rows,
     mut progress: impl FnMut(u64),
     mut write: impl FnMut(&RecordBatch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut rows = 0;
-    for batch in answer {
+    for batch in answer.batches {
         let batch = batch?;
         write(&batch)?;
         rows += batch.num_rows() as u64;

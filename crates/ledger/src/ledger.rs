@@ -181,8 +181,7 @@ impl Ledger {
         queue_unsealed(&shared, &snapshot, &jobs);
         let tail = TailCheck::start(snapshot)?;
         let signer = start.signer;
-        let sequencer =
-            Arc::new(Mutex::new(Sequencer::new(shared.clone(), signer.clone(), start.found, tail, jobs)));
+        let sequencer = Arc::new(Mutex::new(Sequencer::new(shared.clone(), signer.clone(), start.found, tail, jobs)));
         let (in_thread, done) = (sequencer.clone(), queue.clone());
         let threads = Threads {
             sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer, &done))?,

@@ -96,6 +96,11 @@ impl Snapshot {
         positions.map(|position| SealedSegment { snapshot: self.clone(), position }).collect()
     }
 
+    /// The most entries of a segment.
+    pub fn segment_span(&self) -> u64 {
+        self.folder.config.segment_span
+    }
+
     /// Index of the first entry of the tail, which no segment holds yet.
     pub fn sealed_size(&self) -> u64 {
         self.head.sealed_size().min(self.head.size)

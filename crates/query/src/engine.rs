@@ -10,8 +10,10 @@ use arrow::record_batch::RecordBatch;
 use counterfoil::{Error, ErrorKind, Result};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SessionContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::physical_plan::execute_stream;
+use datafusion::sql::parser::Statement;
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -22,10 +24,11 @@ use crate::fault::Fault;
 use crate::json::as_text;
 use crate::limits::Limits;
 use crate::order::by_index;
-use crate::session::{session, template};
+use crate::session::{session, template, with_memory};
 use crate::source::Source;
 use crate::statement::{check_plan, parse, select_where};
 use crate::table::AuditLog;
+use crate::tables::{Parameters, Prepared, Tables};
 use crate::tail::TailCache;
 use crate::workers::Workers;
 
@@ -57,6 +60,7 @@ enum Question {
         predicate: Option<String>,
         types: Option<SchemaRef>,
     },
+    Prepared(Prepared),
 }
 
 impl Engine {
@@ -88,7 +92,7 @@ impl Engine {
     /// # Errors
     /// Those of [`query`](Self::query).
     pub async fn query_async<S: Source + Clone>(&self, source: &S, sql: &str) -> Result<Answer> {
-        self.ask(source, Question::Sql(sql.to_owned())).answer().await
+        self.ask(over(source), Question::Sql(sql.to_owned())).answer().await
     }
 
     /// The indices of the entries for which one SQL condition holds, ascending. Blocks; not to be called from async code.
@@ -98,7 +102,7 @@ impl Engine {
     pub fn select_indices<S: Source + Clone>(&self, source: &S, predicate: &str) -> Result<Vec<u64>> {
         let predicate = Some(predicate.to_owned());
         let question = Question::Where { columns: "index", predicate, types: None };
-        let answer = self.shared.workers.block_on(self.ask(source, question).answer())?;
+        let answer = self.shared.workers.block_on(self.ask(over(source), question).answer())?;
         let mut indices = Vec::new();
         for batch in answer {
             let batch = batch?;
@@ -123,21 +127,71 @@ impl Engine {
     pub async fn rows_async<S: Source + Clone>(&self, source: &S, predicate: Option<&str>) -> Result<Answer> {
         let predicate = predicate.map(str::to_owned);
         let question = Question::Where { columns: "*", predicate, types: Some(counterfoil_segment::schema()) };
-        self.ask(source, question).answer().await
+        self.ask(over(source), question).answer().await
     }
 
-    fn ask<S: Source + Clone>(&self, source: &S, question: Question) -> Running {
+    /// The same engine, with the same threads, under other limits.
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { shared: Arc::clone(&self.shared), limits }
+    }
+
+    /// Answers a statement that was parsed already, for async code.
+    ///
+    /// # Errors
+    /// Those of [`query`](Self::query).
+    pub async fn answer(&self, tables: Tables, prepared: Prepared) -> Result<Answer> {
+        self.ask(tables, Question::Prepared(prepared)).answer().await
+    }
+
+    /// The types of the parameters that a statement was left with, as far as they follow from it.
+    ///
+    /// # Errors
+    /// Those of [`query`](Self::query); many statements can be planned only when their parameters are filled in.
+    pub async fn parameters(&self, tables: Tables, prepared: Prepared) -> Result<Parameters> {
+        let run = self.run(tables, Question::Prepared(prepared));
+        self.on_workers(async move {
+            let (context, statement, _) = run.session()?;
+            let told = |error: DataFusionError| translate(&error, run.text());
+            let plan = context.state().statement_to_plan(statement).await.map_err(told)?;
+            plan.get_parameter_types().map_err(told)
+        })
+        .await?
+    }
+
+    /// Runs something on the engine's threads: parsing and walking a deep statement needs their stacks.
+    ///
+    /// # Errors
+    /// `Internal` when it panics, `Unavailable` at the limit of time.
+    pub async fn on_workers<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        let task = self.shared.workers.handle().spawn(work);
+        let _stopped_with_this = Task(task.abort_handle());
+        let done = async { task.await.map_err(|error| Error::new(ErrorKind::Internal, error.to_string())) };
+        match self.deadline() {
+            None => done.await,
+            Some(deadline) => {
+                let timed = {
+                    let _inside = self.shared.workers.handle().enter();
+                    tokio::time::timeout_at(deadline, done)
+                };
+                timed.await.unwrap_or_else(|_| Err(self.limits.time_is_up()))
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<tokio::time::Instant> {
+        self.limits.deadline().map(tokio::time::Instant::from_std)
+    }
+
+    fn run(&self, tables: Tables, question: Question) -> Run {
+        Run { shared: Arc::clone(&self.shared), tables, question, limits: self.limits, fault: Fault::default() }
+    }
+
+    fn ask(&self, tables: Tables, question: Question) -> Running {
         let (schema_to, schema) = oneshot::channel();
         let (pieces_to, pieces) = mpsc::channel(BATCHES_AHEAD);
         let workers = Arc::clone(&self.shared.workers);
-        let deadline = self.limits.deadline().map(tokio::time::Instant::from_std);
-        let run = Run {
-            shared: Arc::clone(&self.shared),
-            source: Arc::new(source.clone()),
-            question,
-            limits: self.limits,
-            fault: Fault::default(),
-        };
+        let deadline = self.deadline();
+        let run = self.run(tables, question);
         let limits = self.limits;
         let task = workers.handle().spawn(async move {
             let to = pieces_to.clone();
@@ -165,7 +219,7 @@ impl Engine {
 /// One query on the workers' side.
 struct Run {
     shared: Arc<Shared>,
-    source: Arc<dyn Source>,
+    tables: Tables,
     question: Question,
     limits: Limits,
     fault: Fault,
@@ -194,24 +248,34 @@ impl Run {
         match &self.question {
             Question::Sql(sql) => sql,
             Question::Where { predicate, .. } => predicate.as_deref().unwrap_or_default(),
+            Question::Prepared(prepared) => &prepared.sql,
         }
     }
 
-    async fn plan(&self) -> Result<(SendableRecordBatchStream, SchemaRef)> {
+    /// The session that the question is asked in, the question as a statement, and the types to answer it in.
+    fn session(&self) -> Result<(SessionContext, Statement, Option<SchemaRef>)> {
         let (statement, types) = match &self.question {
             Question::Sql(sql) => (parse(sql)?, None),
             Question::Where { columns, predicate, types } => {
                 (select_where(columns, predicate.as_deref())?, types.clone())
             }
+            Question::Prepared(prepared) => (prepared.statement.clone(), None),
         };
-        let table = AuditLog {
-            source: Arc::clone(&self.source),
-            tails: Arc::clone(&self.shared.tails),
-            fault: self.fault.clone(),
-        };
-        let told = |error: DataFusionError| translate(&error, self.text());
         let memory = self.limits.memory_bytes;
-        let context = session(&self.shared.template, Arc::new(table), memory).map_err(told)?;
+        let context = match &self.tables {
+            Tables::Ledger(source) => {
+                let (source, tails) = (Arc::clone(source), Arc::clone(&self.shared.tails));
+                let table = AuditLog { source, tails, fault: self.fault.clone() };
+                session(&self.shared.template, Arc::new(table), memory)
+            }
+            Tables::Aside(context) => with_memory(context, memory),
+        };
+        Ok((context.map_err(|error| translate(&error, self.text()))?, statement, types))
+    }
+
+    async fn plan(&self) -> Result<(SendableRecordBatchStream, SchemaRef)> {
+        let (context, statement, types) = self.session()?;
+        let told = |error: DataFusionError| translate(&error, self.text());
         let state = context.state();
         let plan = state.statement_to_plan(statement).await.map_err(told)?;
         check_plan(&plan)?;
@@ -248,6 +312,10 @@ impl Run {
         }
         self.fault.get().map_or(Ok(()), Err)
     }
+}
+
+fn over<S: Source + Clone>(source: &S) -> Tables {
+    Tables::Ledger(Arc::new(source.clone()))
 }
 
 fn typed(batch: RecordBatch, types: &SchemaRef) -> Result<RecordBatch> {

@@ -6,6 +6,7 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Column, Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
 
+use crate::cause::{Cause, What};
 use crate::columns::TABLE;
 use crate::wording::plain;
 
@@ -35,22 +36,23 @@ pub(crate) fn translate(error: &DataFusionError, sql: &str) -> Error {
         DataFusionError::ParquetError(error) => decoding(error, sql),
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
             ArrowError::ParquetError(detail) => decoding(detail, sql),
-            other => Error::new(ErrorKind::Invalid, plain(&other.to_string(), sql)),
+            other => Cause::invalid(What::Value, plain(&other.to_string(), sql)),
         },
-        DataFusionError::Plan(message) => Error::new(ErrorKind::Invalid, planning(message, sql)),
+        DataFusionError::Plan(message) => planning(message, sql),
         DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
-            Error::new(ErrorKind::Invalid, plain(message, sql))
+            Cause::invalid(What::Value, plain(message, sql))
         }
         DataFusionError::NotImplemented(message) => {
-            Error::new(ErrorKind::Invalid, format!("not supported: {}", plain(message, sql)))
+            Cause::invalid(What::Unsupported, format!("not supported: {}", plain(message, sql)))
         }
         other => Error::new(ErrorKind::Internal, plain(&other.strip_backtrace(), sql)),
     }
 }
 
 /// An error at a place of the query, shown with the line and a mark under it.
-pub(crate) fn at(sql: &str, line: u64, column: u64, message: &str) -> Error {
-    Error::new(ErrorKind::Invalid, pointed(sql, line, column, message))
+pub(crate) fn at(sql: &str, line: u64, column: u64, what: What, message: &str) -> Error {
+    let cause = Cause { what, place: Some((line, column)), message: message.to_owned() };
+    Error::new(ErrorKind::Invalid, pointed(sql, line, column, message)).because(cause)
 }
 
 /// The answer to whatever would change the ledger or reach beyond it.
@@ -59,7 +61,7 @@ pub(crate) fn refused(what: &str) -> Error {
         "{what} is refused: SQL only reads this ledger, by SELECT, WITH, EXPLAIN, DESCRIBE and SHOW; \
          entries are recorded by append"
     );
-    Error::new(ErrorKind::Invalid, message)
+    Cause::invalid(What::Refused, message)
 }
 
 fn pointed(sql: &str, line: u64, column: u64, message: &str) -> String {
@@ -77,7 +79,10 @@ fn pointed(sql: &str, line: u64, column: u64, message: &str) -> String {
 
 fn located(error: Error, diagnostic: &Diagnostic, sql: &str) -> Error {
     match diagnostic.span {
-        Some(span) if error.kind == ErrorKind::Invalid => at(sql, span.start.line, span.start.column, &error.message),
+        Some(span) if error.kind == ErrorKind::Invalid => {
+            let what = Cause::of(&error).map_or(What::Other, |cause| cause.what);
+            at(sql, span.start.line, span.start.column, what, &error.message)
+        }
         _ => error,
     }
 }
@@ -87,24 +92,25 @@ fn syntax(message: &str, sql: &str) -> Error {
     if let Some(missing) = message.strip_suffix(", found: EOF") {
         let missing = missing.strip_prefix("Expected: ").unwrap_or(missing);
         let message = format!("syntax error: the statement ends too early; expected {missing}");
-        return Error::new(ErrorKind::Invalid, message);
+        return Cause::invalid(What::Syntax, message);
     }
     let place = message.rsplit_once(" at Line: ").and_then(|(what, place)| {
         let (line, column) = place.split_once(", Column: ")?;
         Some((what, line.trim().parse().ok()?, column.trim().parse().ok()?))
     });
     match place {
-        Some((what, line, column)) => at(sql, line, column, &format!("syntax error: {what}")),
-        None => Error::new(ErrorKind::Invalid, format!("syntax error: {message}")),
+        Some((what, line, column)) => at(sql, line, column, What::Syntax, &format!("syntax error: {what}")),
+        None => Cause::invalid(What::Syntax, format!("syntax error: {message}")),
     }
 }
 
 fn schema(error: &SchemaError, sql: &str) -> Error {
-    let message = match error {
-        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields, sql),
-        other => other.to_string(),
-    };
-    Error::new(ErrorKind::Invalid, message)
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            Cause::invalid(What::NoColumn, unknown_column(field, valid_fields, sql))
+        }
+        other => Cause::invalid(What::Other, other.to_string()),
+    }
 }
 
 fn unknown_column(wanted: &Column, known: &[Column], sql: &str) -> String {
@@ -133,20 +139,21 @@ fn is_near(wanted: &str, name: &str) -> bool {
     one_in_the_other || levenshtein(&folded, name) <= name.len().max(3) / 3
 }
 
-fn planning(message: &str, sql: &str) -> String {
+fn planning(message: &str, sql: &str) -> Error {
     match message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found")) {
         Some(table) => {
             let name = table.rsplit('.').next().unwrap_or(table);
             let whole = table.strip_prefix("counterfoil.public.").unwrap_or(name);
-            format!("there is no table {whole}: the only table is {TABLE}")
+            Cause::invalid(What::NoTable, format!("there is no table {whole}: the only table is {TABLE}"))
         }
-        None => plain(message, sql),
+        None if message.starts_with("Invalid function '") => Cause::invalid(What::NoFunction, plain(message, sql)),
+        None => Cause::invalid(What::Other, plain(message, sql)),
     }
 }
 
 fn memory() -> Error {
     let message = "memory limit reached: sorting, grouping or joining so many rows needs more than it allows";
-    Error::new(ErrorKind::Unavailable, message)
+    Cause::limit(message)
 }
 
 /// A segment that cannot be decoded; or a condition that failed on a value while one was, which is the query's fault.

@@ -8,6 +8,7 @@
 //! What the language offers stands in docs/guides/sql.md.
 
 mod answer;
+mod cause;
 mod columns;
 mod engine;
 mod error;
@@ -23,13 +24,17 @@ mod session;
 mod source;
 mod statement;
 mod table;
+mod tables;
 mod tail;
 mod wording;
 mod workers;
 
 pub use answer::{Answer, Batches};
+pub use cause::{Cause, What};
 pub use columns::{TABLE, schema};
 pub use engine::Engine;
 pub use limits::Limits;
+pub use session::aside;
 pub use source::{Sealed, Source};
-pub use statement::{MAX_OPERATORS, MAX_SQL_BYTES};
+pub use statement::{MAX_OPERATORS, MAX_SQL_BYTES, statements};
+pub use tables::{Parameters, Prepared, Tables};

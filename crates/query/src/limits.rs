@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use counterfoil::{Error, ErrorKind};
+use counterfoil::Error;
+
+use crate::cause::Cause;
 
 /// How much one query may take before it is stopped with an `Unavailable` error that names the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +35,12 @@ impl Limits {
 
     pub(crate) fn time_is_up(&self) -> Error {
         let message = format!("time limit reached: the query ran for {:?}", self.time);
-        Error::new(ErrorKind::Unavailable, message)
+        Cause::limit(message)
     }
 
     pub(crate) fn too_many_rows(&self) -> Error {
         let message =
             format!("row limit reached: the answer has more than {} rows, which came before this error", self.rows);
-        Error::new(ErrorKind::Unavailable, message)
+        Cause::limit(message)
     }
 }

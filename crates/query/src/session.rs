@@ -19,6 +19,7 @@ use datafusion::object_store::memory::InMemory;
 use datafusion::prelude::SessionConfig;
 
 use crate::columns::TABLE;
+use crate::error::translate;
 use crate::json::TypedJson;
 use crate::sealed::STORE;
 
@@ -79,6 +80,39 @@ pub(crate) fn session(
         .with_catalog_list(Arc::new(catalogs))
         .with_runtime_env(runtime(memory_bytes)?)
         .build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// A session beside the ledger, for questions about names and types: the language of all queries here, one empty schema
+/// in one catalog, no files. Whoever makes it registers its tables and functions and asks by
+/// [`Tables::Aside`](crate::Tables).
+///
+/// # Errors
+/// `Internal` when the query engine cannot be set up.
+pub fn aside(catalog: &str, schema: &str) -> counterfoil::Result<SessionContext> {
+    build_aside(catalog, schema).map_err(|error| translate(&error, ""))
+}
+
+fn build_aside(catalog: &str, schema: &str) -> Result<SessionContext> {
+    // There is little to divide.
+    let template = template(1)?;
+    let config = template.config().clone().with_default_catalog_and_schema(catalog, schema);
+    let provider = MemoryCatalogProvider::new();
+    provider.register_schema(schema, Arc::new(MemorySchemaProvider::new()))?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(catalog.to_owned(), Arc::new(provider));
+    let state = SessionStateBuilder::new_from_existing(template)
+        .with_config(config)
+        .with_catalog_list(Arc::new(catalogs))
+        .with_runtime_env(runtime(0)?)
+        .build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// The same session with memory of its own, for one query.
+pub(crate) fn with_memory(context: &SessionContext, memory_bytes: usize) -> Result<SessionContext> {
+    let state =
+        SessionStateBuilder::new_from_existing(context.state()).with_runtime_env(runtime(memory_bytes)?).build();
     Ok(SessionContext::new_with_state(state))
 }
 

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use crate::cause::{Cause, What};
 use crate::columns::{TABLE, schema};
 use crate::error::{at, refused, translate};
 
@@ -30,26 +31,40 @@ const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 /// # Errors
 /// `Invalid`, pointing at the place of a syntax error, or naming what is refused.
 pub(crate) fn parse(sql: &str) -> Result<Statement> {
+    let mut statements = statements(sql)?;
+    match (statements.pop(), statements.len()) {
+        (Some(statement), 0) => reading(statement),
+        (None, _) => Err(Error::new(ErrorKind::Invalid, "there is no statement in the query")),
+        (Some(_), more) => {
+            let message = format!("one statement at a time: this query holds {}", more + 1);
+            Err(Error::new(ErrorKind::Invalid, message))
+        }
+    }
+}
+
+/// Parses statements of any kind, within the limits of size and depth.
+///
+/// # Errors
+/// `Invalid`, pointing at the place of a syntax error, or naming the command that is none here.
+pub fn statements(sql: &str) -> Result<Vec<Statement>> {
     check_size(sql)?;
     let parsed = DFParserBuilder::new(sql)
         .with_dialect(&DIALECT)
         .with_recursion_limit(MAX_DEPTH)
         .build()
         .and_then(|mut parser| parser.parse_statements());
-    let mut statements = parsed.map_err(|error| other_command(sql).unwrap_or_else(|| translate(&error, sql)))?;
-    match (statements.pop_front(), statements.len()) {
-        (Some(statement), 0) => {
-            check_reads(&statement)?;
-            match shown(&statement) {
-                Some(sql) => parse(&sql),
-                None => Ok(statement),
-            }
-        }
-        (None, _) => Err(Error::new(ErrorKind::Invalid, "there is no statement in the query")),
-        (Some(_), more) => {
-            let message = format!("one statement at a time: this query holds {}", more + 1);
-            Err(Error::new(ErrorKind::Invalid, message))
-        }
+    parsed.map(Vec::from).map_err(|error| other_command(sql).unwrap_or_else(|| translate(&error, sql)))
+}
+
+/// The statement, if it only reads.
+///
+/// # Errors
+/// `Invalid`, naming what is refused.
+pub(crate) fn reading(statement: Statement) -> Result<Statement> {
+    check_reads(&statement)?;
+    match shown(&statement) {
+        Some(sql) => parse(&sql),
+        None => Ok(statement),
     }
 }
 
@@ -72,7 +87,7 @@ pub(crate) fn select_where(columns: &str, predicate: Option<&str>) -> Result<Sta
     if rest.token != Token::EOF {
         let start = rest.span.start;
         let message = format!("a predicate is one condition; it should end before {}", rest.token);
-        return Err(at(predicate, start.line, start.column, &message));
+        return Err(at(predicate, start.line, start.column, What::Syntax, &message));
     }
     if let Statement::Statement(sql) = &mut statement
         && let SqlStatement::Query(query) = sql.as_mut()
@@ -150,7 +165,7 @@ fn other_command(sql: &str) -> Option<Error> {
 fn check_size(sql: &str) -> Result<()> {
     if sql.len() > MAX_SQL_BYTES {
         let message = format!("the query is {} bytes long, at most {MAX_SQL_BYTES} are taken", sql.len());
-        return Err(Error::new(ErrorKind::Invalid, message));
+        return Err(Cause::invalid(What::TooLarge, message));
     }
     // What cannot be cut into tokens is explained by the parser.
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize().unwrap_or_default();
@@ -160,7 +175,7 @@ fn check_size(sql: &str) -> Result<()> {
             "the query has {operators} operators and keywords, at most {MAX_OPERATORS} are taken; \
              write many alternatives as column IN (…)"
         );
-        return Err(Error::new(ErrorKind::Invalid, message));
+        return Err(Cause::invalid(What::TooLarge, message));
     }
     Ok(())
 }

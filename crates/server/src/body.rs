@@ -68,6 +68,22 @@ impl std::fmt::Debug for Room {
     }
 }
 
+/// A JSON body of one shape, with its place in the room for bodies.
+pub(crate) struct JsonBody<T>(pub(crate) T, pub(crate) Room);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Service>> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
+        let given = media_type(request.headers());
+        if given != "application/json" {
+            return Err(unsupported(&given, "application/json"));
+        }
+        let Body(bytes, room) = Body::from_request(request, service).await?;
+        Ok(Self(json(&bytes)?, room))
+    }
+}
+
 /// The body's type without parameters, in lower case; empty when none is told.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -1,10 +1,9 @@
 //! The web console's files, embedded at build time.
 
-
-use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::asked::InPath;
 use crate::problem::Problem;
 
 /// Every file of the built console by its path; none when it was not built.
@@ -33,7 +32,7 @@ pub(crate) fn page() -> Response {
 }
 
 /// A file that the page loads; its name holds its digest, so it never changes.
-pub(crate) async fn asset(Path(name): Path<String>) -> Response {
+pub(crate) async fn asset(InPath(name): InPath) -> Response {
     let path = format!("assets/{name}");
     match file(&path) {
         Some(bytes) => answer(&path, bytes, "public, max-age=31536000, immutable"),

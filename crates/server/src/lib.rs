@@ -6,6 +6,7 @@
 
 mod access;
 mod api;
+mod asked;
 mod body;
 mod console;
 mod health;
@@ -25,4 +26,4 @@ mod verification;
 
 pub use access::{LOCAL_ADMINISTRATOR, NewToken, Principal, Right, Role, TOKEN_PREFIX, TokenRecord, Tokens};
 pub use life::{Announcement, run};
-pub use settings::{Settings, Tls, TlogPublic};
+pub use settings::{Settings, TlogPublic, Tls};

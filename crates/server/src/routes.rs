@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
-use crate::api::{bundles, entries, listing, proofs, query, session, status, stream, tokens, verification};
+use crate::api::{bundles, entries, keys, listing, proofs, query, session, status, stream, tokens, verification};
 use crate::problem::{Problem, RefusedBecause};
 use crate::service::Service;
 use crate::{console, health, tlog};
@@ -24,6 +24,10 @@ const OPENAPI: &str = include_str!("../openapi.json");
 
 /// A request that takes longer is worth a line in the log.
 const SLOW: Duration = Duration::from_secs(1);
+
+/// Methods that are counted by name: strangers can think of any number of others.
+const COUNTED: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// Every route of the service.
 pub fn routes(service: &Arc<Service>) -> Router {
@@ -43,6 +47,9 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/verification", get(verification::overview).post(verification::begin))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", axum::routing::delete(tokens::revoke))
+        .route("/keys", post(keys::register))
+        .route("/keys/{id}", axum::routing::delete(keys::revoke))
+        .route("/seal", post(keys::seal))
         .route("/session", get(session::who).post(session::open).delete(session::close))
         .route("/openapi.json", get(openapi));
     let pages = ["/", "/trail", "/entity/{id}", "/sql", "/integrity", "/access"];
@@ -64,6 +71,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new())
         .layer(RequestDecompressionLayer::new())
+        .layer(map_response(undecoded))
         .layer(from_fn_with_state(Arc::clone(service), watched))
         .with_state(Arc::clone(service))
 }
@@ -73,12 +81,24 @@ async fn openapi() -> Response {
 }
 
 async fn nowhere(request: Request) -> Problem {
-    Problem::not_found(format!("there is nothing at {}; the API is described at /api/v1/openapi.json", request.uri().path()))
+    Problem::not_found(format!(
+        "there is nothing at {}; the API is described at /api/v1/openapi.json",
+        request.uri().path()
+    ))
 }
 
 async fn no_method(request: Request) -> Problem {
     let detail = format!("{} is not done with {}", request.uri().path(), request.method());
     Problem::new("not-found", StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+/// A body in an encoding that is not taken is refused by the layer that decodes bodies, which knows no problem documents.
+async fn undecoded(response: Response) -> Response {
+    let refused = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let Some(taken) = response.headers().get(header::ACCEPT_ENCODING).filter(|_| refused) else { return response };
+    let detail = "the body's Content-Encoding is not taken: send it as it is, or with gzip or zstd";
+    let problem = Problem::new("invalid", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+    ([(header::ACCEPT_ENCODING, taken.clone())], problem).into_response()
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
@@ -90,11 +110,13 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 /// Counts every request, and tells browsers what they may do with the answer.
 async fn watched(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let since = std::time::Instant::now();
     let mut response = next.run(request).await;
     let status = response.status();
-    service.metrics.answered(method.as_str(), &route, status.as_u16());
+    let counted = COUNTED.iter().find(|known| **known == method).map_or("other", Method::as_str);
+    service.metrics.answered(counted, &route, status.as_u16());
     if let Some(RefusedBecause(kind)) = response.extensions().get() {
         service.metrics.refused(kind);
     }

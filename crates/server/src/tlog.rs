@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
@@ -13,6 +13,7 @@ use counterfoil::Snapshot;
 use counterfoil_tlog::{HashReader, Tile, TilePath, bundle};
 
 use crate::access::{Caller, Right};
+use crate::asked::InPath;
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
 use crate::settings::TlogPublic;
@@ -26,7 +27,7 @@ pub(crate) async fn checkpoint(State(service): State<Arc<Service>>, parts: Parts
     Ok((headers, service.ledger.checkpoint().to_string()).into_response())
 }
 
-pub(crate) async fn tile(State(service): State<Arc<Service>>, Path(path): Path<String>, parts: Parts) -> Answered {
+pub(crate) async fn tile(State(service): State<Arc<Service>>, InPath(path): InPath, parts: Parts) -> Answered {
     let wanted: TilePath =
         format!("tile/{path}").parse().map_err(|error| Problem::not_found(format!("/tlog/tile/{path}: {error}")))?;
     let public = match wanted {

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 import type { Token } from "../../api/types";
+import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import { Ago, At } from "../../parts/When";
 import { instant } from "../../text/time";
@@ -49,7 +50,7 @@ function Expiry({ token }: { token: Token }) {
 
 export function TokensTable({ tokens, onRevoke }: { tokens: Token[]; onRevoke: (token: Token) => void }) {
   return (
-    <div className="table-wrap">
+    <TableWrap label="Tokens">
       <table className="table">
         <thead>
           <tr>
@@ -94,6 +95,6 @@ export function TokensTable({ tokens, onRevoke }: { tokens: Token[]; onRevoke: (
           ))}
         </tbody>
       </table>
-    </div>
+    </TableWrap>
   );
 }

@@ -1,10 +1,10 @@
 import type { Entry } from "../../api/entry";
+import { OpenEntry } from "../../parts/OpenEntry";
 import { KindTag, OutcomeTag } from "../../parts/Sentence";
 import { Text } from "../../parts/Text";
 import { Value } from "../../parts/Value";
 import { At } from "../../parts/When";
 import { compareFields } from "../../text/diff";
-import { grouped } from "../../text/number";
 import { toneOf, verbOf } from "../../text/sentence";
 
 const SHOWN = 4;
@@ -56,14 +56,7 @@ export function Timeline({ entries, onOpen }: { entries: Entry[]; onOpen: (index
               )}
               <Text limit={80}>{verbOf(entry.eventType).replace(/ (for|on)$/, "")}</Text> <OutcomeTag entry={entry} />
             </span>
-            <button
-              type="button"
-              className="linkish small"
-              onClick={() => onOpen(entry.index)}
-              aria-label={`Open entry ${entry.index}`}
-            >
-              № {grouped(entry.index)}
-            </button>
+            <OpenEntry index={entry.index} onOpen={onOpen} />
           </div>
           <div className="quiet small">
             Version {i + 1}, <At time={entry.timestamp} />

@@ -36,7 +36,7 @@ export function Versions({ entries }: { entries: Entry[] }) {
     <>
       {count > 1 && (
         <div className="scrubber">
-          <span className="small" id="scrubber-label">
+          <span className="small">
             Version <b>{version}</b> of {count}
             {entry && (
               <span className="quiet">
@@ -51,7 +51,7 @@ export function Versions({ entries }: { entries: Entry[] }) {
             step={1}
             value={version}
             label={null}
-            thumbProps={{ "aria-label": "Version" }}
+            thumbLabel="Version"
             marks={count <= 40 ? entries.map((_, i) => ({ value: i + 1 })) : []}
             onChange={(value) => change({ version: String(value) }, { replace: true })}
           />

@@ -5,6 +5,7 @@ import { asProblem, type Problem } from "../../api/problem";
 import type { Run, Verification } from "../../api/types";
 import { Loading, ProblemNote } from "../../parts/Notice";
 import { Card } from "../../parts/Page";
+import { TableWrap } from "../../parts/TableWrap";
 import { Ago, At } from "../../parts/When";
 import { useSession } from "../../state/ledger";
 import { grouped, percent, plural } from "../../text/number";
@@ -97,7 +98,7 @@ export function RunsCard({ verification, onReload }: { verification: Verificatio
         </p>
       )}
       {verification && verification.runs.length > 0 && (
-        <div className="table-wrap">
+        <TableWrap label="Verifications">
           <table className="table">
             <thead>
               <tr>
@@ -115,7 +116,7 @@ export function RunsCard({ verification, onReload }: { verification: Verificatio
               ))}
             </tbody>
           </table>
-        </div>
+        </TableWrap>
       )}
       {verification && verification.runs.length > SHOWN && (
         <p className="quiet small">

@@ -1,5 +1,6 @@
 import type { Status } from "../../api/types";
 import { Card } from "../../parts/Page";
+import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import { grouped, plural } from "../../text/number";
 
@@ -15,7 +16,7 @@ export function SegmentsCard({ status }: { status: Status }) {
         {grouped(size - sealed)} newer ones are in the journal. A segment holds {grouped(status.segment_span)} entries.
       </p>
       {shown.length > 0 && (
-        <div className="table-wrap">
+        <TableWrap label="Sealed segments">
           <table className="table">
             <thead>
               <tr>
@@ -38,7 +39,7 @@ export function SegmentsCard({ status }: { status: Status }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableWrap>
       )}
       {segments.length > SHOWN && (
         <p className="quiet small">

@@ -1,5 +1,6 @@
 import { Loading, ProblemNote } from "../../parts/Notice";
 import { Card } from "../../parts/Page";
+import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import type { Resource } from "../../state/resource";
 import { grouped, percent } from "../../text/number";
@@ -17,7 +18,7 @@ export function ModelsCard({ models }: { models: Resource<ModelRate[]> }) {
         </p>
       )}
       {models.data && models.data.length > 0 && (
-        <div className="table-wrap">
+        <TableWrap label="Overrides by model">
           <table className="table">
             <thead>
               <tr>
@@ -51,7 +52,7 @@ export function ModelsCard({ models }: { models: Resource<ModelRate[]> }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableWrap>
       )}
     </Card>
   );

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { Chart } from "../../parts/Chart";
 import { Link } from "../../parts/Link";
 import { Card } from "../../parts/Page";
+import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import { navigate } from "../../state/router";
 import { useZone } from "../../state/settings";
@@ -31,7 +32,7 @@ function AsTable({ volume }: { volume: Volume }) {
   return (
     <details className="as-table">
       <summary>Show as a table</summary>
-      <div className="table-wrap">
+      <TableWrap label="Events by time">
         <table className="table">
           <thead>
             <tr>
@@ -54,7 +55,7 @@ function AsTable({ volume }: { volume: Volume }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableWrap>
     </details>
   );
 }

@@ -3,6 +3,7 @@ import { useMemo, useState } from "react";
 import type { Answer } from "../../api/query";
 import { Link } from "../../parts/Link";
 import { ProblemNote } from "../../parts/Notice";
+import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import { Value } from "../../parts/Value";
 import { At } from "../../parts/When";
@@ -36,8 +37,7 @@ function Cell({ column, value }: { column: Answer["columns"][number]; value: Jso
 function Rows({ answer }: { answer: Answer }) {
   const isNumber = answer.columns.map((_, i) => answer.rows.slice(0, 20).some((row) => row[i] instanceof Digits));
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <div className="table-wrap results" tabIndex={0} role="region" aria-label="Rows of the answer">
+    <TableWrap label="Rows of the answer" className="results">
       <table className="table">
         <thead>
           <tr>
@@ -63,7 +63,7 @@ function Rows({ answer }: { answer: Answer }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableWrap>
   );
 }
 

@@ -5,6 +5,7 @@ import { Code } from "../../parts/Copy";
 import { Icon } from "../../parts/Icon";
 import { Link } from "../../parts/Link";
 import { Loading, ProblemNote } from "../../parts/Notice";
+import { OpenEntry } from "../../parts/OpenEntry";
 import { OutcomeTag, Sentence } from "../../parts/Sentence";
 import { Text } from "../../parts/Text";
 import { FieldDiff, Fields, Value } from "../../parts/Value";
@@ -137,14 +138,7 @@ function Related({ entry, onOpen }: { entry: Entry; onOpen: (index: number) => v
                 </span>
                 <span className="event-side">
                   <Ago time={other.timestamp} />
-                  <button
-                    type="button"
-                    className="linkish"
-                    onClick={() => onOpen(other.index)}
-                    aria-label={`Open entry ${other.index}`}
-                  >
-                    № {grouped(other.index)}
-                  </button>
+                  <OpenEntry index={other.index} onOpen={onOpen} />
                 </span>
               </li>
             ))}

@@ -147,7 +147,7 @@ async function prove(full: FullEntry, key: string): Promise<{ look: Examination;
 }
 
 export function ProofPanel({ full }: { full: FullEntry }) {
-  const { status } = useWatch();
+  const { status, problem: unreached } = useWatch();
   const { index } = full.entry;
   const proof = useResource(status ? `proof ${index}` : undefined, () => prove(full, status?.verifier_key ?? ""));
   const sealed = status !== undefined && index < status.sealed_size;
@@ -159,9 +159,9 @@ export function ProofPanel({ full }: { full: FullEntry }) {
           Check again
         </Button>
       </div>
-      {proof.problem && (
+      {(proof.problem ?? (status ? undefined : unreached)) && (
         <div className="verdict" data-tone="failed" role="alert">
-          <b>The proof could not be made.</b> {proof.problem.detail}
+          <b>The proof could not be made.</b> {(proof.problem ?? unreached)?.detail}
         </div>
       )}
       {!proof.data && !proof.problem && <Loading what="the log's tiles" />}

@@ -1,11 +1,11 @@
 import { useEffect, useRef } from "react";
 import type { Entry } from "../../api/entry";
+import { OpenEntry } from "../../parts/OpenEntry";
 import { OutcomeTag, Sentence } from "../../parts/Sentence";
 import { Text } from "../../parts/Text";
 import { Value } from "../../parts/Value";
 import { Ago } from "../../parts/When";
 import { compareFields } from "../../text/diff";
-import { grouped } from "../../text/number";
 import { toneOf } from "../../text/sentence";
 
 const SHOWN_CHANGES = 2;
@@ -40,7 +40,7 @@ interface RowProps {
   entry: Entry;
   selected: boolean;
   open: boolean;
-  onOpen: () => void;
+  onOpen: (index: number) => void;
 }
 
 function Row({ entry, selected, open, onOpen }: RowProps) {
@@ -64,9 +64,7 @@ function Row({ entry, selected, open, onOpen }: RowProps) {
       </div>
       <div className="event-side">
         <Ago time={entry.timestamp} />
-        <button type="button" className="linkish" onClick={onOpen} aria-label={`Open entry ${entry.index}`}>
-          № {grouped(entry.index)}
-        </button>
+        <OpenEntry index={entry.index} onOpen={onOpen} />
       </div>
     </li>
   );
@@ -88,7 +86,7 @@ export function Rows({ entries, selected, opened, onOpen }: RowsProps) {
           entry={entry}
           selected={entry.index === selected}
           open={entry.index === opened}
-          onOpen={() => onOpen(entry.index)}
+          onOpen={onOpen}
         />
       ))}
     </ol>

@@ -7,16 +7,16 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use clap::Args;
-use counterfoil::{ErrorKind, Ledger, Receipt};
+use counterfoil::{ErrorKind, Receipt};
 use serde::Serialize;
 
 use crate::batches::{Batch, BatchError, Batches, Patience, Strictness};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::ledgers;
 use crate::output;
 use crate::progress::{Progress, Unit};
 use crate::recording::Recorded;
 use crate::text::{Grouped, entries};
+use crate::writer::Writer;
 
 /// Record entries from JSON lines
 ///
@@ -47,7 +47,7 @@ Examples:
 Exit codes: 0 all recorded, 2 a line was refused, 3 a repeated id with other content, 4 another process is writing, \
 5 the disk does not serve, 8 a write may not have reached the disk. Other exit codes: see `counterfoil --help`.")]
 pub struct Append {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The file of JSON lines; `-` or nothing is standard input.
     file: Option<PathBuf>,
@@ -65,10 +65,10 @@ pub struct Append {
 impl Append {
     pub(super) fn run(self) -> Outcome {
         let input = Input::open(self.file.as_deref())?;
-        let ledger = ledgers::write(&self.ledger)?;
+        let ledger = Writer::of(&self.ledger)?;
         let progress = Progress::new("recording", Unit::Bytes, input.length);
         let strictness = if self.strict { Strictness::Catalogued } else { Strictness::Valid };
-        let recorded = Recorded::nothing(ledger.snapshot().size());
+        let recorded = Recorded::nothing(ledger.size()?);
         let mut tally = Tally { input: input.name.clone(), recorded, last_line: 0 };
         if input.is_terminal {
             output::note("reading JSON lines; end with Ctrl-D");
@@ -166,7 +166,7 @@ fn read_ahead(input: Input, strictness: Strictness) -> Receiver<ReadBatch> {
 }
 
 fn record(
-    ledger: &Ledger,
+    ledger: &Writer,
     batches: &Receiver<ReadBatch>,
     tally: &mut Tally,
     mut answered: impl FnMut(&Batch, &[Receipt]) -> Result<(), Failure>,

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
-use crate::ledgers;
 use crate::output;
 use crate::progress::{Progress, Unit};
+use crate::remote::Call;
 use crate::text::{Counted, entries};
+use crate::view::View;
 
 /// Write an evidence bundle: entries with proofs, in one file that is checked offline
 ///
@@ -33,7 +34,7 @@ Examples:
 Exit codes: 0 written, 2 the predicate is wrong or the file is already there, 7 no ledger there, or nothing matches. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Bundle {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The entries of this entity.
     #[arg(long, value_name = "ID", required_unless_present = "predicate", conflicts_with = "predicate")]
@@ -51,8 +52,32 @@ pub struct Bundle {
 
 impl Bundle {
     pub(super) fn run(self) -> Outcome {
-        let snapshot = ledgers::read(&self.ledger)?;
-        let (scope, indices) = self.choose(&snapshot)?;
+        let text = match View::of(&self.ledger)? {
+            View::Folder { snapshot, .. } => self.build(&snapshot)?,
+            View::Service { service, .. } => {
+                let choice = match (&self.entity, &self.predicate) {
+                    (Some(entity), _) => serde_json::json!({"entity_id": entity}),
+                    (None, predicate) => serde_json::json!({"where": predicate}),
+                };
+                service.text(Call::post("/api/v1/bundles", &choice))?
+            }
+        };
+        if self.output.as_os_str() == "-" {
+            let mut out = output::raw_stdout();
+            out.write_all(&text)?;
+            out.flush()?;
+        } else {
+            files::write_new(&self.output, &text)?;
+        }
+        let bundle = Evidence::parse(&text)
+            .map_err(|error| Failure::new(ErrorKind::Internal, format!("the bundle cannot be read: {error}")))?;
+        self.tell(&bundle, text.len())?;
+        Ok(Exit::Good)
+    }
+
+    /// The bundle out of a ledger in its folder.
+    fn build(&self, snapshot: &Snapshot) -> Result<Vec<u8>, Failure> {
+        let (scope, indices) = self.choose(snapshot)?;
         if indices.is_empty() {
             let message = format!("no entry among {} where {scope}", entries(snapshot.size()));
             return Err(Failure::new(ErrorKind::NotFound, message));
@@ -60,25 +85,14 @@ impl Bundle {
         if indices.len() > MAX_BUNDLE_ENTRIES {
             return Err(too_large(&entries(indices.len() as u64)));
         }
-        let source = Source {
-            snapshot: &snapshot,
-            progress: Progress::new("proving", Unit::Entries, Some(indices.len() as u64)),
-        };
+        let source = Source { snapshot, progress: Progress::new("proving", Unit::Entries, Some(indices.len() as u64)) };
         let bundle = Evidence::build(&source, &scope, &indices)?;
         drop(source);
         let text = bundle.format();
         if text.len() > MAX_BUNDLE_BYTES {
             return Err(too_large(&Counted(text.len() as u64, "byte", "bytes")));
         }
-        if self.output.as_os_str() == "-" {
-            let mut out = output::raw_stdout();
-            out.write_all(text.as_bytes())?;
-            out.flush()?;
-        } else {
-            files::write_new(&self.output, text.as_bytes())?;
-        }
-        self.tell(&bundle, &snapshot, text.len())?;
-        Ok(Exit::Good)
+        Ok(text.into_bytes())
     }
 
     fn choose(&self, snapshot: &Snapshot) -> Result<(String, Vec<u64>), Failure> {
@@ -96,13 +110,13 @@ impl Bundle {
         }
     }
 
-    fn tell(&self, bundle: &Evidence, snapshot: &Snapshot, bytes: usize) -> Result<(), Failure> {
+    fn tell(&self, bundle: &Evidence, bytes: usize) -> Result<(), Failure> {
         let written = Written {
             entries: bundle.entries.len() as u64,
             key_entries: bundle.keys.len() as u64,
             bytes: bytes as u64,
             scope: &bundle.scope,
-            tree_size: snapshot.size(),
+            tree_size: tree_size(&bundle.checkpoint),
             file: self.output.display().to_string(),
         };
         if self.json && self.output.as_os_str() != "-" {
@@ -117,6 +131,11 @@ impl Bundle {
         ));
         Ok(())
     }
+}
+
+/// The size in a checkpoint's text.
+fn tree_size(checkpoint: &str) -> u64 {
+    checkpoint.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or_default()
 }
 
 fn too_large(size: &dyn std::fmt::Display) -> Failure {

@@ -7,7 +7,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
-use crate::{ledgers, output};
+use crate::output;
+use crate::view::View;
 
 /// Print the newest signed checkpoint
 ///
@@ -21,7 +22,7 @@ Examples:
 
 Exit codes: 0 printed, 7 no ledger there. Other exit codes: see `counterfoil --help`.")]
 pub struct Checkpoint {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// Print the parts as JSON: origin, size, root (hex), note.
     #[arg(long)]
@@ -30,17 +31,17 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     pub(super) fn run(self) -> Outcome {
-        let snapshot = ledgers::read(&self.ledger)?;
+        let view = View::of(&self.ledger)?;
         if self.json {
             output::json(&Parts {
-                origin: snapshot.origin().as_str(),
-                size: snapshot.size(),
-                root: snapshot.root().to_string(),
-                note: snapshot.checkpoint(),
+                origin: view.origin()?.as_str(),
+                size: view.size(),
+                root: view.root()?.to_string(),
+                note: view.checkpoint(),
             })?;
         } else {
             let mut out = output::raw_stdout();
-            out.write_all(snapshot.checkpoint().as_bytes())?;
+            out.write_all(view.checkpoint().as_bytes())?;
             out.flush()?;
         }
         Ok(Exit::Good)

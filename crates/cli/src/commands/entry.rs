@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::text::parse_index;
-use crate::{json, ledgers, output};
+use crate::view::View;
+use crate::{json, output};
 
 /// Print one entry
 ///
@@ -24,7 +25,7 @@ Examples:
 Exit codes: 0 printed, 7 no such ledger or entry, 11 its bytes are not the ones that were recorded. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Entry {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The entry's index, from 0.
     #[arg(value_parser = parse_index)]
@@ -39,14 +40,13 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn run(self) -> Outcome {
-        let snapshot = ledgers::read(&self.ledger)?;
-        let canonical = ledgers::entry(&snapshot, self.index)?;
+        let (canonical, leaf_hash) = View::of(&self.ledger)?.entry(self.index)?;
         let mut out = output::raw_stdout();
         if self.canonical {
             out.write_all(&canonical)?;
         } else if self.json {
             let entry = json::raw(&canonical).ok_or_else(|| not_json(self.index))?;
-            let leaf_hash = snapshot.leaf_hash(self.index)?.to_string();
+            let leaf_hash = leaf_hash.to_string();
             output::json_line(&mut out, &Line { index: self.index, leaf_hash, entry })?;
         } else {
             let text = std::str::from_utf8(&canonical).map_err(|_| not_json(self.index))?;

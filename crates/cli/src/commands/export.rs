@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use counterfoil::{ErrorKind, Snapshot};
-use counterfoil_query::{Engine, Limits};
+use counterfoil_query::Limits;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ledgers;
 use crate::output;
 use crate::progress::{Progress, Unit};
 use crate::rows::{self, RowFormat};
+use crate::view::View;
 
 /// Write entries to standard output, all or those that match
 ///
@@ -28,7 +29,7 @@ Examples:
 Exit codes: 0 written in full, 2 the predicate is wrong, 7 no ledger there, 10 or 11 what was read is damaged or \
 tampered with. Other exit codes: see `counterfoil --help`.")]
 pub struct Export {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// What to write.
     #[arg(long, value_enum)]
@@ -56,26 +57,26 @@ impl Export {
             ExportFormat::Parquet => Some(RowFormat::Parquet),
         };
         format.map_or(Ok(()), rows::refuse_binary_on_terminal)?;
-        let snapshot = ledgers::read(&self.ledger)?;
-        let total = self.predicate.is_none().then(|| snapshot.size());
+        let view = View::of(&self.ledger)?;
+        let total = self.predicate.is_none().then(|| view.size());
         let progress = Progress::new("exporting", Unit::Entries, total);
         match format {
             Some(format) => {
-                let answer = Engine::new(Limits::NONE)?.rows(&snapshot, self.predicate.as_deref())?;
+                let answer = view.rows(self.predicate.as_deref())?;
                 rows::write(answer, format, |rows| progress.at(rows))?;
             }
-            None => self.write_lines(&snapshot, &progress)?,
+            None => self.write_lines(&view, &progress)?,
         }
         Ok(Exit::Good)
     }
 
-    fn write_lines(&self, snapshot: &Snapshot, progress: &Progress) -> Result<(), Failure> {
+    fn write_lines(&self, view: &View, progress: &Progress) -> Result<(), Failure> {
         let mut lines = Lines { out: output::raw_stdout(), written: 0, progress, failed: None };
-        match &self.predicate {
-            None => lines.all(snapshot)?,
-            Some(predicate) => {
-                let indices = Engine::new(Limits::NONE)?.select_indices(snapshot, predicate)?;
-                ledgers::each_entry(snapshot, &indices, |_, entry| lines.write(entry))?;
+        match (&self.predicate, view) {
+            (None, View::Folder { snapshot, .. }) => lines.all(snapshot)?,
+            (None, View::Service { .. }) => view.each_entry(0..view.size(), |_, entry| lines.write(entry))?,
+            (Some(predicate), _) => {
+                view.each_entry(view.select(predicate, Limits::NONE)?, |_, entry| lines.write(entry))?;
             }
         }
         Ok(lines.out.flush()?)

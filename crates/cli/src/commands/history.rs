@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil::{ErrorKind, Snapshot};
+use counterfoil::ErrorKind;
 use counterfoil_entry::Fields;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 use crate::change::{Change, changes};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json;
-use crate::ledgers;
 use crate::output::{self, BOLD, CYAN, DIM, GREEN, Out, RED, YELLOW, styled};
 use crate::text::{Grouped, Printable, entries};
+use crate::view::View;
 
 /// Show the life of an entity: who did what, when, and what changed
 ///
@@ -29,7 +29,7 @@ Examples:
 Exit codes: 0 shown, 7 no ledger there, or no entry of this entity, 11 what was read was tampered with. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct History {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The entity, exactly as entries name it.
     entity_id: String,
@@ -40,26 +40,26 @@ pub struct History {
 
 impl History {
     pub(super) fn run(self) -> Outcome {
-        let snapshot = ledgers::read(&self.ledger)?;
-        let found = snapshot.history(&self.entity_id)?;
+        let view = View::of(&self.ledger)?;
+        let found = view.history(&self.entity_id)?;
         if found.is_empty() {
             return Err(Failure::new(
                 ErrorKind::NotFound,
-                format!("no entry of {:?} among {}", self.entity_id, entries(snapshot.size())),
+                format!("no entry of {:?} among {}", self.entity_id, entries(view.size())),
             ));
         }
         if self.json {
             write_lines(&found)?;
         } else {
-            self.write_timeline(&snapshot, &found)?;
+            self.write_timeline(&view, &found)?;
         }
         Ok(Exit::Good)
     }
 
-    fn write_timeline(&self, snapshot: &Snapshot, found: &[(u64, Vec<u8>)]) -> Result<(), Failure> {
+    fn write_timeline(&self, view: &View, found: &[(u64, Vec<u8>)]) -> Result<(), Failure> {
         let mut out = output::stdout();
         let title = styled(BOLD, Printable(&self.entity_id));
-        writeln!(out, "{title}  {} in {}", entries(found.len() as u64), snapshot.origin())?;
+        writeln!(out, "{title}  {} in {}", entries(found.len() as u64), view.origin()?)?;
         for (index, canonical) in found {
             let fields = Fields::split(canonical).map_err(|error| not_an_entry(*index, &error))?;
             writeln!(out)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Args;
-use counterfoil::{ErrorKind, Ledger};
+use counterfoil::ErrorKind;
 use counterfoil_entry::{Draft, EntryError};
 use counterfoil_import::{Check, Import as Reading, ImportError, Map, Row, Totals, shipped_maps};
 use counterfoil_tlog::{Hash, leaf_hash};
@@ -15,11 +15,11 @@ use serde::Serialize;
 use crate::batches::MAX_BATCH_LINES;
 use crate::exit::{Exit, Failure, Outcome, exit_code};
 use crate::files;
-use crate::ledgers;
 use crate::output::{self, DIM, styled};
 use crate::progress::{Progress, Unit};
 use crate::recording::Recorded;
 use crate::text::{Counted, Grouped, Printable, did_you_mean, entries};
+use crate::writer::Writer;
 
 /// Record the rows of a foreign log: CSV or JSON, plain or gzip
 ///
@@ -44,7 +44,7 @@ Exit codes: 0 all rows recorded, 2 the map is wrong or a row was refused (nothin
 writing, 7 no such file or ledger. Other exit codes: see `counterfoil --help`.", shipped_names())
 )]
 pub struct Import {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The file to import, plain or gzip.
     file: PathBuf,
@@ -64,11 +64,10 @@ fn shipped_names() -> String {
 impl Import {
     pub(super) fn run(self) -> Outcome {
         let map = load_map(&self.map)?;
-        ledgers::check_folder(&self.ledger)?;
         let file = self.open()?;
         let checked = self.check(&file, &map)?;
-        let ledger = ledgers::write(&self.ledger)?;
-        let mut recorded = Recorded::nothing(ledger.snapshot().size());
+        let ledger = Writer::of(&self.ledger)?;
+        let mut recorded = Recorded::nothing(ledger.size()?);
         let result = self.record(&file, &map, &ledger, &checked, &mut recorded);
         let closed = ledger.close();
         let totals = result?;
@@ -119,7 +118,7 @@ impl Import {
         &self,
         file: &File,
         map: &Map,
-        ledger: &Ledger,
+        ledger: &Writer,
         checked: &Seen,
         recorded: &mut Recorded,
     ) -> Result<Totals, Failure> {
@@ -231,7 +230,7 @@ impl Batch {
         Ok(())
     }
 
-    fn record(&mut self, ledger: &Ledger, recorded: &mut Recorded) -> Result<(), Failure> {
+    fn record(&mut self, ledger: &Writer, recorded: &mut Recorded) -> Result<(), Failure> {
         if self.drafts.is_empty() {
             return Ok(());
         }

@@ -1,16 +1,16 @@
 //! `counterfoil prove`
 
-use std::cmp::Ordering;
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil::{ErrorKind, Reader, Snapshot};
+use counterfoil::ErrorKind;
 use counterfoil_tlog::witness::AddCheckpoint;
 use counterfoil_tlog::{Note, TreeSize};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::text::{Grouped, entries, parse_index};
+use crate::view::View;
 use crate::{ledgers, output};
 
 /// Write a proof: that an entry is in the ledger, or that the ledger only grew
@@ -33,7 +33,7 @@ Examples:
 Exit codes: 0 written, 2 INDEX is not below --size or --from is above --to, 7 no such ledger, entry or size, 11 the ledger's own hashes disagree: run `verify`. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Prove {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The entry's index, from 0.
     #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"], value_parser = parse_index)]
@@ -51,11 +51,11 @@ pub struct Prove {
 
 impl Prove {
     pub(super) fn run(self) -> Outcome {
-        let snapshot = ledgers::read(&self.ledger)?;
-        let size = self.size.or(self.to).unwrap_or(snapshot.size());
+        let view = View::of(&self.ledger)?;
+        let size = self.size.or(self.to).unwrap_or(view.size());
         let proof = match (self.index, self.from) {
-            (Some(index), _) => self.inclusion(&snapshot, index, size)?,
-            (None, Some(from)) => self.consistency(&snapshot, from, size)?,
+            (Some(index), _) => self.inclusion(&view, index, size)?,
+            (None, Some(from)) => self.consistency(&view, from, size)?,
             (None, None) => unreachable!("the command line asks for one of them"),
         };
         let mut out = output::raw_stdout();
@@ -64,8 +64,8 @@ impl Prove {
         Ok(Exit::Good)
     }
 
-    fn inclusion(&self, snapshot: &Snapshot, index: u64, size: u64) -> Result<String, Failure> {
-        ledgers::check_index(snapshot, index)?;
+    fn inclusion(&self, view: &View, index: u64, size: u64) -> Result<String, Failure> {
+        ledgers::check_index(view.size(), index)?;
         if index >= size {
             return Err(Failure::invalid(format!(
                 "entry {} is not among the first {}: give a --size above its index",
@@ -73,14 +73,12 @@ impl Prove {
                 Grouped(size)
             )));
         }
-        let checkpoint = self.checkpoint(snapshot, size)?;
-        Ok(snapshot.proof_text_under(index, size, &checkpoint)?)
+        check_size(view, size)?;
+        Ok(view.inclusion(index, size)?)
     }
 
-    fn consistency(&self, snapshot: &Snapshot, from: u64, to: u64) -> Result<String, Failure> {
-        if from > snapshot.size() {
-            return Err(no_such_size(snapshot, from));
-        }
+    fn consistency(&self, view: &View, from: u64, to: u64) -> Result<String, Failure> {
+        check_size(view, from.max(to))?;
         if from > to {
             return Err(Failure::invalid(format!(
                 "a ledger of {} entries is not the beginning of one of {}",
@@ -88,26 +86,17 @@ impl Prove {
                 Grouped(to)
             )));
         }
-        let note = Note::parse(self.checkpoint(snapshot, to)?.as_bytes()).map_err(ledgers::tlog)?;
-        let hashes = snapshot.prove_consistency(from, to)?;
+        let note = Note::parse(view.checkpoint_at(to)?.as_bytes()).map_err(ledgers::tlog)?;
+        let hashes = view.consistency(from, to)?;
         let proof = AddCheckpoint::new(TreeSize(from), hashes, &note).map_err(ledgers::tlog)?;
         Ok(proof.to_string())
     }
-
-    /// The signed checkpoint of this size.
-    fn checkpoint(&self, snapshot: &Snapshot, size: u64) -> Result<String, Failure> {
-        match size.cmp(&snapshot.size()) {
-            Ordering::Equal => Ok(snapshot.checkpoint().to_owned()),
-            Ordering::Greater => Err(no_such_size(snapshot, size)),
-            Ordering::Less => {
-                let signer = Reader::open(&self.ledger)?.signer()?;
-                Ok(snapshot.checkpoint_at(size, &signer)?)
-            }
-        }
-    }
 }
 
-fn no_such_size(snapshot: &Snapshot, size: u64) -> Failure {
-    let message = format!("the ledger has {}, not {}", entries(snapshot.size()), Grouped(size));
-    Failure::new(ErrorKind::NotFound, message)
+fn check_size(view: &View, size: u64) -> Result<(), Failure> {
+    if size <= view.size() {
+        return Ok(());
+    }
+    let message = format!("the ledger has {}, not {}", entries(view.size()), Grouped(size));
+    Err(Failure::new(ErrorKind::NotFound, message))
 }

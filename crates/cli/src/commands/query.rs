@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use counterfoil_query::{Engine, Limits};
+use counterfoil_query::Limits;
 
 use crate::exit::{Exit, Failure, LIMITS, Outcome};
-use crate::ledgers;
 use crate::rows::{self, RowFormat};
+use crate::view::View;
 
 /// Answer a question in SQL
 ///
@@ -28,7 +28,7 @@ Examples:
 Exit codes: 0 answered, 2 the SQL is wrong or would write, 5 a limit was reached, 7 no ledger there, 10 or 11 what the \
 query read is damaged or tampered with. Other exit codes: see `counterfoil --help`.")]
 pub struct Query {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// One SELECT statement.
     sql: String,
@@ -49,14 +49,14 @@ pub struct Query {
 impl Query {
     pub(super) fn run(self) -> Outcome {
         rows::refuse_binary_on_terminal(self.format)?;
-        let snapshot = ledgers::read(&self.ledger)?;
+        let view = View::of(&self.ledger)?;
         let limits = Limits {
             time: Duration::from_secs(self.max_seconds),
             memory_bytes: self.max_memory_mib.saturating_mul(1 << 20),
             rows: self.max_rows,
         };
-        let answered = Engine::new(limits)?
-            .query(&snapshot, &self.sql)
+        let answered = view
+            .query(&self.sql, limits)
             .map_err(Failure::from)
             .and_then(|answer| rows::write(answer, self.format, |_| {}));
         answered.map_err(at_limit)?;

@@ -7,8 +7,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
 use crate::text::{Counted, Grouped, entries};
-use crate::{ledgers, output};
+use crate::writer::Writer;
 
 /// Seal the newest entries into a Parquet segment now
 ///
@@ -22,7 +23,7 @@ Examples:
 
 Exit codes: 0 sealed, or nothing to seal, 4 another process is writing. Other exit codes: see `counterfoil --help`.")]
 pub struct Seal {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// Print the result as JSON.
     #[arg(long)]
@@ -31,15 +32,13 @@ pub struct Seal {
 
 impl Seal {
     pub(super) fn run(self) -> Outcome {
-        let ledger = ledgers::write(&self.ledger)?;
-        let before = ledger.snapshot().sealed_size();
-        ledger.seal()?;
-        let snapshot = ledger.snapshot();
+        let ledger = Writer::of(&self.ledger)?;
+        let state = ledger.seal()?;
         let sealed = Sealed {
-            newly_sealed: snapshot.sealed_size() - before,
-            sealed: snapshot.sealed_size(),
-            segments: snapshot.segments().len() as u64,
-            in_journal: snapshot.size() - snapshot.sealed_size(),
+            newly_sealed: state.newly_sealed,
+            sealed: state.sealed_size,
+            segments: state.segments,
+            in_journal: state.tree_size - state.sealed_size,
         };
         ledger.close()?;
         self.tell(&sealed)?;

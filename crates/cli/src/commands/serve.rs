@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use counterfoil::OpenOptions;
-use counterfoil_server::{Announcement, Settings, Tls, TlogPublic};
+use counterfoil_server::{Announcement, Settings, TlogPublic, Tls};
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -175,7 +175,10 @@ fn start_log(chosen: &Chosen) -> Result<(), Failure> {
     use tracing_subscriber::EnvFilter;
     let filter = chosen.log.as_deref().unwrap_or("info");
     let filter = EnvFilter::try_new(filter).map_err(|error| Failure::invalid(format!("--log: {error}")))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     match chosen.log_format {
         Some(LogFormat::Json) => log.json().flatten_event(true).init(),
         _ => log.with_target(false).init(),

@@ -8,9 +8,9 @@ use counterfoil::{SourceStatus, Status as State};
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
-use crate::ledgers;
 use crate::output::{self, BOLD, DIM, Out, YELLOW, styled};
 use crate::text::{Counted, Grouped, Printable, entries};
+use crate::view::View;
 
 /// Gaps that are printed for a source; --json prints all.
 const MAX_GAPS_SHOWN: usize = 5;
@@ -27,7 +27,7 @@ Examples:
 
 Exit codes: 0 shown, 7 no ledger there. Other exit codes: see `counterfoil --help`.")]
 pub struct Status {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// Print everything as JSON.
     #[arg(long)]
@@ -36,8 +36,7 @@ pub struct Status {
 
 impl Status {
     pub(super) fn run(self) -> Outcome {
-        let snapshot = ledgers::read(&self.ledger)?;
-        let state = State::of(&snapshot)?;
+        let state = View::of(&self.ledger)?.status()?;
         if self.json {
             output::json(&Parts::of(&state))?;
         } else {

@@ -1,15 +1,16 @@
 //! `counterfoil token`
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use counterfoil::{Ledger, OpenOptions};
 use counterfoil_entry::Timestamp;
 use counterfoil_server::{LOCAL_ADMINISTRATOR, NewToken, Role, TokenRecord, Tokens};
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::ledgers;
 use crate::output::{self, BOLD, styled};
 use crate::remote::{self, Call, Remote};
@@ -43,7 +44,7 @@ enum Act {
 
 #[derive(Debug, Args)]
 struct Create {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// What its holder may do: writer records, reader reads, auditor reads and exports (and is recorded), admin does all.
     #[arg(long)]
@@ -61,7 +62,7 @@ struct Create {
 
 #[derive(Debug, Args)]
 struct List {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// Print the list as JSON.
     #[arg(long)]
@@ -70,7 +71,7 @@ struct List {
 
 #[derive(Debug, Args)]
 struct Revoke {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The token's id, or the principal's name.
     id: String,
@@ -102,7 +103,7 @@ impl Create {
                 service.ask::<Made>(Call::post("/api/v1/tokens", &wanted))?.token
             }
             None => {
-                let ledger = ledgers::write(&self.ledger)?;
+                let ledger = open(&self.ledger)?;
                 let new = NewToken { name, role: self.role, prefixes: self.prefixes, expires_at: self.expires };
                 let (token, record) = Tokens::in_folder(&self.ledger).create(new)?;
                 ledger.record_act(record.created_by(LOCAL_ADMINISTRATOR))?;
@@ -141,7 +142,14 @@ impl List {
                 prefixes => format!("  only {}", prefixes.join(", ")),
             };
             let name = styled(BOLD, Printable(&token.name));
-            writeln!(out, "{}  {:<8}{name}  since {}{until}{}", token.id, token.role, token.created_at, Printable(&only))?;
+            writeln!(
+                out,
+                "{}  {:<8}{name}  since {}{until}{}",
+                token.id,
+                token.role,
+                token.created_at,
+                Printable(&only)
+            )?;
         }
         out.flush()?;
         Ok(Exit::Good)
@@ -152,11 +160,11 @@ impl Revoke {
     fn run(self) -> Outcome {
         match Remote::of(&self.ledger)? {
             Some(service) => {
-                let path = format!("/api/v1/tokens/{}", percent(&self.id));
+                let path = format!("/api/v1/tokens/{}", remote::percent(&self.id));
                 service.send(Call { method: Method::DELETE, ..Call::get(&path) })?;
             }
             None => {
-                let ledger = ledgers::write(&self.ledger)?;
+                let ledger = open(&self.ledger)?;
                 for record in Tokens::in_folder(&self.ledger).revoke(&self.id)? {
                     ledger.record_act(record.revoked_by(LOCAL_ADMINISTRATOR))?;
                 }
@@ -168,14 +176,10 @@ impl Revoke {
     }
 }
 
-/// A segment of a path.
-pub fn percent(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
+/// The ledger itself, when no service holds it.
+fn open(ledger: &Path) -> Result<Ledger, Failure> {
+    ledgers::check_folder(ledger)?;
+    Ledger::open(ledger, OpenOptions::default()).map_err(|error| ledgers::held(ledger, error))
 }
 
 #[derive(Deserialize)]

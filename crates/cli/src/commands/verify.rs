@@ -12,8 +12,11 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ledgers;
 use crate::progress::{Progress, Unit};
+use crate::remote::{self, Remote};
+use crate::verdict::crawl::{self, Trust};
 use crate::verdict::{log_folder, report};
 use crate::verifier_key;
+use crate::view::View;
 
 /// Check that nothing was changed, removed, added or put in another order
 ///
@@ -41,7 +44,7 @@ Examples:
 Exit codes: 0 verified, 2 --require-anchor without an anchor or logs without hashes, 7 nothing there, 10 damaged, 11 tampered with. \
 Other exit codes: see `counterfoil --help`. A damaged or tampered ledger never exits with 0.")]
 pub struct Verify {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of a service, whose whole log is read.
     #[arg(required_unless_present_any = ["log_dir", "bundle"])]
     ledger: Option<PathBuf>,
     /// A folder of plain JSON-lines logs with hashes.
@@ -77,7 +80,21 @@ impl Verify {
         }
     }
 
+    /// Reads the whole log of a service, as anybody could.
+    fn verify_service(&self, url: &str) -> Outcome {
+        let service = Remote::at(url)?;
+        let named = View::of(Path::new(url))?.verifier_key()?;
+        let trust = Trust { keys: self.keys()?, checkpoint: self.checkpoint.as_deref().map(files::read).transpose()? };
+        let progress = Progress::new("verifying", Unit::Entries, Some(0));
+        let verified = crawl::verify(&service, &named, trust, &|done, total| progress.of(done, total))?;
+        drop(progress);
+        self.conclude("the service", &verified)
+    }
+
     fn verify_ledger(&self, path: &Path) -> Outcome {
+        if let Some(url) = remote::url(path) {
+            return self.verify_service(url);
+        }
         ledgers::check_folder(path)?;
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
         let progress = Progress::new("verifying", Unit::Entries, Some(0));

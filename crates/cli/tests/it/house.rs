@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, outside tests.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("counterfoil-tlog", &[]),
     ("counterfoil-entry", &[]),
     ("counterfoil-evidence", &["counterfoil-tlog", "counterfoil-entry"]),
@@ -15,8 +15,20 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("counterfoil-import", &[]),
     ("counterfoil-query", &["counterfoil", "counterfoil-segment", "counterfoil-entry"]),
     (
+        "counterfoil-server",
+        &[
+            "counterfoil-tlog",
+            "counterfoil-entry",
+            "counterfoil-evidence",
+            "counterfoil-segment",
+            "counterfoil",
+            "counterfoil-query",
+        ],
+    ),
+    (
         "counterfoil-cli",
         &[
+            "counterfoil-server",
             "counterfoil-tlog",
             "counterfoil-entry",
             "counterfoil-evidence",

@@ -6,7 +6,9 @@ mod principal;
 mod session;
 mod token;
 
-pub(crate) use caller::{Peer, session_cookie, Administers, Caller, Exports, Local, Proves, Reads, Recognised, Records, recognise};
+pub(crate) use caller::{
+    Administers, Caller, Exports, Local, Peer, Proves, Reads, Recognised, Records, recognise, session_cookie,
+};
 pub(crate) use denials::{Denial, Denials, PERIOD as DENIALS_PERIOD};
 pub use principal::{LOCAL_ADMINISTRATOR, Principal, Right, Role};
 pub(crate) use session::{COOKIE, SESSION_TIME, Sessions};

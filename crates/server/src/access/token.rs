@@ -3,6 +3,7 @@
 //! They stand in `state/tokens.json`, which the command line and the running service share: whoever changes it replaces
 //! it whole under a lock, and the service reads it again when it has changed. Lost, it denies everybody.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -99,6 +100,8 @@ struct TokenFile {
 pub struct Tokens {
     path: PathBuf,
     read: Mutex<Option<(Version, Vec<TokenRecord>)>>,
+    /// When each was last recognised here, by id.
+    used: Mutex<HashMap<String, Timestamp>>,
 }
 
 /// What tells one version of the file from the next: each is a new file.
@@ -107,7 +110,7 @@ type Version = (u64, i64, i64, u64);
 impl Tokens {
     /// The tokens kept in the `state/` folder of a ledger.
     pub fn in_folder(ledger: &Path) -> Self {
-        Self { path: ledger.join("state").join("tokens.json"), read: Mutex::new(None) }
+        Self { path: ledger.join("state").join("tokens.json"), read: Mutex::new(None), used: Mutex::default() }
     }
 
     /// Makes a token; the token itself is nowhere but in this answer.
@@ -115,7 +118,8 @@ impl Tokens {
     /// # Errors
     /// `Invalid` for a name, prefix or expiry that is none, `Unavailable` when it cannot be kept.
     pub fn create(&self, new: NewToken) -> Result<(String, TokenRecord)> {
-        check_recorder(&new.name)?;
+        // The name will be the recorder of entries; whoever sent it calls it a name.
+        check_recorder(&new.name).map_err(|error| invalid(&error.to_string().replacen("recorder", "name", 1)))?;
         if [LOCAL_ADMINISTRATOR, "counterfoil"].contains(&new.name.as_str()) {
             return Err(invalid("this name is taken by the ledger itself or by whoever has its folder"));
         }
@@ -176,7 +180,19 @@ impl Tokens {
     /// `Damaged` or `Unavailable` when the file cannot be read.
     pub fn recognise(&self, token: &str) -> Result<Option<Principal>> {
         let wanted = digest(token);
-        self.current(|tokens| tokens.iter().find(|record| record.sha256 == wanted)?.principal())
+        let known = self.current(|tokens| {
+            let record = tokens.iter().find(|record| record.sha256 == wanted)?;
+            Some((record.id.clone(), record.principal()?))
+        })?;
+        Ok(known.map(|(id, principal)| {
+            self.used.lock().expect("no panic while held").insert(id, now());
+            principal
+        }))
+    }
+
+    /// When the token of this id was last recognised by this program; `None` when it was not since its start.
+    pub(crate) fn last_used_at(&self, id: &str) -> Option<Timestamp> {
+        self.used.lock().expect("no panic while held").get(id).copied()
     }
 
     /// The principal of this name, as long as it has a token; for credentials that only name somebody.

@@ -13,13 +13,13 @@ use serde_json::json;
 
 use crate::access::Exports;
 use crate::api::sql::literal;
-use crate::body::{Body, json};
+use crate::body::JsonBody;
 use crate::problem::{Answered, Problem};
 use crate::service::{Service, act};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-enum Choice {
+pub(crate) enum Choice {
     Where(String),
     EntityId(String),
     Indices(Vec<u64>),
@@ -42,9 +42,8 @@ impl Choice {
 pub(crate) async fn make(
     Exports(caller): Exports,
     State(service): State<Arc<Service>>,
-    Body(body, _room): Body,
+    JsonBody(choice, _room): JsonBody<Choice>,
 ) -> Answered {
-    let choice: Choice = json(&body)?;
     let _place = service.query_place()?;
     let scope = choice.scope();
     let told = scope.clone();
@@ -63,7 +62,8 @@ pub(crate) async fn make(
                 return Err(Problem::not_found(format!("no entry where {scope}")));
             }
             if indices.len() > MAX_BUNDLE_ENTRIES {
-                let detail = format!("{} entries are too many for one bundle: at most {MAX_BUNDLE_ENTRIES}", indices.len());
+                let detail =
+                    format!("{} entries are too many for one bundle: at most {MAX_BUNDLE_ENTRIES}", indices.len());
                 return Err(Problem::invalid(detail));
             }
             let bundle = Bundle::build(&Source(snapshot), &scope, &indices)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use counterfoil::{Receipt, Snapshot};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::access::{Principal, Reads, Records};
+use crate::asked::{InPath, InQuery};
 use crate::body::{Body, media_type, unsupported};
 use crate::problem::{Answered, Problem};
 use crate::recording::{Outcomes, Refusal, check_prefix};
@@ -21,7 +22,7 @@ use crate::service::Service;
 pub(crate) const MAX_ENTRIES: usize = 10_000;
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Wishes {
     proof: bool,
     partial: bool,
@@ -50,11 +51,10 @@ struct ReceiptBody {
 pub(crate) async fn record(
     Records(caller): Records,
     State(service): State<Arc<Service>>,
-    wishes: Result<Query<Wishes>, axum::extract::rejection::QueryRejection>,
+    InQuery(wishes): InQuery<Wishes>,
     headers: HeaderMap,
     Body(body, _room): Body,
 ) -> Answered {
-    let Query(wishes) = wishes.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let form = Form::of(&media_type(&headers))?;
     let place = service.append_place()?;
     let answer = service
@@ -171,12 +171,8 @@ struct One<'a> {
     entry: &'a RawValue,
 }
 
-pub(crate) async fn one(
-    Reads(caller): Reads,
-    State(service): State<Arc<Service>>,
-    Path(index): Path<String>,
-) -> Answered {
-    let Ok(index) = index.parse::<u64>() else {
+pub(crate) async fn one(Reads(caller): Reads, State(service): State<Arc<Service>>, InPath(index): InPath) -> Answered {
+    let Some(index) = index.parse::<u64>().ok().filter(|_| !index.starts_with('+')) else {
         return Err(Problem::invalid(format!("{index:?} is no index: entries are counted 0, 1, 2, …")));
     };
     service.record_reading(&caller, serde_json::json!({"entry": index})).await?;

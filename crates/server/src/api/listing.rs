@@ -1,17 +1,19 @@
 //! `GET /api/v1/entries?…`: pages of entries, newest first, and `GET /api/v1/entities/{id}/history`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use counterfoil::Snapshot;
 use counterfoil_entry::{Fields, Timestamp};
 use counterfoil_query::Engine;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::access::Reads;
 use crate::api::entries::{as_json, json_response};
 use crate::api::sql::{literal, pattern};
+use crate::asked::{InPath, InQuery};
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
 
@@ -29,9 +31,8 @@ const EXACT: [&str; 9] =
     ["event_type", "actor", "actor_type", "entity_id", "entity_type", "outcome", "trace_id", "source", "recorder"];
 
 /// Members that free text is looked for in.
-const TEXTS: [&str; 9] = [
-    "event_type", "actor", "on_behalf_of", "entity_id", "entity_type", "reason", "old_value", "new_value", "context",
-];
+const TEXTS: [&str; 9] =
+    ["event_type", "actor", "on_behalf_of", "entity_id", "entity_type", "reason", "old_value", "new_value", "context"];
 
 /// What is asked for.
 #[derive(Debug)]
@@ -47,9 +48,10 @@ impl Page {
         let mut page = Self { predicate: None, limit: DEFAULT_LIMIT, below: None };
         let mut alternatives: Vec<(&str, Vec<String>)> = Vec::new();
         let mut conditions = Vec::new();
+        let mut once = BTreeSet::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if value.is_empty() {
-                continue;
+            if !EXACT.contains(&name.as_ref()) && !once.insert(name.clone()) {
+                return Err(Problem::invalid(format!("{name} is given twice")));
             }
             if value.len() > 1024 {
                 return Err(Problem::invalid(format!("the filter {name} is over 1,024 bytes")));
@@ -61,9 +63,10 @@ impl Page {
                 }
                 "cursor" => {
                     let below = value.strip_prefix("before-").and_then(|below| below.parse().ok());
-                    page.below = Some(below.ok_or_else(|| {
-                        Problem::invalid("the cursor is none that a page gave; begin without one")
-                    })?);
+                    page.below =
+                        Some(below.ok_or_else(|| {
+                            Problem::invalid("the cursor is none that a page gave; begin without one")
+                        })?);
                 }
                 "from" => conditions.push(format!("timestamp >= {}", moment(&name, &value)?)),
                 "to" => conditions.push(format!("timestamp < {}", moment(&name, &value)?)),
@@ -111,10 +114,12 @@ impl Page {
     }
 }
 
+fn time(name: &str, value: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(value).map_err(|_| Problem::invalid(format!("{name} is no RFC 3339 time: {value:?}")))
+}
+
 fn moment(name: &str, value: &str) -> Result<String, Problem> {
-    let parsed = Timestamp::parse(value);
-    let parsed = parsed.map_err(|_| Problem::invalid(format!("{name} is no RFC 3339 time: {value:?}")))?;
-    Ok(literal(&parsed.to_string()))
+    Ok(literal(&time(name, value)?.to_string()))
 }
 
 #[derive(Serialize)]
@@ -164,22 +169,19 @@ struct Life<'a> {
     tree_size: u64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AsOf {
+    as_of: Option<String>,
+}
+
 pub(crate) async fn history(
     Reads(caller): Reads,
     State(service): State<Arc<Service>>,
-    Path(entity_id): Path<String>,
-    RawQuery(query): RawQuery,
+    InPath(entity_id): InPath,
+    InQuery(AsOf { as_of }): InQuery<AsOf>,
 ) -> Answered {
-    let mut as_of = None;
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match name.as_ref() {
-            "as_of" => {
-                let parsed = Timestamp::parse(&value);
-                as_of = Some(parsed.map_err(|_| Problem::invalid(format!("as_of is no RFC 3339 time: {value:?}")))?);
-            }
-            other => return Err(Problem::invalid(format!("there is no parameter {other:?}"))),
-        }
-    }
+    let as_of = as_of.map(|value| time("as_of", &value)).transpose()?;
     let _place = service.query_place()?;
     service.record_reading(&caller, serde_json::json!({"history": entity_id})).await?;
     service

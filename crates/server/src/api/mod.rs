@@ -2,6 +2,7 @@
 
 pub(crate) mod bundles;
 pub(crate) mod entries;
+pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod proofs;
 pub(crate) mod query;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use counterfoil_tlog::Hash;
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Proves;
 use crate::api::entries::json_response;
+use crate::asked::InQuery;
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
 
@@ -23,9 +23,8 @@ pub(crate) struct AtSize {
 pub(crate) async fn checkpoint(
     Proves(_): Proves,
     State(service): State<Arc<Service>>,
-    query: Result<Query<AtSize>, QueryRejection>,
+    InQuery(AtSize { size }): InQuery<AtSize>,
 ) -> Answered {
-    let Query(AtSize { size }) = told(query)?;
     let text = match size {
         None => service.ledger.checkpoint().to_string(),
         Some(size) => service.blocking(move |service| Ok(service.ledger.checkpoint_at(size)?)).await?,
@@ -55,9 +54,8 @@ struct Inclusion {
 pub(crate) async fn inclusion(
     Proves(_): Proves,
     State(service): State<Arc<Service>>,
-    query: Result<Query<Included>, QueryRejection>,
+    InQuery(Included { index, size }): InQuery<Included>,
 ) -> Answered {
-    let Query(Included { index, size }) = told(query)?;
     service
         .blocking(move |service| {
             let snapshot = service.snapshot();
@@ -99,9 +97,8 @@ struct Consistency {
 pub(crate) async fn consistency(
     Proves(_): Proves,
     State(service): State<Arc<Service>>,
-    query: Result<Query<Between>, QueryRejection>,
+    InQuery(Between { from, to }): InQuery<Between>,
 ) -> Answered {
-    let Query(Between { from, to }) = told(query)?;
     service
         .blocking(move |service| {
             let snapshot = service.snapshot();
@@ -118,8 +115,4 @@ pub(crate) async fn consistency(
 
 fn hex(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(Hash::to_string).collect()
-}
-
-fn told<T>(query: Result<Query<T>, QueryRejection>) -> Result<Query<T>, Problem> {
-    query.map_err(|rejection| Problem::invalid(rejection.body_text()))
 }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_query::Answer;
 use futures::{Stream, StreamExt};
 use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -43,22 +44,33 @@ impl Form {
         }
     }
 
-    /// The first form that `Accept` names; JSON when it takes anything.
+    /// The form that `Accept` gives the most weight, the first among equals (RFC 9110, 12.5.1); JSON without one.
     fn wanted(headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+        let lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let ranges: Vec<&str> =
+            lines.flat_map(|line| line.split(',')).filter(|range| !range.trim().is_empty()).collect();
+        if ranges.is_empty() {
             return Ok(Self::Json);
-        };
-        for range in accept.split(',') {
-            let name = range.split(';').next().unwrap_or_default().trim();
-            if matches!(name, "*/*" | "application/*") {
-                return Ok(Self::Json);
-            }
-            if let Some(form) = Self::ALL.into_iter().find(|form| form.media_type() == name) {
-                return Ok(form);
+        }
+        let mut best = None;
+        for range in ranges {
+            let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+            let form = match parts.next().unwrap_or_default().as_str() {
+                "*/*" | "application/*" => Some(Self::Json),
+                "text/*" => Some(Self::Csv),
+                name => Self::ALL.into_iter().find(|form| form.media_type() == name),
+            };
+            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0_f32);
+            if let Some(form) = form
+                && weight > best.map_or(0.0, |(most, _)| most)
+            {
+                best = Some((weight, form));
             }
         }
-        let forms = Self::ALL.map(Self::media_type).join(", ");
-        Err(Problem::new("invalid", StatusCode::NOT_ACCEPTABLE, format!("answers come as {forms}")))
+        best.map(|(_, form)| form).ok_or_else(|| {
+            let forms = Self::ALL.map(Self::media_type).join(", ");
+            Problem::new("invalid", StatusCode::NOT_ACCEPTABLE, format!("answers come as {forms}"))
+        })
     }
 }
 
@@ -86,6 +98,12 @@ pub(crate) async fn query(
     service.record_reading(&caller, json!({"sql": sql, "form": form.media_type()})).await?;
     let snapshot = service.snapshot();
     let answer = service.engine.query_async(&snapshot, &sql).await?;
+    if form == Form::Csv
+        && let Some(nested) = answer.schema().fields().iter().find(|field| field.data_type().is_nested())
+    {
+        let detail = format!("CSV has no form for lists and structures, as in the column {:?}", nested.name());
+        return Err(Problem::invalid(detail));
+    }
     let response = match form {
         Form::Parquet => parquet(&service, answer).await?,
         Form::Json => streamed(form, json_pieces(answer, snapshot.size(), place)),
@@ -157,9 +175,13 @@ fn rows_of(batch: &RecordBatch) -> Result<Vec<u8>, Problem> {
         return Ok(Vec::new());
     }
     // Columns may share a name, and JSON objects may not: rows are written under their positions, in order.
-    let fields: Vec<_> = batch.schema().fields().iter().enumerate().map(|(at, field)| {
-        arrow::datatypes::Field::new(format!("{at:05}"), field.data_type().clone(), true)
-    }).collect();
+    let fields: Vec<_> = batch
+        .schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(at, field)| arrow::datatypes::Field::new(format!("{at:05}"), field.data_type().clone(), true))
+        .collect();
     let schema = Arc::new(arrow::datatypes::Schema::new(fields));
     let told = |error: arrow::error::ArrowError| Problem::internal(error.to_string());
     let batch = RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(told)?;
@@ -239,7 +261,10 @@ fn arrow_pieces<P: Send + 'static>(
 
 /// A Parquet file has its footer at its end, so it is made whole before it is sent.
 async fn parquet(service: &Service, mut answer: Answer) -> Result<Response, Problem> {
-    let told = |error: parquet::errors::ParquetError| Problem::internal(error.to_string());
+    let told = |error: ParquetError| match error {
+        ParquetError::NYI(what) => Problem::invalid(format!("Parquet has no form for a column of the answer: {what}")),
+        error => Problem::internal(error.to_string()),
+    };
     let mut writer = ArrowWriter::try_new(Vec::new(), answer.schema(), None).map_err(told)?;
     while let Some(batch) = answer.next().await {
         writer.write(&batch?).map_err(told)?;

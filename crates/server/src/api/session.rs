@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{COOKIE, Caller, Principal, Role, SESSION_TIME, session_cookie};
-use crate::body::{Body, json};
+use crate::asked::InQuery;
+use crate::body::JsonBody;
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
 
@@ -19,10 +20,7 @@ pub(crate) struct Code {
 }
 
 /// Uses a one-time link; without a code the console asks for a token.
-pub(crate) async fn sign_in(
-    State(service): State<Arc<Service>>,
-    Query(Code { code }): Query<Code>,
-) -> Response {
+pub(crate) async fn sign_in(State(service): State<Arc<Service>>, Query(Code { code }): Query<Code>) -> Response {
     let Some(code) = code else {
         return crate::console::page();
     };
@@ -37,7 +35,7 @@ pub(crate) async fn sign_in(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SignIn {
+pub(crate) struct SignIn {
     token: String,
 }
 
@@ -58,9 +56,8 @@ impl<'a> Who<'a> {
 pub(crate) async fn open(
     State(service): State<Arc<Service>>,
     parts: axum::http::request::Parts,
-    Body(body, _room): Body,
+    JsonBody(SignIn { token }, _room): JsonBody<SignIn>,
 ) -> Answered {
-    let SignIn { token } = json(&body)?;
     let mut asked = parts;
     let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
     asked.headers.insert(header::AUTHORIZATION, bearer.map_err(|_| Problem::invalid("this is no token"))?);

@@ -4,8 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -16,6 +15,7 @@ use serde_json::json;
 use crate::access::Reads;
 use crate::api::entries::as_json;
 use crate::api::listing::Placed;
+use crate::asked::InQuery;
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
 
@@ -34,15 +34,22 @@ pub(crate) struct From {
 pub(crate) async fn stream(
     Reads(caller): Reads,
     State(service): State<Arc<Service>>,
-    query: Result<Query<From>, QueryRejection>,
+    InQuery(From { from }): InQuery<From>,
     headers: HeaderMap,
 ) -> Answered {
-    let Query(From { from }) = query.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
+    let seen = last_seen(&headers)?;
     let from = seen.map(|seen| seen.saturating_add(1)).or(from).unwrap_or_else(|| service.snapshot().size());
     service.record_reading(&caller, json!({"stream_from": from})).await?;
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(events(service, from)).keep_alive(keep_alive).into_response())
+}
+
+/// The index of the last event that a client which comes again has seen. One that is no index is refused: taken for
+/// none, it would leave out what was recorded meanwhile.
+fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else { return Ok(None) };
+    let index = value.to_str().ok().and_then(|id| id.parse::<u64>().ok());
+    index.map(Some).ok_or_else(|| Problem::invalid("Last-Event-ID is no index: give the id of an event, or from"))
 }
 
 /// The entries from an index on, without end.

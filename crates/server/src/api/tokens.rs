@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use counterfoil_entry::Timestamp;
@@ -12,7 +12,8 @@ use serde_json::json;
 
 use crate::access::{Administers, NewToken, Role, TokenRecord};
 use crate::api::entries::json_response;
-use crate::body::{Body, json as parse};
+use crate::asked::InPath;
+use crate::body::JsonBody;
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
 
@@ -24,12 +25,13 @@ struct Listed<'a> {
     prefixes: &'a [String],
     created_at: &'a str,
     expires_at: Option<&'a str>,
+    last_used_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
 }
 
 impl<'a> Listed<'a> {
-    fn of(record: &'a TokenRecord, token: Option<&'a str>) -> Self {
+    fn of(record: &'a TokenRecord, last_used_at: Option<Timestamp>, token: Option<&'a str>) -> Self {
         Self {
             id: &record.id,
             name: &record.name,
@@ -37,6 +39,7 @@ impl<'a> Listed<'a> {
             prefixes: &record.prefixes,
             created_at: &record.created_at,
             expires_at: record.expires_at.as_deref(),
+            last_used_at: last_used_at.map(|at| at.to_string()),
             token,
         }
     }
@@ -44,13 +47,14 @@ impl<'a> Listed<'a> {
 
 pub(crate) async fn list(Administers(_): Administers, State(service): State<Arc<Service>>) -> Answered {
     let records = service.blocking(|service| Ok(service.tokens.list()?)).await?;
-    let tokens: Vec<Listed<'_>> = records.iter().map(|record| Listed::of(record, None)).collect();
+    let tokens: Vec<Listed<'_>> =
+        records.iter().map(|record| Listed::of(record, service.tokens.last_used_at(&record.id), None)).collect();
     Ok(json_response(&json!({"tokens": tokens})))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(crate) struct Wanted {
     name: String,
     role: Role,
     #[serde(default)]
@@ -61,21 +65,20 @@ struct Wanted {
 pub(crate) async fn create(
     Administers(caller): Administers,
     State(service): State<Arc<Service>>,
-    Body(body, _room): Body,
+    JsonBody(wanted, _room): JsonBody<Wanted>,
 ) -> Answered {
-    let wanted: Wanted = parse(&body)?;
     let expires_at = wanted.expires_at.as_deref().map(Timestamp::parse).transpose();
     let expires_at = expires_at.map_err(|_| Problem::invalid("expires_at is no RFC 3339 time"))?;
     let new = NewToken { name: wanted.name, role: wanted.role, prefixes: wanted.prefixes, expires_at };
     let (token, record) = service.blocking(move |service| Ok(service.tokens.create(new)?)).await?;
     service.record(record.created_by(caller.name())).await?;
-    Ok((StatusCode::CREATED, Json(Listed::of(&record, Some(&token)))).into_response())
+    Ok((StatusCode::CREATED, Json(Listed::of(&record, None, Some(&token)))).into_response())
 }
 
 pub(crate) async fn revoke(
     Administers(caller): Administers,
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    InPath(id): InPath,
 ) -> Answered {
     let records = service.blocking(move |service| Ok(service.tokens.revoke(&id)?)).await?;
     for record in &records {

@@ -29,7 +29,17 @@ pub(crate) async fn receive(
             mapped.into_iter().collect::<Result<Vec<_>, _>>().map_err(refused)?
         }
         _ if headers.contains_key("ce-specversion") => {
-            let pairs = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+            let mut pairs = Vec::new();
+            for (name, value) in &headers {
+                // Several SDKs send UTF-8 as it is where the binding asks for percent signs.
+                match std::str::from_utf8(value.as_bytes()) {
+                    Ok(value) => pairs.push((name.as_str(), value)),
+                    Err(_) if name.as_str().starts_with("ce-") => {
+                        return Err(Problem::invalid(format!("the header {name} is not UTF-8")));
+                    }
+                    Err(_) => {}
+                }
+            }
             let kind = headers.get("content-type").and_then(|value| value.to_str().ok());
             vec![cloudevents::binary(pairs, &body, kind).map_err(refused)?]
         }

@@ -68,7 +68,7 @@ impl TraceService for Receiver {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let principal = self.admit(&request, "gRPC TraceService/Export").await?;
-        let done = record_traces(&self.0, &principal, request.get_ref()).await;
+        let done = record_traces(&self.0, &principal, request.into_inner()).await;
         done.map(Response::new).map_err(|problem| status(&problem))
     }
 }
@@ -80,7 +80,7 @@ impl LogsService for Receiver {
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
         let principal = self.admit(&request, "gRPC LogsService/Export").await?;
-        let done = record_logs(&self.0, &principal, request.get_ref()).await;
+        let done = record_logs(&self.0, &principal, request.into_inner()).await;
         done.map(Response::new).map_err(|problem| status(&problem))
     }
 }

@@ -7,6 +7,7 @@ mod otlp;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::post;
 use counterfoil_entry::Draft;
 
@@ -17,6 +18,9 @@ use crate::recording::Outcomes;
 use crate::service::Service;
 
 pub(crate) use grpc::grpc;
+
+/// Most spans or log records of one request.
+const MAX_RECORDS: usize = 50_000;
 
 /// Entries that are recorded at once.
 const BATCH: usize = 10_000;
@@ -29,19 +33,24 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         .route("/api/v1/cloudevents", post(cloudevents::receive))
 }
 
-/// Records what could be mapped, in the name of a principal.
+/// Records what can be mapped, in the name of a principal.
 async fn record(
     service: &Arc<Service>,
     principal: &Principal,
-    mapped: Vec<Result<Draft, Refused>>,
+    sent: usize,
+    map: impl FnOnce() -> Vec<Result<Draft, Refused>> + Send + 'static,
 ) -> Result<Outcomes, Problem> {
+    if sent > MAX_RECORDS {
+        let detail = format!("{sent} spans or log records in one request, at most {MAX_RECORDS} are taken");
+        return Err(Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
     let place = service.append_place()?;
     let principal = principal.clone();
     let recorded = service
         .blocking(move |service| {
             let mut outcomes = Outcomes::default();
-            let mut good = Vec::with_capacity(mapped.len());
-            for (position, mapped) in mapped.into_iter().enumerate() {
+            let mut good = Vec::with_capacity(sent);
+            for (position, mapped) in map().into_iter().enumerate() {
                 match mapped {
                     Ok(draft) => outcomes.admit(&principal, position, draft, &mut good),
                     Err(refused) => outcomes.refuse(position, "invalid", refused.problem),

@@ -107,7 +107,7 @@ pub(crate) async fn traces(
     let encoding = Encoding::of(&headers)?;
     let done = async {
         let request = encoding.decode(&body, otlp::decode_json_traces)?;
-        record_traces(&service, &caller.0, &request).await
+        record_traces(&service, &caller.0, request).await
     };
     Ok(match done.await {
         Ok(answer) => encoding.answer(StatusCode::OK, &answer),
@@ -124,7 +124,7 @@ pub(crate) async fn logs(
     let encoding = Encoding::of(&headers)?;
     let done = async {
         let request = encoding.decode(&body, otlp::decode_json_logs)?;
-        record_logs(&service, &caller.0, &request).await
+        record_logs(&service, &caller.0, request).await
     };
     Ok(match done.await {
         Ok(answer) => encoding.answer(StatusCode::OK, &answer),
@@ -135,9 +135,11 @@ pub(crate) async fn logs(
 pub(super) async fn record_traces(
     service: &Arc<Service>,
     principal: &Principal,
-    request: &ExportTraceServiceRequest,
+    request: ExportTraceServiceRequest,
 ) -> Result<ExportTraceServiceResponse, Problem> {
-    let outcomes = record(service, principal, otlp::traces(request)).await?;
+    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    let sent = scopes.map(|scope| scope.spans.len()).sum();
+    let outcomes = record(service, principal, sent, move || otlp::traces(&request)).await?;
     let partial_success = (!outcomes.refused.is_empty()).then(|| ExportTracePartialSuccess {
         rejected_spans: outcomes.refused.len() as i64,
         error_message: told(&outcomes),
@@ -148,9 +150,11 @@ pub(super) async fn record_traces(
 pub(super) async fn record_logs(
     service: &Arc<Service>,
     principal: &Principal,
-    request: &ExportLogsServiceRequest,
+    request: ExportLogsServiceRequest,
 ) -> Result<ExportLogsServiceResponse, Problem> {
-    let outcomes = record(service, principal, otlp::logs(request)).await?;
+    let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
+    let sent = scopes.map(|scope| scope.log_records.len()).sum();
+    let outcomes = record(service, principal, sent, move || otlp::logs(&request)).await?;
     let partial_success = (!outcomes.refused.is_empty()).then(|| ExportLogsPartialSuccess {
         rejected_log_records: outcomes.refused.len() as i64,
         error_message: told(&outcomes),

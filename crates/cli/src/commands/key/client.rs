@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use counterfoil::{ClientKey, Receipt};
+use counterfoil::ClientKey;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::{files, ledgers, output};
+use crate::writer::Writer;
+use crate::{files, output};
 
 /// Make a key for a client and register it
 ///
@@ -23,7 +24,7 @@ Examples:
 Exit codes: 0 registered, 2 the file is there already, 4 another process is writing. Other exit codes: see
 `counterfoil --help`.")]
 pub struct New {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     #[command(flatten)]
     actors: Actors,
@@ -47,7 +48,7 @@ Examples:
 
 Exit codes: 0 registered, 2 no such key, 4 another process is writing. Other exit codes: see `counterfoil --help`.")]
 pub struct Register {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The Ed25519 public key: 64 hex digits, or a file with it in PEM; `-` is standard input.
     #[arg(value_name = "PUBLIC_KEY")]
@@ -70,7 +71,7 @@ Examples:
 Exit codes: 0 revoked, 4 another process is writing, 7 the key is not registered. Other exit codes: see
 `counterfoil --help`.")]
 pub struct Revoke {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The key's id: the SHA-256 of the public key in hex, as registering printed it.
     #[arg(value_name = "KEY_ID")]
@@ -96,31 +97,31 @@ impl New {
         if self.output.as_os_str() == "-" {
             return Err(Failure::invalid("a private key is not written to standard output: name a new file with -o"));
         }
-        let ledger = ledgers::write(&self.ledger)?;
+        let ledger = Writer::of(&self.ledger)?;
         let (key, pem) = ClientKey::generate()?;
         files::write_secret(&self.output, pem.as_bytes())?;
-        let receipt = ledger.register_key(key.key, self.actors.actors.clone())?;
+        let index = ledger.register_key(&key, &self.actors.actors)?;
         ledger.close()?;
-        Change::new(&key, receipt).tell(self.json, "registered", Some(&self.actors))
+        Change::new(&key, index).tell(self.json, "registered", Some(&self.actors))
     }
 }
 
 impl Register {
     pub(super) fn run(self) -> Outcome {
         let key = read_key(&self.key)?;
-        let ledger = ledgers::write(&self.ledger)?;
-        let receipt = ledger.register_key(key.key, self.actors.actors.clone())?;
+        let ledger = Writer::of(&self.ledger)?;
+        let index = ledger.register_key(&key, &self.actors.actors)?;
         ledger.close()?;
-        Change::new(&key, receipt).tell(self.json, "registered", Some(&self.actors))
+        Change::new(&key, index).tell(self.json, "registered", Some(&self.actors))
     }
 }
 
 impl Revoke {
     pub(super) fn run(self) -> Outcome {
-        let ledger = ledgers::write(&self.ledger)?;
-        let receipt = ledger.revoke_key(&self.key_id)?;
+        let ledger = Writer::of(&self.ledger)?;
+        let index = ledger.revoke_key(&self.key_id)?;
         ledger.close()?;
-        let change = Change { key_id: self.key_id, public_key: None, index: receipt.index };
+        let change = Change { key_id: self.key_id, public_key: None, index };
         change.tell(self.json, "revoked", None)
     }
 }
@@ -149,8 +150,8 @@ struct Change {
 }
 
 impl Change {
-    fn new(key: &ClientKey, receipt: Receipt) -> Self {
-        Self { key_id: key.id(), public_key: Some(hex::encode(key.key.as_bytes())), index: receipt.index }
+    fn new(key: &ClientKey, index: u64) -> Self {
+        Self { key_id: key.id(), public_key: Some(hex::encode(key.key.as_bytes())), index }
     }
 
     fn tell(&self, json: bool, done: &str, actors: Option<&Actors>) -> Outcome {

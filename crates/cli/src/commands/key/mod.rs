@@ -9,7 +9,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
-use crate::{ledgers, output};
+use crate::output;
+use crate::view::View;
 
 /// Print the key that verifies a ledger's checkpoints; manage the keys of clients that sign
 ///
@@ -36,7 +37,7 @@ Exit codes: 0 done, 4 another process is writing, 7 no such ledger or key. Other
 pub struct Key {
     #[command(subcommand)]
     act: Option<Act>,
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     #[arg(required = true)]
     ledger: Option<PathBuf>,
     /// Print the parts as JSON: vkey, name, id, public_key (hex).
@@ -59,8 +60,7 @@ impl Key {
             Some(Act::Revoke(revoke)) => return revoke.run(),
             None => {}
         }
-        let snapshot = ledgers::read(&self.ledger.expect("required without a subcommand"))?;
-        let key = snapshot.verifier_key();
+        let key = View::of(&self.ledger.expect("required without a subcommand"))?.verifier_key()?;
         if self.json {
             output::json(&Parts {
                 vkey: key.to_string(),

@@ -60,7 +60,8 @@ fn a_token_ends_when_it_is_revoked_or_expires() {
     service.place.ok(&["token", "revoke", "audit", "writer"]);
     service.post(&writer, "/api/v1/entries", "application/json", ENTRY).problem(401, "unauthenticated", &[]);
     service.place.run(&["token", "revoke", "audit", "writer"]).refused(7, &["writer"]);
-    let soon = service.place.run(&["token", "create", "audit", "--role", "writer", "--expires", "2020-01-01T00:00:00Z"]);
+    let soon =
+        service.place.run(&["token", "create", "audit", "--role", "writer", "--expires", "2020-01-01T00:00:00Z"]);
     soon.refused(2, &["expired"]);
     let listed = service.place.ok(&["token", "list", "audit"]);
     assert!(listed.contains("no tokens"), "{listed}");
@@ -69,12 +70,11 @@ fn a_token_ends_when_it_is_revoked_or_expires() {
 #[test]
 fn a_writer_keeps_to_its_event_types() {
     let service = Running::start();
-    let token = service.place.ok(&["token", "create", "audit", "--role", "writer", "--name", "etl", "--prefix", "data_"]);
+    let token =
+        service.place.ok(&["token", "create", "audit", "--role", "writer", "--name", "etl", "--prefix", "data_"]);
     let token = token.trim();
     service.record(token, r#"{"event_type":"data_ingested","actor":"a","entity_id":"e"}"#);
-    service
-        .post(token, "/api/v1/entries", "application/json", ENTRY)
-        .problem(403, "denied", &["etl", "invoice_paid"]);
+    service.post(token, "/api/v1/entries", "application/json", ENTRY).problem(403, "denied", &["etl", "invoice_paid"]);
 }
 
 #[test]
@@ -186,7 +186,8 @@ fn tls_shows_the_newest_certificate_and_knows_clients_by_theirs() {
     let place = crate::place::Place::new();
     place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
     let openssl = |arguments: &[&str]| {
-        let output = std::process::Command::new("openssl").args(arguments).current_dir(place.path("")).output().unwrap();
+        let output =
+            std::process::Command::new("openssl").args(arguments).current_dir(place.path("")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     let authority = |name: &str| {
@@ -195,17 +196,44 @@ fn tls_shows_the_newest_certificate_and_knows_clients_by_theirs() {
     };
     let issue = |name: &str, by: &str| {
         let (key, request, cert) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
-        openssl(&["req", "-newkey", "ed25519", "-nodes", "-keyout", &key, "-out", &request, "-subj", &format!("/CN={name}")]);
+        openssl(&[
+            "req",
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-keyout",
+            &key,
+            "-out",
+            &request,
+            "-subj",
+            &format!("/CN={name}"),
+        ]);
         place.write("san.ext", "subjectAltName=IP:127.0.0.1\n");
         let (ca, ca_key) = (format!("{by}.pem"), format!("{by}.key"));
-        openssl(&["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial", "-out", &cert, "-extfile", "san.ext"]);
+        openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            &ca,
+            "-CAkey",
+            &ca_key,
+            "-CAcreateserial",
+            "-out",
+            &cert,
+            "-extfile",
+            "san.ext",
+        ]);
     };
     authority("first-ca");
     authority("second-ca");
     issue("service", "first-ca");
     issue("invoice-service", "first-ca");
-    let service =
-        Running::on(place, &["--tls-cert", "service.pem", "--tls-key", "service.key", "--tls-client-ca", "first-ca.pem"]);
+    let service = Running::on(
+        place,
+        &["--tls-cert", "service.pem", "--tls-key", "service.key", "--tls-client-ca", "first-ca.pem"],
+    );
     let token = service.place.ok(&["token", "create", "audit", "--role", "writer", "--name", "invoice-service"]);
     let url = format!("https://{}/api/v1/entries", service.address);
     let curl = |arguments: &[&str]| {
@@ -231,9 +259,42 @@ fn tls_shows_the_newest_certificate_and_knows_clients_by_theirs() {
         std::fs::rename(fresh.join(from), fresh.join(to)).unwrap();
     }
     let reissue = |arguments: &[&str]| {
-        assert!(std::process::Command::new("openssl").args(arguments).current_dir(&fresh).output().unwrap().status.success());
+        assert!(
+            std::process::Command::new("openssl")
+                .args(arguments)
+                .current_dir(&fresh)
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
     };
-    reissue(&["req", "-newkey", "ed25519", "-nodes", "-keyout", "service.key", "-out", "s.csr", "-subj", "/CN=service"]);
-    reissue(&["x509", "-req", "-in", "s.csr", "-CA", "second-ca.pem", "-CAkey", "second-ca.key", "-CAcreateserial", "-out", "service.pem", "-extfile", "san.ext"]);
+    reissue(&[
+        "req",
+        "-newkey",
+        "ed25519",
+        "-nodes",
+        "-keyout",
+        "service.key",
+        "-out",
+        "s.csr",
+        "-subj",
+        "/CN=service",
+    ]);
+    reissue(&[
+        "x509",
+        "-req",
+        "-in",
+        "s.csr",
+        "-CA",
+        "second-ca.pem",
+        "-CAkey",
+        "second-ca.key",
+        "-CAcreateserial",
+        "-out",
+        "service.pem",
+        "-extfile",
+        "san.ext",
+    ]);
     wait_for("the new certificate", || curl(&["--cacert", "second-ca.pem"]).ends_with("401").then_some(()));
 }

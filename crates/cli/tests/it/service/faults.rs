@@ -102,7 +102,8 @@ fn bombs_and_oversized_bodies_are_refused() {
     let bearer = format!("Bearer {writer}");
     service.place.write("zeros", vec![b' '; 200 << 20]);
     for (encoding, program) in [("gzip", "gzip"), ("zstd", "zstd")] {
-        let packed = std::process::Command::new(program).args(["-c"]).arg(service.place.path("zeros")).output().unwrap();
+        let packed =
+            std::process::Command::new(program).args(["-c"]).arg(service.place.path("zeros")).output().unwrap();
         assert!(packed.stdout.len() < 1 << 20, "a small body that decodes to 200 MiB");
         for path in ["/api/v1/entries", "/v1/logs", "/api/v1/cloudevents", "/api/v1/query"] {
             let headers = [
@@ -114,7 +115,8 @@ fn bombs_and_oversized_bodies_are_refused() {
             assert!([403, 413, 415].contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
         }
     }
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("content-encoding", "gzip")];
+    let headers =
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), ("content-encoding", "gzip")];
     service.call("POST", "/api/v1/entries", &headers, b"not gzip at all").problem(400, "invalid", &[]);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let answer = service.post(&writer, "/api/v1/entries", "application/json", deep);
@@ -152,7 +154,13 @@ fn slow_and_idle_clients_do_not_hold_up_others() {
 #[test]
 fn garbage_on_the_wire_harms_nobody() {
     let service = Running::start();
-    for garbage in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[..], b"\0\0\0\0", b"GET", b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", b"\r\n\r\n"] {
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[..],
+        b"\0\0\0\0",
+        b"GET",
+        b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+        b"\r\n\r\n",
+    ] {
         let mut stream = service.connect();
         let _ = stream.write_all(garbage);
         let _ = stream.shutdown(std::net::Shutdown::Write);

@@ -62,7 +62,8 @@ fn cloud_events_come_in_three_ways() {
     service.post(&admin, path, "application/cloudevents+json", event.to_string()).expect(201);
     let one = last(&service, &admin);
     assert_eq!((&one["event_type"], &one["entity_id"]), (&json!("invoice_approved"), &json!("INV-7")));
-    let again = service.post(&admin, path, "application/cloudevents-batch+json", json!([event]).to_string()).expect(201);
+    let again =
+        service.post(&admin, path, "application/cloudevents-batch+json", json!([event]).to_string()).expect(201);
     let bearer = format!("Bearer {admin}");
     let headers = [
         ("authorization", bearer.as_str()),
@@ -77,6 +78,10 @@ fn cloud_events_come_in_three_ways() {
     let place = |answer: &Value| answer["receipts"][0]["index"].as_u64().unwrap();
     assert_eq!(place(&binary), place(&again.json()) + 1, "the batch repeated the first event");
     assert_eq!(last(&service, &admin)["event_type"], "invoice_paid");
-    service.post(&admin, path, "application/cloudevents+json", r#"{"specversion":"1.0"}"#).problem(422, "invalid", &["id"]);
+    service.post(&admin, path, "application/cloudevents+json", r#"{"specversion":"1.0"}"#).problem(
+        422,
+        "invalid",
+        &["id"],
+    );
     service.post(&admin, path, "application/json", "{}").problem(415, "invalid", &["cloudevents"]);
 }

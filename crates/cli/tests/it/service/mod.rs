@@ -6,6 +6,7 @@ mod ingest;
 mod proving;
 mod reading;
 mod recording;
+mod remote;
 mod running;
 
 pub use running::{Running, wait_for};

@@ -112,9 +112,8 @@ fn the_stream_tells_every_entry_once_and_resumes() {
     let writer = service.token("writer");
     let listen = |extra: &str, wanted: usize| {
         let mut stream = service.connect();
-        let request = format!(
-            "GET /api/v1/stream?from=0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {reader}\r\n{extra}\r\n"
-        );
+        let request =
+            format!("GET /api/v1/stream?from=0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {reader}\r\n{extra}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         service.record(&writer, LINES.lines().next().unwrap());
         let lines = BufReader::new(stream).lines().map(Result::unwrap);
@@ -131,7 +130,8 @@ fn sources_tell_gaps_and_silence() {
     let service = Running::start();
     let writer = service.token("writer");
     for sequence in [1, 2, 5] {
-        let entry = json!({"event_type": "x", "actor": "a", "entity_id": "e", "source": "ledger-app", "sequence": sequence});
+        let entry =
+            json!({"event_type": "x", "actor": "a", "entity_id": "e", "source": "ledger-app", "sequence": sequence});
         service.record(&writer, &entry.to_string());
     }
     let reader = service.token("reader");

@@ -36,8 +36,11 @@ fn bodies_come_compressed() {
         service.place.write("lines", LINES);
         let packed = std::process::Command::new(program).args(["-c"]).arg(service.place.path("lines")).output();
         let Ok(packed) = packed else { panic!("install {program}") };
-        let headers =
-            [("authorization", bearer.as_str()), ("content-type", "application/x-ndjson"), ("content-encoding", encoding)];
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/x-ndjson"),
+            ("content-encoding", encoding),
+        ];
         let answer = service.call("POST", "/api/v1/entries", &headers, &packed.stdout).expect(201);
         assert_eq!(answer.json()["receipts"].as_array().unwrap().len(), 4, "{encoding}");
     }
@@ -49,9 +52,11 @@ fn a_batch_is_recorded_whole_or_not_at_all() {
     let (writer, reader) = (service.token("writer"), service.token("reader"));
     let before = service.get(&reader, "/api/v1/status").json()["tree_size"].clone();
     let bad = format!("{ONE}\n{{\"event_type\":\"x\",\"actor\":\"a\"}}\n{ONE}\n");
-    let problem = service
-        .post(&writer, "/api/v1/entries", "application/x-ndjson", &bad)
-        .problem(422, "invalid", &["entry 1", "entity_id"]);
+    let problem = service.post(&writer, "/api/v1/entries", "application/x-ndjson", &bad).problem(
+        422,
+        "invalid",
+        &["entry 1", "entity_id"],
+    );
     assert_eq!(problem["position"], 1);
     assert_eq!(service.get(&reader, "/api/v1/status").json()["tree_size"], before);
 }
@@ -64,15 +69,18 @@ fn partial_records_what_is_good_and_names_the_rest() {
     service.record(&writer, known);
     let conflict = known.replace("\"e\"", "\"other\"");
     let body = format!("{ONE}\n{{\"oops\":1}}\n{conflict}\n{ONE}\n{known}\n");
-    let answer = service.post(&writer, "/api/v1/entries?partial=true", "application/x-ndjson", &body).expect(201).json();
+    let answer =
+        service.post(&writer, "/api/v1/entries?partial=true", "application/x-ndjson", &body).expect(201).json();
     let positions: Vec<_> = answer["receipts"].as_array().unwrap().iter().map(|one| one["position"].clone()).collect();
     assert_eq!(positions, [json!(0), json!(3), json!(4)]);
     let refused = answer["refused"].as_array().unwrap();
     assert_eq!((&refused[0]["position"], &refused[0]["kind"]), (&json!(1), &json!("invalid")));
     assert_eq!((&refused[1]["position"], &refused[1]["kind"]), (&json!(2), &json!("conflict")));
-    service
-        .post(&writer, "/api/v1/entries?partial=true", "application/x-ndjson", "{\"oops\":1}\n")
-        .problem(422, "invalid", &["none of 1"]);
+    service.post(&writer, "/api/v1/entries?partial=true", "application/x-ndjson", "{\"oops\":1}\n").problem(
+        422,
+        "invalid",
+        &["none of 1"],
+    );
 }
 
 #[test]
@@ -113,17 +121,21 @@ fn every_mistake_is_a_problem_document() {
     refuse("application/json", "[]").problem(400, "invalid", &["no entry"]);
     refuse("application/json", "[1").problem(400, "invalid", &["array"]);
     refuse("application/x-ndjson", "\n\n").problem(400, "invalid", &["no entry"]);
-    refuse("application/json", r#"{"event_type":"ledger.sealed","actor":"a","entity_id":"e"}"#)
-        .problem(422, "invalid", &["ledger"]);
-    refuse("application/json", r#"{"event_type":"a","event_type":"b","actor":"a","entity_id":"e"}"#)
-        .problem(422, "invalid", &["event_type"]);
+    refuse("application/json", r#"{"event_type":"ledger.sealed","actor":"a","entity_id":"e"}"#).problem(
+        422,
+        "invalid",
+        &["ledger"],
+    );
+    refuse("application/json", r#"{"event_type":"a","event_type":"b","actor":"a","entity_id":"e"}"#).problem(
+        422,
+        "invalid",
+        &["event_type"],
+    );
     let many = format!("{ONE}\n").repeat(10_001);
     refuse("application/x-ndjson", &many).problem(413, "invalid", &["10000"]);
-    service.call("POST", "/api/v1/entries?proof=perhaps", &[("authorization", &format!("Bearer {writer}"))], b"").problem(
-        400,
-        "invalid",
-        &["proof"],
-    );
+    service
+        .call("POST", "/api/v1/entries?proof=perhaps", &[("authorization", &format!("Bearer {writer}"))], b"")
+        .problem(400, "invalid", &["proof"]);
     service.call("PUT", entries, &[], b"").problem(405, "not-found", &["PUT"]);
     service.call("GET", "/api/v2", &[], b"").problem(404, "not-found", &["/api/v1/openapi.json"]);
 }

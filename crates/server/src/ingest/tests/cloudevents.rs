@@ -112,6 +112,24 @@ fn types_and_ids_are_made_to_fit() {
         assert!(digest.starts_with("ce:") && digest.len() == 51, "{digest}");
     }
     assert_ne!(digests[3], digests[4]);
+    assert_ne!(id("a b", "cd"), id("a bc", "d"));
+}
+
+#[test]
+fn only_a_valid_traceparent_names_the_trace() {
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let named = |parent: &str| text(event(&format!(r#","traceparent":"{parent}""#))).contains("\"trace_id\"");
+    assert!(named(&format!("00-{trace}-b7ad6b7169203331-01")));
+    assert!(named(&format!("cc-{trace}-b7ad6b7169203331-01-later")));
+    for parent in [
+        format!("ff-{trace}-b7ad6b7169203331-01"),
+        format!("00-{}-b7ad6b7169203331-01", &trace[1..]),
+        format!("00-{}-b7ad6b7169203331-01", trace.to_uppercase()),
+        format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
+        trace.to_owned(),
+    ] {
+        assert!(!named(&parent), "{parent}");
+    }
 }
 
 #[test]

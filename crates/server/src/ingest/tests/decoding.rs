@@ -60,6 +60,9 @@ fn every_kind_of_value_is_read() {
     assert_eq!(value(r#"{"stringValue":""}"#), Some(Kind::StringValue(String::new())));
     assert_eq!(value(r#"{"boolValue":false}"#), Some(Kind::BoolValue(false)));
     assert_eq!(value(r#"{"doubleValue":"-Infinity"}"#), Some(Kind::DoubleValue(f64::NEG_INFINITY)));
+    assert_eq!(value(r#"{"doubleValue":"Infinity"}"#), Some(Kind::DoubleValue(f64::INFINITY)));
+    assert_eq!(value(r#"{"doubleValue":"1.5e3"}"#), Some(Kind::DoubleValue(1500.0)));
+    assert!(refused(r#""attributes":[{"key":"k","value":{"doubleValue":"infinity"}}]"#).contains("not a number"));
     assert!(matches!(value(r#"{"doubleValue":"NaN"}"#), Some(Kind::DoubleValue(number)) if number.is_nan()));
     assert_eq!(value(r#"{"doubleValue":3}"#), Some(Kind::DoubleValue(3.0)));
     assert_eq!(value(r#"{"bytesValue":"_w"}"#), Some(Kind::BytesValue(vec![255])));

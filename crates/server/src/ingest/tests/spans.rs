@@ -97,11 +97,24 @@ fn an_attribute_of_ours_that_is_wrong_refuses_the_span() {
         (pair("counterfoil.actor", nested(1)), "counterfoil.actor: must be a text"),
         (string("counterfoil.context.resource", "x"), "context.resource: the mapping writes this member itself"),
         (string("counterfoil.id", &"x".repeat(65)), "id: 65 bytes"),
+        (string("counterfoil.actor", &"x".repeat(257)), "counterfoil.actor: 257 bytes; 256 are allowed"),
     ];
     for (attribute, wanted) in cases {
         let problem = problem(mapped(span(vec![attribute])));
         assert!(problem.starts_with(wanted), "{problem}");
     }
+}
+
+#[test]
+fn the_resource_may_name_who_acts_for_all_its_spans() {
+    let mut request = export(vec![span(vec![]), span(vec![string("counterfoil.actor", "mlopez")])]);
+    let resource = request.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes.extend([string("counterfoil.actor", "bot-7"), string("counterfoil.actor_type", "ai_agent")]);
+    resource.attributes.extend([string("enduser.id", "ana"), string("counterfoil.entity_id", "not for a resource")]);
+    let drafts: Vec<_> = traces(&request).into_iter().map(text).collect();
+    assert!(drafts[0].starts_with(r#"{"actor":"bot-7","actor_type":"ai_agent","#), "{}", drafts[0]);
+    assert!(drafts[0].contains(r#""on_behalf_of":"ana""#) && drafts[0].contains(&format!(r#""entity_id":"{TRACE}""#)));
+    assert!(drafts[1].starts_with(r#"{"actor":"mlopez","actor_type":"ai_agent","#), "{}", drafts[1]);
 }
 
 #[test]

@@ -1,0 +1,159 @@
+//! A ledger as it is written: opened in its folder, or through the service that holds it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use counterfoil::{ClientKey, Error, ErrorKind, Ledger, OpenOptions, Receipt, Result};
+use counterfoil_entry::{Draft, Timestamp};
+use counterfoil_tlog::Hash;
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::ledgers;
+use crate::remote::{Call, Remote, percent};
+
+/// Whoever records.
+pub enum Writer {
+    Folder(Box<Ledger>),
+    Service(Remote),
+}
+
+/// What a seal left.
+#[derive(Deserialize)]
+pub struct Sealed {
+    pub newly_sealed: u64,
+    pub sealed_size: u64,
+    pub segments: u64,
+    pub tree_size: u64,
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    receipts: Vec<ReceiptBody>,
+}
+
+#[derive(Deserialize)]
+struct ReceiptBody {
+    index: u64,
+    leaf_hash: String,
+    tree_size: u64,
+    recorded_at: String,
+}
+
+impl Writer {
+    /// The ledger that an argument names, for writing: through the service at a URL, through the one that holds the
+    /// folder, or the folder itself; `Busy` while another process has it.
+    pub fn of(ledger: &Path) -> std::result::Result<Self, Failure> {
+        if crate::remote::url(ledger).is_none() {
+            ledgers::check_folder(ledger)?;
+        }
+        if let Some(service) = Remote::of(ledger)? {
+            return Ok(Self::Service(service));
+        }
+        let opened = Ledger::open(ledger, OpenOptions::default());
+        Ok(Self::Folder(Box::new(opened.map_err(|error| ledgers::held(ledger, error))?)))
+    }
+
+    /// How many entries the ledger holds.
+    pub fn size(&self) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct State {
+            tree_size: u64,
+        }
+        match self {
+            Self::Folder(ledger) => Ok(ledger.snapshot().size()),
+            Self::Service(service) => Ok(service.ask::<State>(Call::get("/api/v1/status"))?.tree_size),
+        }
+    }
+
+    /// Records a batch: all of it or nothing.
+    pub fn append_batch(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+        let service = match self {
+            Self::Folder(ledger) => return ledger.append_batch(drafts),
+            Self::Service(service) => service,
+        };
+        let mut body = Vec::new();
+        for draft in &drafts {
+            body.extend_from_slice(draft.client_bytes());
+            body.push(b'\n');
+        }
+        let content_type = "application/x-ndjson";
+        let call = Call { method: Method::POST, content_type, body, ..Call::get("/api/v1/entries") };
+        service.ask::<Recorded>(call)?.receipts.into_iter().map(ReceiptBody::read).collect()
+    }
+
+    /// Registers a client's key.
+    pub fn register_key(&self, key: &ClientKey, actors: &[String]) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Registered {
+            index: u64,
+        }
+        match self {
+            Self::Folder(ledger) => Ok(ledger.register_key(key.key, actors.to_vec())?.index),
+            Self::Service(service) => {
+                let wanted = json!({"public_key": hex::encode(key.key.as_bytes()), "actors": actors});
+                Ok(service.ask::<Registered>(Call::post("/api/v1/keys", &wanted))?.index)
+            }
+        }
+    }
+
+    /// Revokes a client's key.
+    pub fn revoke_key(&self, key_id: &str) -> Result<u64> {
+        match self {
+            Self::Folder(ledger) => Ok(ledger.revoke_key(key_id)?.index),
+            Self::Service(service) => {
+                let path = format!("/api/v1/keys/{}", percent(key_id));
+                let call = Call { method: Method::DELETE, ..Call::get(&path) };
+                let receipts = service.ask::<Recorded>(call)?.receipts;
+                receipts.first().map(|receipt| receipt.index).ok_or_else(|| strange("receipt"))
+            }
+        }
+    }
+
+    /// Seals early.
+    pub fn seal(&self) -> Result<Sealed> {
+        let ledger = match self {
+            Self::Folder(ledger) => ledger,
+            Self::Service(service) => {
+                return service.ask(Call { method: Method::POST, ..Call::get("/api/v1/seal") });
+            }
+        };
+        let before = ledger.snapshot().sealed_size();
+        ledger.seal()?;
+        let snapshot = ledger.snapshot();
+        Ok(Sealed {
+            newly_sealed: snapshot.sealed_size() - before,
+            sealed_size: snapshot.sealed_size(),
+            segments: snapshot.segments().len() as u64,
+            tree_size: snapshot.size(),
+        })
+    }
+
+    /// Lets go of the ledger.
+    pub fn close(self) -> Result<()> {
+        match self {
+            Self::Folder(ledger) => ledger.close(),
+            Self::Service(_) => Ok(()),
+        }
+    }
+}
+
+impl ReceiptBody {
+    fn read(self) -> Result<Receipt> {
+        let mut leaf_hash = [0; 32];
+        hex::decode_to_slice(&self.leaf_hash, &mut leaf_hash).map_err(|_| strange("leaf hash"))?;
+        Ok(Receipt {
+            index: self.index,
+            leaf_hash: Hash(leaf_hash),
+            tree_size: self.tree_size,
+            recorded_at: Timestamp::parse(&self.recorded_at).map_err(|_| strange("time"))?,
+            checkpoint: Arc::from(""),
+        })
+    }
+}
+
+fn strange(what: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("the service gave no {what} that can be read"))
+}

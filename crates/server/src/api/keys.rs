@@ -1,0 +1,76 @@
+//! `POST /api/v1/keys`, `DELETE /api/v1/keys/{id}`: the keys of clients that sign their entries; `POST /api/v1/seal`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use counterfoil::ClientKey;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Administers;
+use crate::api::entries::{json_response, recorded};
+use crate::asked::InPath;
+use crate::body::JsonBody;
+use crate::problem::{Answered, Problem};
+use crate::service::Service;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Registration {
+    public_key: String,
+    #[serde(default)]
+    actors: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Registered {
+    key_id: String,
+    index: u64,
+}
+
+pub(crate) async fn register(
+    Administers(_): Administers,
+    State(service): State<Arc<Service>>,
+    JsonBody(wanted, _room): JsonBody<Registration>,
+) -> Answered {
+    let key = ClientKey::from_hex(&wanted.public_key)
+        .ok_or_else(|| Problem::invalid("public_key is no Ed25519 public key in 64 hexadecimal digits"))?;
+    let key_id = key.id();
+    let receipt = service.blocking(move |service| Ok(service.ledger.register_key(key.key, wanted.actors)?)).await?;
+    Ok((StatusCode::CREATED, Json(Registered { key_id, index: receipt.index })).into_response())
+}
+
+pub(crate) async fn revoke(
+    Administers(_): Administers,
+    State(service): State<Arc<Service>>,
+    InPath(key_id): InPath,
+) -> Answered {
+    let receipt = service.blocking(move |service| Ok(service.ledger.revoke_key(&key_id)?)).await?;
+    recorded([(None, receipt)], None, None)
+}
+
+#[derive(Serialize)]
+struct Sealed {
+    newly_sealed: u64,
+    sealed_size: u64,
+    segments: usize,
+    tree_size: u64,
+}
+
+pub(crate) async fn seal(Administers(_): Administers, State(service): State<Arc<Service>>) -> Answered {
+    service
+        .blocking(|service| {
+            let before = service.snapshot().sealed_size();
+            service.ledger.seal()?;
+            let snapshot = service.snapshot();
+            Ok(json_response(&Sealed {
+                newly_sealed: snapshot.sealed_size() - before,
+                sealed_size: snapshot.sealed_size(),
+                segments: snapshot.segments().len(),
+                tree_size: snapshot.size(),
+            }))
+        })
+        .await
+}
