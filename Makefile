@@ -5,7 +5,7 @@ GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
 
-.PHONY: ours demo test check lint deps interop deny fuzz torture bench
+.PHONY: ours console demo test check lint deps interop deny fuzz torture bench
 
 # Cargo tells by time what is fresh, not by folder: programs of another checkout that shared the target folder are stale.
 ours:
@@ -13,8 +13,15 @@ ours:
 	@test "$$(cat $(CARGO_TARGET_DIR)/.checkout 2>/dev/null)" = "$(CURDIR)" || \
 		{ find crates bench -name '*.rs' -exec touch {} + && echo "$(CURDIR)" >$(CARGO_TARGET_DIR)/.checkout; }
 
+# The web console, where Node is; without it the program is built all the same and says what is missing.
+console: console/dist/index.html
+
+console/dist/index.html: $(shell find console/src console/index.html console/package-lock.json 2>/dev/null)
+	@if command -v npm >/dev/null; then cd console && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build; \
+	else echo "no npm here: the program is built without its console (install Node 20 to have it)"; fi
+
 # Builds the program and shows its main job on real input.
-demo: ours
+demo: ours console
 	cargo build --release --locked -p counterfoil-cli
 	COUNTERFOIL=$(COUNTERFOIL) scripts/demo.sh
 
@@ -28,7 +35,7 @@ check: ours
 	cargo fmt --all --check
 	cargo check --workspace --all-targets --locked
 
-lint: ours
+lint: ours console
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
@@ -59,5 +66,5 @@ torture: ours
 
 # The figures of docs/performance.md; results and plot in bench/results.
 bench: deps ours
-	cargo build --release --locked -p counterfoil-bench
-	PYTHON=$(VENV)/bin/python BENCH_DIR=$(BENCH_DIR) BENCH=$(CARGO_TARGET_DIR)/release/counterfoil-bench bench/run.sh
+	cargo build --release --locked -p counterfoil-bench -p counterfoil-cli
+	COUNTERFOIL=$(COUNTERFOIL) PYTHON=$(VENV)/bin/python BENCH_DIR=$(BENCH_DIR) BENCH=$(CARGO_TARGET_DIR)/release/counterfoil-bench bench/run.sh

@@ -15,6 +15,6 @@ if [ ! -s "$load" ]; then
 fi
 out=$here/results/latest.json
 "$BENCH" suite "work=$work" "load=$load" "small=$small" "middle=$middle" "large=$large" \
-  "python=$PYTHON" "scripts=$here" "out=$out"
+  "binary=$COUNTERFOIL" "python=$PYTHON" "scripts=$here" "out=$out"
 "$PYTHON" "$here/plot.py" "$out" "$here/results/latest.svg"
 rm -rf "$work"

@@ -4,6 +4,7 @@
 
 mod append;
 mod disk;
+mod http;
 mod latency;
 mod load;
 mod machine;
@@ -53,6 +54,9 @@ fn main() {
         "open" => open::run(&arguments),
         "proof" => proof::run(&arguments),
         "queries" => queries::run(&arguments),
+        "http-batches" => http::batches(&arguments),
+        "http-singles" => http::singles(&arguments),
+        "http-contention" => http::contention(&arguments),
         "suite" => return suite::run(&arguments),
         other => panic!("no step {other}"),
     };

@@ -67,6 +67,12 @@ fn measure(arguments: &Arguments, work: &Path, [small, middle, large]: [u64; 3])
     step("open_full_tail", "open", &[ledger("full-tail")]);
     step("proof_large", "proof", &[ledger("large")]);
     step("queries_middle", "queries", &[ledger("middle")]);
+    if let Some(binary) = arguments.optional_path("binary") {
+        let binary = format!("binary={}", binary.display());
+        step("http_batches", "http-batches", &[load.clone(), format!("entries={small}"), ledger("http"), binary.clone()]);
+        step("http_singles", "http-singles", &[ledger("http-singles"), binary.clone()]);
+        step("http_contention", "http-contention", &[ledger("http"), binary]);
+    }
     if let Some(python) = arguments.optional_path("python") {
         eprintln!("… duckdb_middle");
         let script = arguments.path("scripts").join("queries.py");
@@ -201,6 +207,43 @@ fn rows(results: &Map<String, Value>) -> Vec<Row> {
             "≤ 1.2 × small, < 400 MB",
         ),
     ]);
+    if results.contains_key("http_batches") {
+        let deep = |step: &str, load: &str, field: &str| {
+            results.get(step).and_then(|value| value.get(load)?.get(field)?.as_f64()).unwrap_or(f64::NAN)
+        };
+        let batches = rate("http_batches");
+        let singles = deep("http_singles", "entries_64", "requests_per_second");
+        let health = deep("http_singles", "health_64", "requests_per_second");
+        let alone = deep("http_contention", "alone", "p99_us");
+        let beside = deep("http_contention", "beside_readers_and_verification", "p99_us");
+        rows.extend([
+            at_least(
+                "HTTP, batches of 1,000, 4 connections",
+                batches,
+                "entries/s",
+                batches / append,
+                0.4,
+                "≥ 0.4 × embedded",
+            ),
+            at_least(
+                "HTTP, single entries, 64 connections",
+                singles,
+                "requests/s",
+                singles / health,
+                0.4,
+                "≥ 0.4 × its health check",
+            ),
+            at_most(
+                "HTTP, p99 beside readers and verification",
+                beside,
+                "µs",
+                Some(beside / alone),
+                beside / alone,
+                3.0,
+                "≤ 3 × alone",
+            ),
+        ]);
+    }
     for (what, name, most, target) in [
         ("overrides of the last 24 h (middle)", "overrides", 1.0, "≤ DuckDB on the same segments"),
         ("one entity's history (middle)", "history", 0.1, "≤ 0.1 × DuckDB"),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import requests
 from grpc import Compression as GrpcCompression
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogExporter
+from opentelemetry.exporter.otlp.proto.grpc.exporter import OTLPExporterMixin
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http import Compression as HttpCompression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpLogExporter
@@ -38,28 +39,23 @@ class Http:
     span_exporter = HttpSpanExporter
     says = {"unauthenticated": "401", "denied": "403"}
 
-    @staticmethod
-    def endpoint(service):
+    def endpoint(self, service):
         return service.url
 
-    @staticmethod
-    def _exporter(exporter, url, token):
+    def spans(self, service, token):
+        return self._exporter(HttpSpanExporter, f"{service.url}/v1/traces", token)
+
+    def logs(self, service, token):
+        return self._exporter(HttpLogExporter, f"{service.url}/v1/logs", token)
+
+    def _exporter(self, exporter, url, token):
         session = requests.Session()
-        session.hooks["response"].append(Http._expect_gzip)
+        session.hooks["response"].append(self._expect_compressed)
         return exporter(url, headers={"Authorization": f"Bearer {token}"}, compression=HttpCompression.Gzip, session=session)
 
-    @staticmethod
-    def _expect_gzip(answer, **_):
-        equal(answer.request.headers["Content-Encoding"], "gzip", "the encoding of what the SDK sent")
-        equal(answer.request.headers["Content-Type"], "application/x-protobuf", "the type of what the SDK sent")
-
-    @staticmethod
-    def spans(service, token):
-        return Http._exporter(HttpSpanExporter, f"{service.url}/v1/traces", token)
-
-    @staticmethod
-    def logs(service, token):
-        return Http._exporter(HttpLogExporter, f"{service.url}/v1/logs", token)
+    def _expect_compressed(self, answer, **_):
+        sent = answer.request.headers
+        equal((sent["Content-Encoding"], sent["Content-Type"]), ("gzip", "application/x-protobuf"), "what the SDK sent")
 
 
 class Grpc:
@@ -69,22 +65,22 @@ class Grpc:
     span_exporter = GrpcSpanExporter
     says = {"unauthenticated": "UNAUTHENTICATED", "denied": "PERMISSION_DENIED"}
 
-    @staticmethod
-    def endpoint(service):
+    def endpoint(self, service):
         return f"http://{service.grpc}"
 
-    @staticmethod
-    def _exporter(exporter, service, token):
+    def spans(self, service, token):
+        return self._exporter(GrpcSpanExporter, service, token)
+
+    def logs(self, service, token):
+        return self._exporter(GrpcLogExporter, service, token)
+
+    def _exporter(self, exporter, service, token):
         headers = {"authorization": f"Bearer {token}"}
-        return exporter(Grpc.endpoint(service), insecure=True, headers=headers, compression=GrpcCompression.Gzip)
+        return exporter(self.endpoint(service), insecure=True, headers=headers, compression=GrpcCompression.Gzip)
 
-    @staticmethod
-    def spans(service, token):
-        return Grpc._exporter(GrpcSpanExporter, service, token)
 
-    @staticmethod
-    def logs(service, token):
-        return Grpc._exporter(GrpcLogExporter, service, token)
+def checking(kind, what):
+    return CHECKS.check(f"{kind.name}: {what}")
 
 
 class Kept:
@@ -117,6 +113,8 @@ class Said(logging.Handler):
         self.lines = []
         logging.getLogger("opentelemetry").addHandler(self)
         logging.getLogger("opentelemetry").propagate = False
+        for exporter in (HttpLogExporter, OTLPExporterMixin):
+            logging.getLogger(exporter.__module__).filters.clear()  # they hide what is said twice within 20 s
 
     def emit(self, record):
         self.lines.append(record.getMessage())
@@ -213,36 +211,35 @@ def members(entry, **wanted):
 
 def check_spans(kind, found, spans):
     """What the entries say of the agent's run."""
-    check = lambda what: CHECKS.check(f"{kind.name}: {what}")
     trace = hexadecimal(spans["run"])[0]
     by_id = {entry["id"]: entry for entry in found}
     entries = {name: by_id.get("otlp:{}:{}".format(*hexadecimal(context)), {}) for name, context in spans.items()}
-    with check("every span of the run is one entry, of the token's principal, with the 32 digits of the trace"):
+    with checking(kind, "every span of the run is one entry, of the token's principal, with the 32 digits of the trace"):
         equal(sorted(entry["event_type"] for entry in entries.values()),
               ["gen_ai.invoke_agent", "inference_failed", "model_inference", "model_inference", "tool_call"], "the event types")
         for entry in entries.values():
             members(entry, recorder=kind.principal, trace_id=trace, actor="invoice-matcher", actor_type="ai_agent")
-    with check("the agent's run has its agent, conversation and user"):
+    with checking(kind, "the agent's run has its agent, conversation and user"):
         members(entries["run"], entity_id="conv-2041", entity_type="conversation", on_behalf_of="mlopez", outcome="success",
                 gen_ai__agent_id="agent-7", gen_ai__conversation_id="conv-2041", context__name="invoke_agent invoice-matcher",
-                context__resource__service_dot_name=None, context__scope={"name": "matcher", "version": "2.1.0"})
+                context__scope={"name": "matcher", "version": "2.1.0"})
         equal(entries["run"]["context"]["resource"]["service.name"], "invoice-service", "the resource's service")
-    with check("an inference with today's attribute names has model, tokens and answer"):
+    with checking(kind, "an inference with today's attribute names has model, tokens and answer"):
         members(entries["new names"], outcome="success", context__model_version="gpt-5-2026-08-07", gen_ai__request_model="gpt-5",
                 gen_ai__provider="openai", gen_ai__input_tokens=812, gen_ai__output_tokens=64, gen_ai__finish_reasons=["stop"],
                 context__kind="client", entity_id="conv-2041",
                 new_value={"finish_reasons": ["stop"], "output_tokens": 64, "response_id": "resp-1", "messages": MESSAGES})
-    with check("an inference with the attribute names of old has the same members"):
+    with checking(kind, "an inference with the attribute names of old has the same members"):
         members(entries["old names"], outcome="success", context__model_version="claude-3-opus", gen_ai__provider="anthropic",
                 gen_ai__input_tokens=31, gen_ai__output_tokens=7, new_value={"output_tokens": 7, "messages": "No."})
-    with check("a tool call has the tool and its result"):
+    with checking(kind, "a tool call has the tool and its result"):
         members(entries["tool"], entity_id="call-9", entity_type="tool_call", context__tool_name="get_invoice", outcome="success",
                 new_value='{"total": 120455}')
-    with check("a span in which an exception was raised failed, with the reason and the recorded exception"):
+    with checking(kind, "a span in which an exception was raised failed, with the reason and the recorded exception"):
         members(entries["failing"], outcome="failure", reason="TimeoutError: the model did not answer")
         recorded = entries["failing"]["context"]["events"][0]
         equal((recorded["name"], recorded["attributes"]["exception.type"]), ("exception", "TimeoutError"), "the recorded event")
-    with check("spans inside the run name it as their parent"):
+    with checking(kind, "spans inside the run name it as their parent"):
         equal(entries["run"]["context"].get("parent_span_id"), None, "the run's parent")
         for name in ("new names", "old names", "tool", "failing"):
             members(entries[name], context__parent_span_id=hexadecimal(spans["run"])[1], context__span_id=hexadecimal(spans[name])[1])
@@ -250,35 +247,33 @@ def check_spans(kind, found, spans):
 
 def check_logs(kind, found, spans):
     """What the entries say of the log records."""
-    check = lambda what: CHECKS.check(f"{kind.name}: {what}")
     trace, tool = hexadecimal(spans["tool"])
     logs = {entry["context"]["body"]: entry for entry in found if "body" in entry.get("context", {})}
-    with check("every log record is one entry, of the token's principal, with what the SDK added"):
+    with checking(kind, "every log record is one entry, of the token's principal, with what the SDK added"):
         equal(sorted(logs), ["invoice INV-2041 read", "matching failed", "no trace here"], "the bodies")
         for entry in logs.values():
             members(entry, recorder=kind.principal, context__scope={"name": "invoices"})
             expect(entry["id"].startswith("otlp:log:"), entry["id"])
-    with check("a log record has its extra attributes, and the trace and span that it was written in"):
+    with checking(kind, "a log record has its extra attributes, and the trace and span that it was written in"):
         members(logs["invoice INV-2041 read"], event_type="log_recorded", entity_id="INV-2041", trace_id=trace,
                 actor="invoice-service", actor_type="service", context__span_id=tool, context__severity="INFO",
                 context__attributes={"amount_minor": 120455, "lines": [1, 2]})
-    with check("a log record of an exception has its type, message and stack, and the event's name"):
+    with checking(kind, "a log record of an exception has its type, message and stack, and the event's name"):
         entry = logs["matching failed"]
         members(entry, event_type="matching_failed", trace_id=trace, context__severity="ERROR", context__span_id=hexadecimal(spans["run"])[1])
         attributes = entry["context"]["attributes"]
         equal((attributes["exception.type"], attributes["exception.message"]), ("TimeoutError", "the model did not answer"), "the exception")
         expect("run_agent" in attributes["exception.stacktrace"], "the stack does not name the function")
-    with check("a log record outside any trace has none, and the event type and user that it was given"):
+    with checking(kind, "a log record outside any trace has none, and the event type and user that it was given"):
         members(logs["no trace here"], event_type="limit_raised", actor="mlopez", actor_type="user", trace_id=None,
                 entity_id="invoice-service", entity_type="service", context__severity="WARN")
 
 
-def check_recording(kind, ledger, service):
+def check_recording(kind, ledger, service, reader):
     """A program under the SDK: what it recorded, and what happens when it sends that again."""
-    check = lambda what: CHECKS.check(f"{kind.name}: {what}")
-    writer, reader = ledger.token("writer", kind.principal), ledger.token("reader", f"{kind.principal}-reader")
+    writer = ledger.token("writer", kind.principal)
     spans, logs = Kept(kind.spans(service, writer)), Kept(kind.logs(service, writer))
-    with check("the SDK exports spans and log records, compressed, and hears success"):
+    with checking(kind, "the SDK exports spans and log records, compressed, and hears success"):
         with tracing(spans) as tracer, logged(logs) as logger:
             contexts = run_agent(tracer, logger)
             approved = approve(tracer)
@@ -287,24 +282,21 @@ def check_recording(kind, ledger, service):
     found = service.entries(reader, recorder=kind.principal)
     check_spans(kind, found, contexts)
     check_logs(kind, found, contexts)
-    with check("attributes counterfoil.… set the members of the entry, as in the guide"):
+    with checking(kind, "attributes counterfoil.… set the members of the entry, as in the guide"):
         entry = next(entry for entry in found if entry["event_type"] == "invoice_approved")
         members(entry, entity_id="INV-2041", actor="mlopez", actor_type="user", old_value="pending", trace_id=hexadecimal(approved)[0],
                 new_value={"status": "approved", "amount_minor": 1204550}, recorder=kind.principal)
-    with check("an export that is sent again is not recorded twice"):
+    with checking(kind, "an export that is sent again is not recorded twice"):
         for kept, exporter in ((spans, kind.spans(service, writer)), (logs, kind.logs(service, writer))):
             for batch in kept.batches:
                 equal(exporter.export(batch).name, "SUCCESS", "the result of the repeat")
         equal(len(service.entries(reader, recorder=kind.principal)), 9, "the number of entries")
-    return reader
 
 
 def check_refusals(kind, ledger, service, reader):
     """Who may not record, and what cannot be recorded."""
-    check = lambda what: CHECKS.check(f"{kind.name}: {what}")
-    size = lambda: service.json("/api/v1/status", reader)["tree_size"]
     for who, token in (("unauthenticated", "cf_wrong"), ("denied", reader)):
-        with check(f"a sender that is {who} hears so, and records nothing"):
+        with checking(kind, f"a sender that is {who} hears so, and records nothing"):
             SAID.lines.clear()
             spans, logs = Kept(kind.spans(service, token)), Kept(kind.logs(service, token))
             with tracing(spans) as tracer, logged(logs) as logger, tracer.start_as_current_span(f"not by {who}"):
@@ -312,7 +304,7 @@ def check_refusals(kind, ledger, service, reader):
             equal((spans.results, logs.results), (["FAILURE"], ["FAILURE"]), "the results of the exports")
             equal(sum(kind.says[who] in line for line in SAID.lines), 2, f"in {SAID.lines}, lines with {kind.says[who]}")
             equal(service.entries(reader, q=f"not by {who}"), [], "the entries")
-    with check("a span that cannot be an entry does not keep its neighbours from being recorded"):
+    with checking(kind, "a span that cannot be an entry does not keep its neighbours from being recorded"):
         principal = f"{kind.principal}-partial"
         spans = Kept(kind.spans(service, ledger.token("writer", principal)))
         with tracing(spans) as tracer:
@@ -321,13 +313,12 @@ def check_refusals(kind, ledger, service, reader):
                 tracer.start_span("posted", attributes=attributes).end()
         equal(spans.results, ["SUCCESS"], "the results of the exports")
         equal([entry["sequence"] for entry in service.entries(reader, recorder=principal)], [1, 3], "the sequences")
-    expect(size() > 0)
 
 
 def check_environment(kind, ledger, service, reader):
     """The SDK set up by the environment alone, as the guide says."""
     principal = f"{kind.principal}-environment"
-    with CHECKS.check(f"{kind.name}: OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, as in the guide, are enough"):
+    with checking(kind, f"OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, as in the guide, are enough"):
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = kind.endpoint(service)
         os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = f"Authorization=Bearer {ledger.token('writer', principal)}"
         spans = Kept(kind.span_exporter())
@@ -343,7 +334,7 @@ def check_durability(kind, ledger, reader):
     for signal in ("spans", "log records"):
         principal = f"{kind.principal}-{signal[:3]}-killed"
         writer = ledger.token("writer", principal)
-        with CHECKS.check(f"{kind.name}: {signal} are there after SIGKILL right behind success, and once when sent again"):
+        with checking(kind, f"{signal} are there after SIGKILL right behind success, and once when sent again"):
             service = ledger.serve("--otlp-grpc", "127.0.0.1:0")
             make = kind.spans if signal == "spans" else kind.logs
             kept = Kept(KillsAfterwards(make(service, writer), service))
@@ -381,15 +372,14 @@ class KillsAfterwards:
 
 def main():
     with new_ledger() as ledger:
-        service = ledger.serve("--otlp-grpc", "127.0.0.1:0")
-        readers = {}
-        for kind in (Http, Grpc):
-            readers[kind] = check_recording(kind, ledger, service)
-            check_refusals(kind, ledger, service, readers[kind])
-            check_environment(kind, ledger, service, readers[kind])
-        service.end()
-        for kind in (Http, Grpc):
-            check_durability(kind, ledger, readers[kind])
+        reader = ledger.token("reader")
+        for kind in (Http(), Grpc()):
+            service = ledger.serve("--otlp-grpc", "127.0.0.1:0")
+            check_recording(kind, ledger, service, reader)
+            check_refusals(kind, ledger, service, reader)
+            check_environment(kind, ledger, service, reader)
+            service.end()
+            check_durability(kind, ledger, reader)
         with CHECKS.check("the ledger verifies"):
             ledger.verify()
     CHECKS.end()

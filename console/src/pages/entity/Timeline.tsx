@@ -43,7 +43,7 @@ export function Timeline({ entries, onOpen }: { entries: Entry[]; onOpen: (index
     <ol className="life">
       {entries.map((entry, i) => (
         <li key={entry.index} data-tone={toneOf(entry)}>
-          <div className="row spread">
+          <div className="life-line">
             <span>
               <b>
                 <Text limit={80}>{entry.actor}</Text>

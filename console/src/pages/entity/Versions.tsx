@@ -5,12 +5,10 @@ import { Card } from "../../parts/Page";
 import { FieldDiff, Fields } from "../../parts/Value";
 import { At } from "../../parts/When";
 import { useChangeParams, useParams } from "../../state/router";
-import { useZone } from "../../state/settings";
 import { compareFields } from "../../text/diff";
 import { visible } from "../../text/escape";
 import { statesOf } from "../../text/history";
 import { verbOf } from "../../text/sentence";
-import { timeText } from "../../text/time";
 
 function within(text: string | null, count: number, fallback: number): number {
   const value = Number(text ?? Number.NaN);
@@ -21,16 +19,15 @@ function within(text: string | null, count: number, fallback: number): number {
 export function Versions({ entries }: { entries: Entry[] }) {
   const params = useParams();
   const change = useChangeParams();
-  const zone = useZone();
   const states = useMemo(() => statesOf(entries), [entries]);
   const count = entries.length;
   const version = within(params.get("version"), count, count);
   const base = within(params.get("base"), count, Math.max(1, version - 1));
   const state = states[version - 1];
   const entry = entries[version - 1];
-  const choices = entries.map(({ eventType, timestamp }, i) => ({
+  const choices = entries.map(({ eventType }, i) => ({
     value: String(i + 1),
-    label: `Version ${i + 1}: ${visible(verbOf(eventType).replace(/ (for|on)$/, ""))}, ${timeText(timestamp, zone)}`,
+    label: `Version ${i + 1}: ${visible(verbOf(eventType).replace(/ (for|on)$/, ""))}`,
   }));
   return (
     <>

@@ -19,9 +19,13 @@ pub(crate) struct Code {
     code: Option<String>,
 }
 
-/// Uses a one-time link; without a code the console asks for a token.
-pub(crate) async fn sign_in(State(service): State<Arc<Service>>, Query(Code { code }): Query<Code>) -> Response {
-    let Some(code) = code else {
+/// Uses a one-time link, but not for HEAD, which only looks; without a code the console asks for a token.
+pub(crate) async fn sign_in(
+    State(service): State<Arc<Service>>,
+    method: Method,
+    InQuery(Code { code }): InQuery<Code>,
+) -> Response {
+    let Some(code) = code.filter(|_| method != Method::HEAD) else {
         return crate::console::page();
     };
     if !service.sessions.use_link(&code) {

@@ -1,0 +1,210 @@
+//! Statements: what a text asks for, and of whom.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use counterfoil_query::{Prepared, TABLE, statements};
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement as Sql, Visit, Visitor, visit_relations};
+use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+
+use crate::pg::command::Command;
+use crate::pg::parameters;
+use crate::pg::refusal::Refusal;
+
+/// Most statements in one text.
+const MAX_STATEMENTS: usize = 100;
+
+/// Who answers a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The ledger: it reads `audit_log`.
+    Ledger,
+    /// The catalog: it reads names and types, or no table at all.
+    Catalog,
+}
+
+/// A statement that answers rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Read {
+    parsed: Parsed,
+    pub(crate) from: From,
+    pub(crate) sql: Arc<str>,
+    /// What the end of its rows is called.
+    pub(crate) tag: &'static str,
+}
+
+/// One statement.
+#[derive(Debug, Clone)]
+pub(crate) enum Statement {
+    /// Asks for rows.
+    Read(Read),
+    /// Is about the connection itself.
+    Command(Command),
+}
+
+/// Takes a text apart. Deep: for threads with a large stack.
+///
+/// # Errors
+/// For what is no SQL, and for what is about more than one place.
+pub(crate) fn parse(sql: &Arc<str>, rewriting: &PostgresCompatibilityParser) -> Result<Vec<Statement>, Refusal> {
+    // Some clients' questions about the catalog are SQL only after they were rewritten.
+    let parsed = match statements(sql) {
+        Ok(parsed) => parsed,
+        Err(error) => match rewritten(sql, rewriting) {
+            Ok(parsed) if !parsed.is_empty() && Refusal::of(&error, sql).code == "42601" => {
+                let reads = parsed.into_iter().map(|parsed| read(parsed, sql));
+                let reads: Vec<Read> = reads.collect::<Result<_, _>>()?;
+                if reads.iter().all(|read| read.from == From::Catalog) {
+                    return Ok(reads.into_iter().map(Statement::Read).collect());
+                }
+                return Err(Refusal::of(&error, sql));
+            }
+            _ => return Err(Refusal::of(&error, sql)),
+        },
+    };
+    if parsed.len() > MAX_STATEMENTS {
+        return Err(Refusal::new("54000", format!("at most {MAX_STATEMENTS} statements are taken at once")));
+    }
+    let count = parsed.len();
+    let mut found = Vec::with_capacity(count);
+    for parsed in parsed {
+        found.push(match Command::recognise(&parsed, sql)? {
+            Some(command) => Statement::Command(command),
+            None => Statement::Read(read(parsed, sql)?),
+        });
+    }
+    let asks_catalog = |statement: &Statement| matches!(statement, Statement::Read(Read { from: From::Catalog, .. }));
+    if found.iter().any(asks_catalog) {
+        let rewritten = rewritten(sql, rewriting)?;
+        if rewritten.len() != count {
+            return Err(Refusal::new("42601", "the statements cannot be told apart; send them one by one"));
+        }
+        for (statement, rewritten) in found.iter_mut().zip(rewritten) {
+            if let Statement::Read(read @ Read { from: From::Catalog, .. }) = statement {
+                read.parsed = rewritten;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn rewritten(sql: &str, rewriting: &PostgresCompatibilityParser) -> Result<Vec<Parsed>, Refusal> {
+    let parsed = rewriting.parse(sql).map_err(|error| Refusal::new("42601", error.to_string()))?;
+    Ok(parsed.into_iter().map(|statement| Parsed::Statement(Box::new(statement))).collect())
+}
+
+/// A parsed statement as one that answers rows.
+pub(crate) fn read(mut parsed: Parsed, sql: &Arc<str>) -> Result<Read, Refusal> {
+    let from = asked(&parsed)?;
+    if from == From::Ledger {
+        parameters::unfold(&mut parsed);
+    }
+    let tag = match &parsed {
+        Parsed::Explain(_) => "EXPLAIN",
+        Parsed::Statement(sql) if matches!(sql.as_ref(), Sql::Explain { .. }) => "EXPLAIN",
+        _ => "SELECT",
+    };
+    Ok(Read { parsed, from, sql: Arc::clone(sql), tag })
+}
+
+impl Read {
+    /// The statement for the query engine.
+    ///
+    /// # Errors
+    /// For one that does not only read.
+    pub(crate) fn prepared(&self) -> Result<Prepared, Refusal> {
+        let prepared = Prepared::new(self.parsed.clone(), Arc::clone(&self.sql));
+        prepared.map_err(|error| Refusal::of(&error, &self.sql))
+    }
+
+    pub(crate) fn parsed(&self) -> &Parsed {
+        &self.parsed
+    }
+
+    pub(crate) fn parsed_mut(&mut self) -> &mut Parsed {
+        &mut self.parsed
+    }
+}
+
+/// The statement inside, where there is one that can be walked.
+pub(crate) fn inner(parsed: &Parsed) -> Option<&Sql> {
+    match parsed {
+        Parsed::Statement(sql) => Some(sql),
+        Parsed::Explain(explain) => inner(&explain.statement),
+        _ => None,
+    }
+}
+
+/// Whom a statement asks, by the tables that it names.
+fn asked(parsed: &Parsed) -> Result<From, Refusal> {
+    let Some(sql) = inner(parsed) else {
+        return Ok(From::Ledger);
+    };
+    if !matches!(sql, Sql::Query(_) | Sql::Explain { .. }) {
+        return Ok(From::Ledger);
+    }
+    let mut named = Named::default();
+    let _ = sql.visit(&mut named);
+    let (mut ledger, mut catalog, mut other) = (false, false, false);
+    let _ = visit_relations(sql, |relation| {
+        match of(relation) {
+            Some(From::Ledger) => ledger = true,
+            Some(From::Catalog) => catalog = true,
+            None => other |= !named.0.contains(&last(relation)),
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    match (ledger, catalog) {
+        (true, true) => Err(Refusal::unsupported(
+            "audit_log cannot be read together with the catalog (pg_catalog, information_schema): ask each on its own",
+        )),
+        (true, false) => Ok(From::Ledger),
+        (false, true) => Ok(From::Catalog),
+        // What is no table of either is told by the ledger, in its words.
+        (false, false) if other => Ok(From::Ledger),
+        (false, false) => Ok(From::Catalog),
+    }
+}
+
+fn of(relation: &ObjectName) -> Option<From> {
+    let parts: Vec<String> = relation.0.iter().filter_map(|part| Some(part.as_ident()?.value.to_lowercase())).collect();
+    let schema = parts.len().checked_sub(2).map(|place| parts[place].as_str());
+    match (schema, parts.last()?.as_str()) {
+        (Some("pg_catalog" | "information_schema"), _) => Some(From::Catalog),
+        (None | Some("public"), TABLE) => Some(From::Ledger),
+        (None, name) if name.starts_with("pg_") => Some(From::Catalog),
+        _ => None,
+    }
+}
+
+fn last(relation: &ObjectName) -> String {
+    let ident = relation.0.last().and_then(|part| part.as_ident());
+    ident.map_or_else(String::new, |ident| ident.value.to_lowercase())
+}
+
+/// The names that queries of a statement give to subqueries, and functions in the place of tables.
+#[derive(Default)]
+struct Named(HashSet<String>);
+
+impl Visitor for Named {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let tables = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.0.extend(tables.map(|table| table.alias.name.value.to_lowercase()));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(
+        &mut self,
+        factor: &datafusion::sql::sqlparser::ast::TableFactor,
+    ) -> ControlFlow<()> {
+        use datafusion::sql::sqlparser::ast::TableFactor;
+        if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
+            self.0.insert(last(name));
+        }
+        ControlFlow::Continue(())
+    }
+}
