@@ -134,5 +134,6 @@ convict fork verify rewritten --key vkey --checkpoint remembered
 
 step "The ledger is in $work. Next:"
 printf '  %s\n' "cd $work; export PATH=$(dirname "$binary"):\$PATH" \
+  'counterfoil serve payments                             # the console: it prints a link' \
   'counterfoil history payments requestforpayment148214   # sent in again' \
   'counterfoil bundle payments --entity SUP-318 -o evidence   # entries, proofs'

@@ -5,7 +5,6 @@ The SDK writes the HTTP messages, `requests` sends them, and the API reads the e
 made of the events that it wrote in structured mode.
 """
 import base64
-import json
 from datetime import datetime, timezone
 
 import requests

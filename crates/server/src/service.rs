@@ -21,6 +21,9 @@ use crate::verification::Verifications;
 /// How often new commits are looked for on behalf of streams.
 const WATCH_STEP: Duration = Duration::from_millis(50);
 
+/// How long a query waits for its turn.
+const QUERY_WAIT: Duration = Duration::from_secs(3);
+
 /// A ledger that is open for requests.
 pub struct Service {
     /// The ledger.
@@ -125,14 +128,17 @@ impl Service {
         Ok(receipts)
     }
 
-    /// A place among the queries that may run at once.
+    /// A place among the queries that may run at once, waited for a little.
     ///
     /// # Errors
-    /// `busy` when all are taken.
-    pub(crate) fn query_place(&self) -> std::result::Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.queries).try_acquire_owned().map_err(|_| {
-            Problem::busy(format!("{} queries run already; retry in a moment", self.settings.queries_at_once))
-        })
+    /// `busy` when all stay taken.
+    pub(crate) async fn query_place(&self) -> std::result::Result<OwnedSemaphorePermit, Problem> {
+        let place = tokio::time::timeout(QUERY_WAIT, Arc::clone(&self.queries).acquire_owned()).await;
+        let busy = || {
+            let running = self.settings.queries_at_once;
+            Problem::busy(format!("{running} queries run already; retry in a moment"))
+        };
+        place.map_err(|_| busy())?.map_err(|_| busy())
     }
 
     /// Records an act of the service, on behalf of whoever caused it.

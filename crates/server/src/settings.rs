@@ -1,6 +1,6 @@
 //! How a service is set up.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,10 +99,22 @@ impl Default for Settings {
     }
 }
 
+/// Whether a Host header names this machine's loopback.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 impl Settings {
-    /// What of `/tlog` needs no token.
-    pub(crate) fn tlog_public(&self) -> TlogPublic {
-        let by_address = if self.listen.ip().is_loopback() { TlogPublic::All } else { TlogPublic::None };
-        self.tlog_public.unwrap_or(by_address)
+    /// What of `/tlog` needs no token, in a request to this host.
+    ///
+    /// By default that is everything for whoever is on the machine itself and names it so: a page in a browser that made
+    /// its own name point to the machine (DNS rebinding) is a stranger.
+    pub(crate) fn tlog_public(&self, host: &str) -> TlogPublic {
+        let here = self.listen.ip().is_loopback() && is_loopback(host);
+        self.tlog_public.unwrap_or(if here { TlogPublic::All } else { TlogPublic::None })
     }
 }

@@ -42,7 +42,9 @@ pub(crate) async fn tile(State(service): State<Arc<Service>>, InPath(path): InPa
 
 /// Lets anybody through to what is public, and readers to the rest.
 async fn admit(service: &Arc<Service>, parts: &Parts, what: TlogPublic) -> Result<(), Problem> {
-    if service.settings.tlog_public() >= what {
+    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
+    if service.settings.tlog_public(host) >= what {
         return Ok(());
     }
     let right = if what == TlogPublic::All { Right::Read } else { Right::Prove };

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "init",
     "append",
     "import",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 18] = [
     "verify",
     "bundle",
     "status",
+    "serve",
+    "token",
     "seal",
     "catalog",
     "completions",
@@ -102,5 +104,21 @@ fn the_kinds_of_findings_are_documented() {
     for kind in counterfoil_evidence::FindingKind::ALL {
         let row = format!("| `{kind}` | {} | {} |", kind.class(), kind.meaning());
         assert!(page.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn the_guide_of_the_service_names_every_setting() {
+    let place = Place::new();
+    let help = place.ok(&["serve", "--help"]);
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guides/service.md")).unwrap();
+    let words = help.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
+    let settings: Vec<&str> = words
+        .filter_map(|word| word.strip_prefix("--").or_else(|| word.starts_with("COUNTERFOIL_").then_some(word)))
+        .filter(|word| !["help", "config", ""].contains(word))
+        .collect();
+    assert!(settings.len() > 30, "{settings:?}");
+    for setting in settings {
+        assert!(guide.contains(&format!("`{setting}`")) || guide.contains(&format!("`{setting}")), "{setting}");
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn make(
     State(service): State<Arc<Service>>,
     JsonBody(choice, _room): JsonBody<Choice>,
 ) -> Answered {
-    let _place = service.query_place()?;
+    let _place = service.query_place().await?;
     let scope = choice.scope();
     let told = scope.clone();
     let (text, entries) = service

@@ -142,7 +142,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let page = Page::parse(query.as_deref())?;
-    let _place = service.query_place()?;
+    let _place = service.query_place().await?;
     let asked = serde_json::json!({"list": page.predicate, "limit": page.limit});
     service.record_reading(&caller, asked).await?;
     service
@@ -182,7 +182,7 @@ pub(crate) async fn history(
     InQuery(AsOf { as_of }): InQuery<AsOf>,
 ) -> Answered {
     let as_of = as_of.map(|value| time("as_of", &value)).transpose()?;
-    let _place = service.query_place()?;
+    let _place = service.query_place().await?;
     service.record_reading(&caller, serde_json::json!({"history": entity_id})).await?;
     service
         .blocking(move |service| {

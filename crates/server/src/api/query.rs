@@ -94,7 +94,7 @@ pub(crate) async fn query(
         }
         other => return Err(unsupported(other, "application/json or application/sql")),
     };
-    let place = service.query_place()?;
+    let place = service.query_place().await?;
     service.record_reading(&caller, json!({"sql": sql, "form": form.media_type()})).await?;
     let snapshot = service.snapshot();
     let answer = service.engine.query_async(&snapshot, &sql).await?;

@@ -74,7 +74,7 @@ struct Source {
 }
 
 pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>) -> Answered {
-    let _place = service.query_place()?;
+    let _place = service.query_place().await?;
     service
         .blocking(|service| {
             let state = service.ledger.status()?;

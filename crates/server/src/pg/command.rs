@@ -53,7 +53,7 @@ impl Command {
     /// For a form of it that is not supported.
     pub(crate) fn recognise(parsed: &Parsed, text: &Arc<str>) -> Result<Option<Self>, Refusal> {
         let sql = match parsed {
-            Parsed::Reset(ResetStatement::Variable(name)) => return Ok(Some(Self::Reset(Some(plain(name))))),
+            Parsed::Reset(ResetStatement::Variable(name)) => return Ok(Some(Self::reset(name))),
             Parsed::Statement(sql) => sql.as_ref(),
             _ => return Ok(None),
         };
@@ -67,7 +67,7 @@ impl Command {
             Sql::Set(set) => Self::set(set)?,
             Sql::Reset(reset) => match &reset.reset {
                 Reset::ALL => Self::Reset(None),
-                Reset::ConfigurationParameter(name) => Self::Reset(Some(plain(name))),
+                Reset::ConfigurationParameter(name) => Self::reset(name),
             },
             Sql::ShowVariable { variable } => Self::show(variable),
             Sql::Discard { object_type } => {
@@ -103,6 +103,11 @@ impl Command {
             }
             other => return Err(Refusal::unsupported(format!("{other} is not supported here"))),
         })
+    }
+
+    fn reset(name: &ObjectName) -> Self {
+        let name = plain(name);
+        Self::Reset((!name.eq_ignore_ascii_case("all")).then_some(name))
     }
 
     fn show(variable: &[Ident]) -> Self {

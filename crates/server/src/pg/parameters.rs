@@ -12,7 +12,7 @@ use postgres_types::Type;
 
 use crate::pg::frame::Bind;
 use crate::pg::refusal::Refusal;
-use crate::pg::statement::{Read, inner};
+use crate::pg::statement::inner;
 use crate::pg::value::{Value, list};
 
 /// Most parameters of a statement.
@@ -22,9 +22,9 @@ const MAX_PARAMETERS: usize = 2_000;
 ///
 /// # Errors
 /// For a number that is none, or too high.
-pub(crate) fn count(read: &Read) -> Result<usize, Refusal> {
+pub(crate) fn count(parsed: &Parsed) -> Result<usize, Refusal> {
     let mut highest = Ok(0);
-    let Some(sql) = inner(read.parsed()) else {
+    let Some(sql) = inner(parsed) else {
         return highest;
     };
     let _ = visit_expressions(sql, |expr| {
@@ -72,8 +72,8 @@ pub(crate) fn values(bind: &Bind, types: &[Type]) -> Result<Vec<Value>, Refusal>
 }
 
 /// Puts values in place of the parameters: into the parsed statement, never into its text.
-pub(crate) fn fill(read: &mut Read, values: &[Value], types: &[Type]) {
-    let Some(sql) = inner_mut(read.parsed_mut()) else {
+pub(crate) fn fill(parsed: &mut Parsed, values: &[Value], types: &[Type]) {
+    let Some(sql) = inner_mut(parsed) else {
         return;
     };
     let _ = visit_expressions_mut(sql, |expr| {

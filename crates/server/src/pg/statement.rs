@@ -8,10 +8,12 @@ use counterfoil_query::{Prepared, TABLE, statements};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement as Sql, Visit, Visitor, visit_relations};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use postgres_types::Type;
 
 use crate::pg::command::Command;
 use crate::pg::parameters;
 use crate::pg::refusal::Refusal;
+use crate::pg::value::Value;
 
 /// Most statements in one text.
 const MAX_STATEMENTS: usize = 100;
@@ -28,11 +30,13 @@ pub(crate) enum From {
 /// A statement that answers rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Read {
-    parsed: Parsed,
+    parsed: Arc<Parsed>,
     pub(crate) from: From,
     pub(crate) sql: Arc<str>,
     /// What the end of its rows is called.
     pub(crate) tag: &'static str,
+    /// How many parameters it has.
+    pub(crate) parameters: usize,
 }
 
 /// One statement.
@@ -83,7 +87,8 @@ pub(crate) fn parse(sql: &Arc<str>, rewriting: &PostgresCompatibilityParser) -> 
         }
         for (statement, rewritten) in found.iter_mut().zip(rewritten) {
             if let Statement::Read(read @ Read { from: From::Catalog, .. }) = statement {
-                read.parsed = rewritten;
+                read.parameters = parameters::count(&rewritten)?;
+                read.parsed = Arc::new(rewritten);
             }
         }
     }
@@ -106,25 +111,44 @@ pub(crate) fn read(mut parsed: Parsed, sql: &Arc<str>) -> Result<Read, Refusal> 
         Parsed::Statement(sql) if matches!(sql.as_ref(), Sql::Explain { .. }) => "EXPLAIN",
         _ => "SELECT",
     };
-    Ok(Read { parsed, from, sql: Arc::clone(sql), tag })
+    let parameters = parameters::count(&parsed)?;
+    Ok(Read { parsed: Arc::new(parsed), from, sql: Arc::clone(sql), tag, parameters })
 }
 
 impl Read {
-    /// The statement for the query engine.
+    /// The statement for the query engine, its parameters as they are. Deep.
     ///
     /// # Errors
     /// For one that does not only read.
-    pub(crate) fn prepared(&self) -> Result<Prepared, Refusal> {
-        let prepared = Prepared::new(self.parsed.clone(), Arc::clone(&self.sql));
-        prepared.map_err(|error| Refusal::of(&error, &self.sql))
+    pub(crate) fn open(&self) -> Result<Prepared, Refusal> {
+        self.prepared(self.parsed.as_ref().clone())
     }
 
-    pub(crate) fn parsed(&self) -> &Parsed {
-        &self.parsed
+    /// The statement for the query engine, with values in place of its parameters. Deep.
+    ///
+    /// # Errors
+    /// For one that does not only read.
+    pub(crate) fn filled(&self, values: &[Value], types: &[Type]) -> Result<Prepared, Refusal> {
+        let mut parsed = self.parsed.as_ref().clone();
+        if !values.is_empty() {
+            parameters::fill(&mut parsed, values, types);
+        }
+        self.prepared(parsed)
     }
 
-    pub(crate) fn parsed_mut(&mut self) -> &mut Parsed {
-        &mut self.parsed
+    fn prepared(&self, parsed: Parsed) -> Result<Prepared, Refusal> {
+        Prepared::new(parsed, Arc::clone(&self.sql)).map_err(|error| Refusal::of(&error, &self.sql))
+    }
+}
+
+impl Statement {
+    /// What it reads, if it does or opens a cursor that does.
+    pub(crate) fn reads(&self) -> Option<&Read> {
+        match self {
+            Self::Read(read) => Some(read),
+            Self::Command(Command::Declare { read, .. }) => Some(read),
+            Self::Command(_) => None,
+        }
     }
 }
 

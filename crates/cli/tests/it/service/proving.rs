@@ -70,6 +70,19 @@ fn tiles_of_every_earlier_width_stay_the_same() {
 }
 
 #[test]
+fn a_name_that_was_made_to_point_here_is_no_neighbour() {
+    let service = Running::start();
+    let mut stream = service.connect();
+    use std::io::{Read, Write};
+    stream
+        .write_all(b"GET /tlog/tile/entries/000.p/1 HTTP/1.1\r\nhost: evil.example:7411\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+}
+
+#[test]
 fn what_of_the_log_is_public_is_a_choice() {
     let public = |what: &str| {
         let service = Running::start_with(&["--tlog-public", what]);
