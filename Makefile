@@ -5,7 +5,7 @@ GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
 
-.PHONY: ours console demo test check lint deps interop deny fuzz torture bench
+.PHONY: ours console demo dist test check lint deps interop deny fuzz torture bench
 
 # Cargo tells by time what is fresh, not by folder: programs of another checkout that shared the target folder are stale.
 ours:
@@ -24,6 +24,11 @@ console/dist/index.html: $(shell find console/src console/index.html console/pac
 demo: ours console
 	cargo build --release --locked -p counterfoil-cli
 	COUNTERFOIL=$(COUNTERFOIL) scripts/demo.sh
+
+# What an operator installs: binary, man pages, completions, unit, container file, sample settings, documentation.
+dist: ours console
+	cargo build --release --locked -p counterfoil-cli
+	COUNTERFOIL=$(COUNTERFOIL) scripts/dist.sh dist
 
 # Everything: formatting, lints, every test, the fuzz corpora, and programs that are not ours.
 test: lint

@@ -36,32 +36,31 @@ function bins(rows, sql, width) {
     const groups = groupCount(rows, (row) => [binOf(row), row.entry.event_type, row.entry.outcome ?? null]);
     return {
       columns: [
-        column("t", "Timestamp(µs, UTC)"),
-        column("event_type", "Utf8"),
-        column("outcome", "Utf8"),
-        column("n", "Int64"),
+        column("t", "timestamp"),
+        column("event_type", "text"),
+        column("outcome", "text"),
+        column("n", "integer"),
       ],
       rows: groups.map(({ key, rows: own }) => [...key, own.length]),
     };
   }
   const groups = groupCount(rows, (row) => [binOf(row)]).sort((a, b) => (a.key[0] < b.key[0] ? -1 : 1));
   return {
-    columns: [column("t", "Timestamp(µs, UTC)"), column("n", "Int64")],
+    columns: [column("t", "timestamp"), column("n", "integer")],
     rows: groups.map(({ key, rows: own }) => [...key, own.length]),
   };
 }
 
-function models(rows) {
+function models(rows, sql) {
   const groups = groupCount(
     rows.filter(({ entry }) => entry.context?.model_version),
     ({ entry }) => entry.context.model_version,
   );
+  const wanted = sql.includes("last_value") ? "overridden" : "decisions";
+  const counted = ({ entry }) => (entry.event_type === "manual_override") === (wanted === "overridden");
   return {
-    columns: [column("model", "Utf8"), column("decisions", "Int64"), column("overridden", "Int64")],
-    rows: groups.map(({ key, rows: own }) => {
-      const over = own.filter(({ entry }) => entry.event_type === "manual_override").length;
-      return [key, own.length - over, over];
-    }),
+    columns: [column("model", "text"), column(wanted, "integer")],
+    rows: groups.map(({ key, rows: own }) => [...key, own.filter(counted).length]),
   };
 }
 
@@ -89,8 +88,8 @@ function everything(rows) {
         : value;
   return {
     columns: [
-      column("index", "Int64"),
-      ...MEMBERS.map((name) => column(name, name === "timestamp" ? "Timestamp(µs, UTC)" : "Utf8")),
+      column("index", "integer"),
+      ...MEMBERS.map((name) => column(name, name === "timestamp" ? "timestamp" : "text")),
     ],
     rows: rows.map(({ index, entry }) => [index, ...MEMBERS.map((name) => text(entry[name]))]),
   };
@@ -105,22 +104,24 @@ export function answer(sql, rows, treeSize) {
   });
   if (!/^\s*(--.*\n\s*)*(select|with|describe|explain)\b/i.test(sql)) return undefined;
   const chosen = within(rows, sql);
+  const recent = within(rows, sql.replaceAll("event_type =", ""));
   const bin = /date_bin\(interval '(\d+) (minute|hour|day)s?'/.exec(sql);
   if (bin) return done(bins(chosen, sql, Number(bin[1]) * UNITS[bin[2]]));
   if (sql.includes("min(timestamp)")) {
     const iso = (row) => (row ? new Date(row.at).toISOString() : null);
     return done({
-      columns: [column("first", "Timestamp"), column("last", "Timestamp"), column("n", "Int64")],
+      columns: [column("first", "timestamp"), column("last", "timestamp"), column("n", "integer")],
       rows: [[iso(rows[0]), iso(rows.at(-1)), rows.length]],
     });
   }
-  if (sql.includes("'model_version' AS model")) return done(models(chosen));
+  if (sql.includes("AS overridden FROM (") || sql.includes("AS decisions FROM audit_log WHERE"))
+    return done(models(recent, sql));
   const single = /^SELECT (event_type|actor), count/.exec(sql);
   if (single || /GROUP BY 1/.test(sql)) {
     const name = single?.[1] ?? /SELECT\s+(\w+)/.exec(sql)?.[1] ?? "event_type";
     const groups = groupCount(chosen, ({ entry }) => entry[name] ?? null).sort((a, b) => b.rows.length - a.rows.length);
     return done({
-      columns: [column(name, "Utf8"), column("n", "Int64")],
+      columns: [column(name, "text"), column("n", "integer")],
       rows: groups.map(({ key, rows: own }) => [key, own.length]),
     });
   }

@@ -15,18 +15,18 @@ export interface Status {
   segment_span: number;
   segments: { first: number; count: number; file: string }[];
   checkpoint: string;
-  fault: unknown;
+  fault: string | null;
   version: string;
   started_at: string;
 }
 
 export interface Source {
-  recorder: string;
+  recorder: string | null;
   source: string;
   last: number;
   gaps: [number, number][];
-  last_recorded_at: string;
-  silent_seconds: number;
+  last_recorded_at: string | null;
+  silent_seconds: number | null;
 }
 
 export interface Finding {
@@ -46,6 +46,7 @@ export interface Run {
   anchored: boolean;
   findings: Finding[];
   findings_total: number;
+  fault?: string;
 }
 
 export interface Verification {

@@ -3,6 +3,7 @@ import type { Verification } from "../api/types";
 import { Grades } from "../parts/Grades";
 import { ProblemNote } from "../parts/Notice";
 import { Card, Page } from "../parts/Page";
+import { Text } from "../parts/Text";
 import { useWatch } from "../state/ledger";
 import { useResource } from "../state/resource";
 import { plural } from "../text/number";
@@ -25,10 +26,12 @@ export default function Integrity() {
           : undefined
       }
     >
-      {status?.fault != null && (
+      {status?.fault && (
         <div className="alarm" role="alert">
           <h2>The ledger reports a fault</h2>
-          <p>{typeof status.fault === "string" ? status.fault : JSON.stringify(status.fault)}</p>
+          <p>
+            <Text>{status.fault}</Text>
+          </p>
         </div>
       )}
       <div className="grid">

@@ -44,6 +44,7 @@ export function SignIn() {
           onChange={(event) => setToken(event.currentTarget.value)}
           autoComplete="current-password"
           required
+          withAsterisk={false}
         />
         <Button type="submit" loading={busy} disabled={token.trim() === ""}>
           Sign in

@@ -104,9 +104,11 @@ export function Trail() {
       <FilterBar />
       {live && (
         <p className="quiet small live-line" role="status">
-          {tail.connected
-            ? `Following live. ${plural(tail.entries.length + tail.dropped, "new event")} since ${grouped(page.data?.treeSize ?? 0)} entries.`
-            : "Connecting to the live stream …"}
+          {tail.connected &&
+            `Following live. ${plural(tail.entries.length + tail.dropped, "new event")} since ${grouped(page.data?.treeSize ?? 0)} entries.`}
+          {!tail.connected && !tail.broken && "Connecting to the live stream …"}
+          {tail.broken &&
+            "The server ended the live stream with an error. Pause, and follow again; if it happens again, report it."}
           {tail.dropped > 0 &&
             ` ${plural(tail.dropped, "older one")} left the list; load the newest page to see everything.`}
         </p>

@@ -14,7 +14,8 @@ function gapText([first, last]: [number, number]): string {
 
 function State({ source }: { source: Source }) {
   const missing = source.gaps.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-  const silent = source.silent_seconds > SILENT;
+  const seconds = source.silent_seconds ?? 0;
+  const silent = seconds > SILENT;
   if (missing === 0 && !silent) return <span className="quiet">no gap</span>;
   return (
     <>
@@ -31,7 +32,7 @@ function State({ source }: { source: Source }) {
       )}
       {silent && (
         <span className="tag" data-tone="denied">
-          silent for {lasting(source.silent_seconds)}
+          silent for {lasting(seconds)}
         </span>
       )}
     </>
@@ -39,7 +40,7 @@ function State({ source }: { source: Source }) {
 }
 
 function urgency(source: Source): number {
-  return (source.gaps.length > 0 ? 2 : 0) + (source.silent_seconds > SILENT ? 1 : 0);
+  return (source.gaps.length > 0 ? 2 : 0) + ((source.silent_seconds ?? 0) > SILENT ? 1 : 0);
 }
 
 export function SourcesTable({ sources }: { sources: Source[] }) {
@@ -51,7 +52,9 @@ export function SourcesTable({ sources }: { sources: Source[] }) {
       </p>
     );
   }
-  const sorted = [...sources].sort((a, b) => urgency(b) - urgency(a) || b.silent_seconds - a.silent_seconds);
+  const sorted = [...sources].sort(
+    (a, b) => urgency(b) - urgency(a) || (b.silent_seconds ?? 0) - (a.silent_seconds ?? 0),
+  );
   return (
     <TableWrap label="Sources">
       <table className="table">
@@ -72,16 +75,22 @@ export function SourcesTable({ sources }: { sources: Source[] }) {
             <tr key={`${source.recorder}\n${source.source}`}>
               <td>
                 <Text limit={60}>{source.source}</Text>
-                <div className="quiet">
-                  through <Text limit={60}>{source.recorder}</Text>
-                </div>
+                {source.recorder !== null && (
+                  <div className="quiet">
+                    through <Text limit={60}>{source.recorder}</Text>
+                  </div>
+                )}
               </td>
               <td>
                 <State source={source} />
               </td>
               <td className="num">{grouped(source.last)}</td>
               <td className="num">
-                <Ago time={source.last_recorded_at} />
+                {source.last_recorded_at ? (
+                  <Ago time={source.last_recorded_at} />
+                ) : (
+                  <span className="quiet">not known</span>
+                )}
               </td>
             </tr>
           ))}

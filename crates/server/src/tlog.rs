@@ -1,7 +1,8 @@
 //! `/tlog/…`: the C2SP tlog-tiles read API.
 //!
 //! A tile is answered at any width up to what the newest checkpoint covers: a tile of an earlier size is the beginning of
-//! the same bytes, so what was ever published stays right.
+//! the same bytes, so what was ever published stays right. Caches keep tiles for ever: hashes that do not lead to the
+//! signed root are not answered.
 
 use std::sync::Arc;
 
@@ -9,8 +10,11 @@ use axum::extract::State;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
-use counterfoil::Snapshot;
-use counterfoil_tlog::{HashReader, Tile, TilePath, bundle};
+use counterfoil::{Error, ErrorKind, Snapshot};
+use counterfoil_tlog::{
+    Hash, HashReader, LeafIndex, Subtree, Tile, TilePath, TreeSize, bundle, root, subtree_consistency_proof, subtree_hash,
+    verify_subtree_consistency,
+};
 
 use crate::access::{Caller, Right};
 use crate::asked::InPath;
@@ -57,11 +61,10 @@ fn read(snapshot: &Snapshot, wanted: TilePath) -> Result<Vec<u8>, Problem> {
     let indices = first..first + u64::from(tile.width());
     match wanted {
         TilePath::Hashes(_) => {
-            let mut bytes = Vec::with_capacity(usize::from(tile.width()) * 32);
-            for index in indices {
-                bytes.extend_from_slice(&snapshot.node(8 * tile.level(), index)?.0);
-            }
-            Ok(bytes)
+            let hashes: Vec<Hash> =
+                indices.map(|index| snapshot.node(8 * tile.level(), index)).collect::<Result<_, _>>()?;
+            authenticate(snapshot, tile, first, &hashes)?;
+            Ok(hashes.iter().flat_map(|hash| hash.0).collect())
         }
         TilePath::Entries(_) => {
             let mut bytes = Vec::new();
@@ -81,5 +84,35 @@ fn check(snapshot: &Snapshot, tile: Tile) -> Result<u64, Problem> {
     match (first, end) {
         (Some(first), Some(end)) if end <= hashes => Ok(first),
         _ => Err(Problem::not_found(format!("the ledger has {} entries and not this tile", snapshot.size()))),
+    }
+}
+
+/// Refuses a tile whose hashes do not lead to the signed root.
+fn authenticate(snapshot: &Snapshot, tile: Tile, first: u64, hashes: &[Hash]) -> Result<(), Problem> {
+    let height = 8 * tile.level();
+    let (begin, end) = (LeafIndex(first << height), TreeSize((first + hashes.len() as u64) << height));
+    let size = TreeSize(snapshot.size());
+    let authentic = || {
+        let stretch = Subtree::new(begin, end)?;
+        let proof = subtree_consistency_proof(snapshot, stretch, size)?;
+        let hash = root(&Row(hashes), TreeSize(hashes.len() as u64))?;
+        Ok::<_, Error>(verify_subtree_consistency(stretch, size, &proof, &hash, &snapshot.root()).is_ok())
+    };
+    if authentic()? {
+        return Ok(());
+    }
+    let detail = format!("the stored hashes of {} do not lead to the signed root", TilePath::Hashes(tile));
+    Err(Error::new(ErrorKind::Tampered, detail).into())
+}
+
+/// Hashes side by side, as the leaves of a tree of their own.
+struct Row<'a>(&'a [Hash]);
+
+impl HashReader for Row<'_> {
+    type Error = Error;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, Error> {
+        let (begin, end) = ((index << level) as usize, ((index + 1) << level) as usize);
+        Ok(subtree_hash(&self.0[begin..end]))
     }
 }

@@ -248,8 +248,12 @@ func (c *crawl) proofs() error {
 		if err := json.Unmarshal(text, &answer); err != nil {
 			return nil, err
 		}
-		if signed, err := c.open([]byte(answer.Checkpoint)); err != nil || signed != wanted {
-			return nil, fmt.Errorf("%s: its checkpoint is of %d entries and not the one that was seen: %w", path, signed.N, err)
+		signed, err := c.open([]byte(answer.Checkpoint))
+		if err == nil && signed != wanted {
+			err = fmt.Errorf("it signs %v of %d entries, which is not what was seen", signed.Hash, signed.N)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		var hashes []tlog.Hash
 		for _, text := range answer.Hashes {

@@ -72,6 +72,7 @@ export function CreateToken({ onClose, onCreated }: { onClose: () => void; onCre
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
             required
+            withAsterisk={false}
             data-autofocus
           />
           <Select

@@ -6,6 +6,7 @@ import type { Run, Verification } from "../../api/types";
 import { Loading, ProblemNote } from "../../parts/Notice";
 import { Card } from "../../parts/Page";
 import { TableWrap } from "../../parts/TableWrap";
+import { Text } from "../../parts/Text";
 import { Ago, At } from "../../parts/When";
 import { useSession } from "../../state/ledger";
 import { grouped, percent, plural } from "../../text/number";
@@ -31,8 +32,13 @@ function RunRow({ run }: { run: Run }) {
       </td>
       <td>
         <span className="tag" data-tone={run.verified ? "good" : "failed"}>
-          {run.verified ? "verified" : plural(run.findings_total, "finding")}
+          {run.verified ? "verified" : run.fault ? "not finished" : plural(run.findings_total, "finding")}
         </span>
+        {run.fault && (
+          <p>
+            It could not be run to its end: <Text>{run.fault}</Text>
+          </p>
+        )}
         <Findings run={run} />
       </td>
       <td className="num">{grouped(run.tree_size)}</td>

@@ -26,7 +26,6 @@ export interface ModelRate {
 }
 
 const SHOWN_TYPES = 7;
-const MODELS = 50;
 
 async function extent(signal: AbortSignal): Promise<Period> {
   const answer = await query(
@@ -92,18 +91,31 @@ export async function loadVolume(hours: number, now: number, signal: AbortSignal
   };
 }
 
+/** An override counts for the model that it names, or else for the one that acted last on the same entity. */
 export async function loadModels(hours: number, now: number, signal: AbortSignal): Promise<ModelRate[]> {
-  const where = hours > 0 ? condition(periodOf(hours, now)) : "";
-  const sql =
-    "SELECT context->>'model_version' AS model, count(*) FILTER (WHERE event_type <> 'manual_override') AS decisions, " +
-    `count(*) FILTER (WHERE event_type = 'manual_override') AS overridden FROM audit_log${where} GROUP BY 1 ORDER BY 2 DESC LIMIT ${MODELS + 1}`;
-  const { rows } = await query(sql, signal);
-  return rows
-    .filter(([model]) => textOf(model) !== "")
-    .map(([model, decisions, overridden]) => ({
-      model: textOf(model),
-      decisions: numberOf(decisions),
-      overridden: numberOf(overridden),
-    }))
-    .sort((a, b) => b.overridden / (b.decisions || 1) - a.overridden / (a.decisions || 1));
+  const since = hours > 0 ? ` AND timestamp >= '${periodOf(hours, now).from?.toISOString()}'` : "";
+  const overridden = `event_type = 'manual_override'${since}`;
+  const [decided, overrode] = await Promise.all([
+    query(
+      `SELECT context->>'model_version' AS model, count(*) AS decisions FROM audit_log WHERE event_type <> 'manual_override'${since} GROUP BY 1`,
+      signal,
+    ),
+    query(
+      "SELECT model, count(*) AS overridden FROM (SELECT event_type, timestamp, last_value(context->>'model_version') IGNORE NULLS " +
+        "OVER (PARTITION BY entity_id ORDER BY index) AS model FROM audit_log " +
+        `WHERE entity_id IN (SELECT entity_id FROM audit_log WHERE ${overridden})) WHERE ${overridden} GROUP BY 1`,
+      signal,
+    ),
+  ]);
+  const rates = new Map<string, ModelRate>();
+  const rateOf = (model: string) => {
+    const rate = rates.get(model) ?? { model, decisions: 0, overridden: 0 };
+    rates.set(model, rate);
+    return rate;
+  };
+  for (const [model, count] of decided.rows) rateOf(textOf(model)).decisions = numberOf(count);
+  for (const [model, count] of overrode.rows) rateOf(textOf(model)).overridden = numberOf(count);
+  rates.delete("");
+  const share = ({ decisions, overridden: over }: ModelRate) => over / (decisions || 1);
+  return [...rates.values()].sort((a, b) => share(b) - share(a) || b.decisions - a.decisions);
 }

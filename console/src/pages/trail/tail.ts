@@ -7,10 +7,12 @@ export interface Tail {
   entries: Entry[];
   connected: boolean;
   dropped: number;
+  /** The server ended the stream with a problem and will not send more. */
+  broken: boolean;
 }
 
 const KEPT = 200;
-const NOTHING: Tail = { entries: [], connected: false, dropped: 0 };
+const NOTHING: Tail = { entries: [], connected: false, dropped: 0, broken: false };
 
 /** Entries that are recorded while one looks, newest first, from the index `from` on. */
 export function useTail(from: number | undefined, filter: URLSearchParams): Tail {
@@ -23,6 +25,10 @@ export function useTail(from: number | undefined, filter: URLSearchParams): Tail
     if (from === undefined) return;
     const source = new EventSource(`/api/v1/stream?from=${from}`);
     source.onopen = () => setTail((before) => ({ ...before, connected: true }));
+    source.addEventListener("problem", () => {
+      source.close();
+      setTail((before) => ({ ...before, connected: false, broken: true }));
+    });
     source.onerror = () => setTail((before) => ({ ...before, connected: false }));
     source.onmessage = (event: MessageEvent<string>) => {
       const entry = placedEntry(parseJson(event.data));
