@@ -5,7 +5,7 @@ GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
 
-.PHONY: ours console demo dist test check lint deps interop deny fuzz torture bench
+.PHONY: ours console demo dist test test-full check lint deps interop deny fuzz torture bench
 
 # Cargo tells by time what is fresh, not by folder: programs of another checkout that shared the target folder are stale.
 ours:
@@ -44,18 +44,21 @@ lint: ours console
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# What the interop checks and the benchmark need: Python packages in a folder of their own. Go comes from the machine.
-deps: $(VENV)/.ready
-
-$(VENV)/.ready: interop/requirements.txt
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r interop/requirements.txt
-	touch $@
+# What the tests and the benchmark need beside Rust, Go and Node: Python packages in a folder of their own, and programs that apt
+# installs where it may.
+deps: console
+	VENV=$(VENV) scripts/deps.sh
 
 # Programs that are not ours verify what the program wrote.
 interop: deps ours
 	cargo build --locked -p counterfoil-cli
 	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python interop/run.sh
+
+# The long walks: every page of the console with screenshots, ten thousand connections.
+test-full: deps ours
+	cargo build --locked -p counterfoil-cli
+	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil node interop/browser/walk.mjs --full --screenshots docs/screenshots
+	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python interop/service/faults.py --full
 
 # Licences, duplicates and sources of all dependencies; asks no advisory database.
 deny:

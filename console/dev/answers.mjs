@@ -107,7 +107,7 @@ export function answer(sql, rows, treeSize) {
   const recent = within(rows, sql.replaceAll("event_type =", ""));
   const bin = /date_bin\(interval '(\d+) (minute|hour|day)s?'/.exec(sql);
   if (bin) return done(bins(chosen, sql, Number(bin[1]) * UNITS[bin[2]]));
-  if (sql.includes("min(timestamp)")) {
+  if (/min\((timestamp|recorded_at)\)/.test(sql)) {
     const iso = (row) => (row ? new Date(row.at).toISOString() : null);
     return done({
       columns: [column("first", "timestamp"), column("last", "timestamp"), column("n", "integer")],

@@ -28,6 +28,14 @@ function stubStorage(): void {
   });
 }
 
+function gate(): { promise: Promise<void>; open: () => void } {
+  let open = () => {};
+  const promise = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open };
+}
+
 function withEntry(index: number, text: string): Bytes[] {
   return ENTRIES.map((entry, i) => (i === index ? utf8(text) : entry));
 }
@@ -137,6 +145,36 @@ describe("what the browser remembers", () => {
     const look = await examine(fetchPath, OTHER_KEY);
     expect([look.key.kind, look.signature, look.keyText]).toEqual(["changed", "valid", KEY]);
     expect(recall()?.key).toBe(KEY);
+  });
+
+  it("does not take a look that ended later for the past", async () => {
+    shown = OLDER;
+    await examine(fetchPath, KEY);
+    const held = gate();
+    const fetched = gate();
+    const slow: Fetcher = async (path) => {
+      const bytes = await fetchPath(path);
+      fetched.open();
+      if (path === "checkpoint") await held.promise;
+      return bytes;
+    };
+    const early = examine(slow, KEY);
+    await fetched.promise;
+    shown = NEWER;
+    await examine(fetchPath, KEY);
+    held.open();
+    expect((await early).past.kind).toBe("same");
+    expect(recall()?.checkpoint).toBe(NEWER);
+  });
+
+  it("says when the browser has no Ed25519, and remembers no unchecked checkpoint", async () => {
+    const missing = new DOMException("no such algorithm", "NotSupportedError");
+    const spy = vi.spyOn(crypto.subtle, "importKey").mockRejectedValue(missing);
+    const look = await examine(fetchPath, KEY);
+    spy.mockRestore();
+    expect([look.signature, isVerified(look), isAlarming(look)]).toEqual(["unsupported", false, false]);
+    expect(recall()).toMatchObject({ key: KEY });
+    expect(recall()?.checkpoint).toBeUndefined();
   });
 
   it("keeps the past when the known key is pinned, and forgets it under another key", async () => {

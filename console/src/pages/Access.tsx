@@ -32,7 +32,7 @@ function Me({ session }: { session: Session }) {
         <dt>May</dt>
         <dd>{MAY[session.role] ?? "what the role allows"}</dd>
         <dt>Signed in until</dt>
-        <dd>{session.expires_at ? <At time={session.expires_at} /> : "no end"}</dd>
+        <dd>{session.expires_at ? <At time={session.expires_at} /> : "12 hours after signing in"}</dd>
       </dl>
     </Card>
   );

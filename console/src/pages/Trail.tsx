@@ -13,6 +13,7 @@ import { FilterBar } from "./trail/FilterBar";
 import { apiParams, hasFilter } from "./trail/filter";
 import { useKeys } from "./trail/keys";
 import { Rows } from "./trail/Rows";
+import { TailLine } from "./trail/TailLine";
 import { useTail } from "./trail/tail";
 
 function openedIndex(params: URLSearchParams): number | undefined {
@@ -25,6 +26,7 @@ export function Trail() {
   const change = useChangeParams();
   const [loadedAt, setLoadedAt] = useState(Date.now);
   const [live, setLive] = useState(false);
+  const [pausedAt, setPausedAt] = useState<number>();
   const [newer, setNewer] = useState<(string | undefined)[]>([]);
   const [selected, setSelected] = useState<number>();
   const cursor = params.get("cursor") ?? undefined;
@@ -39,7 +41,16 @@ export function Trail() {
   const page = useResource(api.toString(), (signal) => listEntries(api, signal));
   const tail = useTail(live && !cursor ? page.data?.treeSize : undefined, api);
 
-  const entries = useMemo(() => [...tail.entries, ...(page.data?.entries ?? [])], [tail.entries, page.data]);
+  const arrived = useMemo(
+    () => tail.entries.filter(({ index }) => pausedAt === undefined || index <= pausedAt),
+    [tail.entries, pausedAt],
+  );
+  const entries = useMemo(() => [...arrived, ...(page.data?.entries ?? [])], [arrived, page.data]);
+  const paused = pausedAt !== undefined;
+  const follow = () => {
+    if (live) setPausedAt(paused ? undefined : (tail.entries[0]?.index ?? -1));
+    else setLive(true);
+  };
 
   const keys = useMemo(() => {
     const at = entries.findIndex(({ index }) => index === (opened ?? selected));
@@ -74,6 +85,7 @@ export function Trail() {
   const newest = () => {
     setNewer([]);
     setLoadedAt(Date.now());
+    setPausedAt(undefined);
     change({ cursor: undefined, entry: undefined });
     page.reload();
   };
@@ -90,28 +102,24 @@ export function Trail() {
             Newest
           </Button>
           <Button
-            variant={live ? "filled" : "default"}
-            aria-pressed={live}
+            variant={live && !paused ? "filled" : "default"}
             disabled={cursor !== undefined}
-            leftSection={<Icon name={live ? "pause" : "play"} />}
-            onClick={() => setLive(!live)}
+            leftSection={<Icon name={live && !paused ? "pause" : "play"} />}
+            onClick={follow}
           >
-            {live ? "Pause" : "Follow live"}
+            {!live ? "Follow live" : paused ? "Go on" : "Pause"}
           </Button>
         </>
       }
     >
       <FilterBar />
-      {live && (
-        <p className="quiet small live-line" role="status">
-          {tail.connected &&
-            `Following live. ${plural(tail.entries.length + tail.dropped, "new event")} since ${grouped(page.data?.treeSize ?? 0)} entries.`}
-          {!tail.connected && !tail.broken && "Connecting to the live stream …"}
-          {tail.broken &&
-            "The server ended the live stream with an error. Pause, and follow again; if it happens again, report it."}
-          {tail.dropped > 0 &&
-            ` ${plural(tail.dropped, "older one")} left the list; load the newest page to see everything.`}
-        </p>
+      {live && !cursor && (
+        <TailLine
+          tail={tail}
+          since={page.data?.treeSize ?? 0}
+          waiting={tail.entries.length - arrived.length}
+          paused={paused}
+        />
       )}
       {page.problem && <ProblemNote problem={page.problem} onRetry={page.reload} />}
       {!page.data && page.loading && <Loading what="events" />}

@@ -1,5 +1,5 @@
-import { base64, equal } from "./bytes";
-import { recall, remember } from "./memory";
+import { equal } from "./bytes";
+import { type Memory, recall, remember } from "./memory";
 import { consistencyPath, isConsistent } from "./merkle";
 import { type Checkpoint, checkSignature, parseCheckpoint, parseVerifierKey, type SignatureVerdict } from "./note";
 import { type Fetcher, TileReader } from "./tiles";
@@ -40,8 +40,11 @@ export function isVerified(look: Examination): boolean {
   return !isAlarming(look) && look.signature === "valid";
 }
 
-async function comparePast(checkpoint: Checkpoint, tiles: TileReader): Promise<PastVerdict> {
-  const memory = recall();
+async function comparePast(
+  memory: Memory | undefined,
+  checkpoint: Checkpoint,
+  tiles: TileReader,
+): Promise<PastVerdict> {
   if (!memory?.checkpoint || !memory.checkpointAt) return { kind: "first-seen" };
   const older = parseCheckpoint(memory.checkpoint);
   const seen = { size: older.size, at: memory.checkpointAt };
@@ -59,37 +62,37 @@ async function comparePast(checkpoint: Checkpoint, tiles: TileReader): Promise<P
     : { kind: "forked", ...seen, older: memory.checkpoint };
 }
 
-function compareKey(offered: string): KeyVerdict {
-  const memory = recall();
+function compareKey(memory: Memory | undefined, offered: string): KeyVerdict {
   if (!memory) return { kind: "first-seen" };
   if (memory.key !== offered) return { kind: "changed", known: memory.key, since: memory.keySince };
   return { kind: "same", since: memory.keySince };
 }
 
-/** Checks the checkpoint with the remembered key, or with the offered one when none is known yet. */
+function keep(look: Examination): void {
+  if (isAlarming(look)) return;
+  const memory = recall();
+  const { keyText: key, at, checkpoint } = look;
+  const known = { key, keySince: memory?.keySince ?? at, pinned: memory?.pinned ?? false };
+  const isNewer = !memory?.checkpoint || parseCheckpoint(memory.checkpoint).size <= checkpoint.size;
+  if (isVerified(look) && isNewer) remember({ ...known, checkpoint: checkpoint.raw, checkpointAt: at });
+  else if (!memory) remember(known);
+}
+
+/**
+ * Checks the checkpoint with the remembered key, or with the offered one when none is known yet. What is remembered is
+ * read before the checkpoint is fetched: two looks at a time must not take each other's for the past.
+ */
 export async function examine(fetchPath: Fetcher, offeredKey: string): Promise<Examination> {
   const at = new Date().toISOString();
-  const keyVerdict = compareKey(offeredKey);
-  const keyText = keyVerdict.kind === "changed" ? keyVerdict.known : offeredKey;
+  const memory = recall();
+  const key = compareKey(memory, offeredKey);
+  const keyText = memory?.key ?? offeredKey;
   const verifier = await parseVerifierKey(keyText);
   const checkpoint = parseCheckpoint(new TextDecoder("utf-8", { fatal: true }).decode(await fetchPath("checkpoint")));
   const tiles = new TileReader(checkpoint.size, fetchPath);
   const signature = checkpoint.origin === verifier.name ? await checkSignature(checkpoint, verifier) : "missing";
-  const past = await comparePast(checkpoint, tiles);
-  const look: Examination = { at, checkpoint, keyText, key: keyVerdict, signature, past, tiles };
-  if (!isAlarming(look)) {
-    const memory = recall();
-    remember({
-      key: keyText,
-      keySince: memory?.keySince ?? at,
-      pinned: memory?.pinned ?? false,
-      checkpoint: checkpoint.raw,
-      checkpointAt: at,
-    });
-  }
+  const past = await comparePast(memory, checkpoint, tiles);
+  const look: Examination = { at, checkpoint, keyText, key, signature, past, tiles };
+  keep(look);
   return look;
-}
-
-export function rootText(checkpoint: Checkpoint): string {
-  return base64(checkpoint.root);
 }

@@ -11,7 +11,12 @@ export function grouped(value: number | string): string {
 export function percent(part: number, whole: number): string {
   if (whole === 0) return "–";
   const share = (100 * part) / whole;
-  return `${share > 0 && share < 10 ? share.toFixed(1) : Math.round(share)}${THIN}%`;
+  const whole100 = share === 0 || share >= 100;
+  const text =
+    whole100 || (share >= 10 && share < 99)
+      ? String(Math.round(share))
+      : Math.min(99.9, Math.max(0.1, share)).toFixed(1);
+  return `${text}${THIN}%`;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

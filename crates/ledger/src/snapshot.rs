@@ -8,7 +8,7 @@ use counterfoil_segment::blocks::BlockCache;
 use counterfoil_segment::index::{Index, Key};
 use counterfoil_segment::{ReadAt, Segment};
 use counterfoil_tlog::{
-    Checkpoint, Hash, HashReader, LeafIndex, Origin, Signer, TlogProof, TreeSize, VerifierKey, node_hash, subtree_hash,
+    Checkpoint, Hash, HashReader, LeafIndex, Origin, Signer, Tile, TlogProof, TreeSize, VerifierKey, node_hash, subtree_hash,
 };
 
 use crate::config::Config;
@@ -319,6 +319,25 @@ impl Snapshot {
         holds.map_err(|error| {
             Error::tampered(format!("entry {index}, which seals a segment, is not in the tree")).because(error)
         })
+    }
+
+    /// The hashes of a tile (C2SP tlog-tiles), as many as it is wide. `NotFound` when the tree has not that many.
+    pub fn tile(&self, tile: Tile) -> Result<Vec<Hash>> {
+        let complete = |size: u64| size.checked_shr(8 * u32::from(tile.level())).unwrap_or(0);
+        let first = tile.index().checked_mul(256);
+        let end = first.and_then(|first| first.checked_add(u64::from(tile.width())));
+        let (Some(first), Some(end)) = (first, end.filter(|end| *end <= complete(self.size()))) else {
+            return Err(Error::not_found(format!("the ledger has {} entries and not this tile", self.size())));
+        };
+        let sealed_end = complete(self.sealed_size()).clamp(first, end);
+        let mut hashes = match sealed_end - first {
+            0 => Vec::new(),
+            sealed => self.tile_hashes(tile.level(), first, sealed)?,
+        };
+        for index in sealed_end..end {
+            hashes.push(self.node(8 * tile.level(), index)?);
+        }
+        Ok(hashes)
     }
 
     /// Hashes of a tile level out of the segments.

@@ -130,6 +130,11 @@ impl Engine {
         self.ask(over(source), question).answer().await
     }
 
+    /// The limits of its queries.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The same engine, with the same threads, under other limits.
     pub fn with_limits(&self, limits: Limits) -> Self {
         Self { shared: Arc::clone(&self.shared), limits }

@@ -15,6 +15,7 @@ mod life;
 mod listen;
 mod metrics;
 mod moment;
+mod pg;
 mod problem;
 mod receivers;
 mod recording;

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen::{Doors, Encryption, Socket, bind};
+use crate::pg::Postgres;
 use crate::routes::routes;
 use crate::service::Service;
 use crate::settings::Settings;
@@ -69,6 +70,7 @@ async fn serve(
     };
     let note = Note::write(folder, &announcement)?;
 
+    let mut postgres = Postgres::new(&service, encryption.as_ref())?;
     let doors = Doors::new(&service);
     let app = routes(&service);
     let kept = tokio::spawn(Arc::clone(&service).keep_watch());
@@ -79,9 +81,10 @@ async fn serve(
     tokio::join!(
         doors.http(listener, app.clone(), encryption.clone()),
         doors.local(&socket, app),
+        if_some(pg, |listener| postgres.serve(&doors, listener)),
         if_some(grpc, |listener| doors.http(listener, crate::receivers::grpc(&service), encryption.clone())),
     );
-    doors.drain().await;
+    tokio::join!(doors.drain(), postgres.drain());
     for task in [Some(kept), fresh, Some(rounds), Some(ending)].into_iter().flatten() {
         task.abort();
         let _ = task.await;

@@ -61,8 +61,7 @@ fn read(snapshot: &Snapshot, wanted: TilePath) -> Result<Vec<u8>, Problem> {
     let indices = first..first + u64::from(tile.width());
     match wanted {
         TilePath::Hashes(_) => {
-            let hashes: Vec<Hash> =
-                indices.map(|index| snapshot.node(8 * tile.level(), index)).collect::<Result<_, _>>()?;
+            let hashes = snapshot.tile(tile)?;
             authenticate(snapshot, tile, first, &hashes)?;
             Ok(hashes.iter().flat_map(|hash| hash.0).collect())
         }

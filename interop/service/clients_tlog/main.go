@@ -36,7 +36,7 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), timeLimit)
 	defer cancel()
 	crawl := &crawl{
-		site:     &site{ctx: ctx, url: *url, token: *token},
+		site:     &site{ctx: ctx, url: *url, token: *token, authenticated: map[tlog.Tile][]byte{}},
 		memory:   &memory{folder: *folder},
 		verifier: verifier,
 		random:   rand.New(rand.NewPCG(*seed, 0)),

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// site is the service. It is a tlog.TileReader without any cache.
+// site is the service. It is a tlog.TileReader that remembers authenticated tiles for one visit.
 type site struct {
-	ctx        context.Context
-	url, token string
+	ctx           context.Context
+	url, token    string
+	authenticated map[tlog.Tile][]byte
 }
 
 // get asks for a path of the service, with the token where that is needed.
@@ -50,6 +51,10 @@ func (s *site) Height() int { return torchwood.TileHeight }
 func (s *site) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(tiles))
 	for i, tile := range tiles {
+		if known, is := s.authenticated[tile]; is {
+			data[i] = known
+			continue
+		}
 		var err error
 		if data[i], err = s.tile(tile); err != nil {
 			return nil, err
@@ -59,7 +64,11 @@ func (s *site) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 }
 
 // SaveTiles implements tlog.TileReader; package tlog calls it with tiles that it has authenticated.
-func (s *site) SaveTiles([]tlog.Tile, [][]byte) {}
+func (s *site) SaveTiles(tiles []tlog.Tile, data [][]byte) {
+	for i, tile := range tiles {
+		s.authenticated[tile] = data[i]
+	}
+}
 
 // tilesOf is every tile of a tree, with its bundles of entries, the last of each level partial.
 func tilesOf(size int64) []tlog.Tile {

@@ -78,7 +78,7 @@ export function TokensTable({ tokens, onRevoke }: { tokens: Token[]; onRevoke: (
                 {token.prefixes?.length ? (
                   <Text>{token.prefixes.map((prefix) => `${prefix}…`).join(", ")}</Text>
                 ) : (
-                  <span className="quiet">nothing</span>
+                  <span className="quiet">–</span>
                 )}
               </td>
               <td>

@@ -43,6 +43,12 @@ export function OutsiderCard({ status }: { status: Status }) {
             />
           </div>
           <div>
+            <h3>Over the network, believing nothing the service says</h3>
+            <Code
+              value={`export COUNTERFOIL_TOKEN=cf_…\ncounterfoil verify ${location.origin} --key audit.vkey --checkpoint checkpoint-${checkpoint?.size ?? "SIZE"}`}
+            />
+          </div>
+          <div>
             <h3>One entry, offline</h3>
             <Code
               value={
@@ -51,7 +57,7 @@ export function OutsiderCard({ status }: { status: Status }) {
             />
           </div>
           <div>
-            <h3>Over the network, with any C2SP tlog-tiles client</h3>
+            <h3>With any other C2SP tlog-tiles client</h3>
             <Code
               value={`curl ${location.origin}/tlog/checkpoint\ncurl ${location.origin}/tlog/tile/entries/000 --output entries-000\ncurl ${location.origin}/tlog/tile/0/000 --output hashes-000`}
             />

@@ -4,7 +4,7 @@ import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import { grouped, plural } from "../../text/number";
 
-const SHOWN = 8;
+const SHOWN = 5;
 
 export function SegmentsCard({ status }: { status: Status }) {
   const { segments, sealed_size: sealed, tree_size: size } = status;

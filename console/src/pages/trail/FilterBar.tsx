@@ -1,9 +1,10 @@
-import { Button, MultiSelect, Select, TagsInput, TextInput } from "@mantine/core";
+import { Button, MultiSelect, Pill, Select, TagsInput, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { getJson } from "../../api/client";
 import { textOf } from "../../api/entry";
 import { query } from "../../api/query";
 import type { Catalog } from "../../api/types";
+import { Text } from "../../parts/Text";
 import { useResource } from "../../state/resource";
 import { useChangeParams, useParams } from "../../state/router";
 import { useZone } from "../../state/settings";
@@ -108,13 +109,39 @@ function TextFilter({ name, label, placeholder }: { name: string; label: string;
   );
 }
 
+interface NamesFilterProps {
+  name: string;
+  label: string;
+  placeholder: string;
+  known: string[];
+}
+
+function NamesFilter({ name, label, placeholder, known }: NamesFilterProps) {
+  const chosen = useParams().getAll(name);
+  const change = useChangeParams();
+  return (
+    <TagsInput
+      label={label}
+      placeholder={chosen.length ? "" : placeholder}
+      data={known}
+      value={chosen}
+      onChange={(values) => change({ [name]: values, cursor: undefined })}
+      renderOption={({ option }) => <Text limit={80}>{String(option.value)}</Text>}
+      renderPill={({ value, onRemove }) => (
+        <Pill withRemoveButton onRemove={() => onRemove?.()} removeButtonProps={{ "aria-label": `Remove ${value}` }}>
+          <Text limit={80}>{String(value)}</Text>
+        </Pill>
+      )}
+    />
+  );
+}
+
 export function FilterBar() {
   const params = useParams();
   const change = useChangeParams();
   const [asked, setAsked] = useState(false);
   const types = useResource(asked ? "types" : undefined, knownTypes);
   const actors = useResource(asked ? "actors" : undefined, knownActors);
-  const chosenTypes = params.getAll("event_type");
   const list = (name: string) => (values: string[]) => change({ [name]: values, cursor: undefined });
   const clear = () => {
     const names = [
@@ -135,24 +162,8 @@ export function FilterBar() {
   return (
     <search className="filters" aria-label="Filter" onFocus={() => setAsked(true)}>
       <Period />
-      <TagsInput
-        label="Event type"
-        placeholder={chosenTypes.length ? "" : "Any"}
-        data={types.data ?? []}
-        value={chosenTypes}
-        onChange={list("event_type")}
-        clearable
-        clearButtonProps={{ "aria-label": "Clear event types" }}
-      />
-      <TagsInput
-        label="Who"
-        placeholder={params.has("actor") ? "" : "Anybody"}
-        data={actors.data ?? []}
-        value={params.getAll("actor")}
-        onChange={list("actor")}
-        clearable
-        clearButtonProps={{ "aria-label": "Clear actors" }}
-      />
+      <NamesFilter name="event_type" label="Event type" placeholder="Any" known={types.data ?? []} />
+      <NamesFilter name="actor" label="Who" placeholder="Anybody" known={actors.data ?? []} />
       <MultiSelect
         label="Outcome"
         placeholder={params.has("outcome") ? "" : "Any"}

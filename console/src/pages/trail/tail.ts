@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { type Entry, placedEntry } from "../../api/entry";
 import { parseJson } from "../../text/json";
 import { matches } from "./filter";
@@ -16,13 +16,13 @@ const NOTHING: Tail = { entries: [], connected: false, dropped: 0, broken: false
 
 /** Entries that are recorded while one looks, newest first, from the index `from` on. */
 export function useTail(from: number | undefined, filter: URLSearchParams): Tail {
+  const key = filter.toString();
   const [tail, setTail] = useState<Tail>(NOTHING);
-  const current = useRef(filter);
-  current.current = filter;
 
   useEffect(() => {
     setTail(NOTHING);
     if (from === undefined) return;
+    const wanted = new URLSearchParams(key);
     const source = new EventSource(`/api/v1/stream?from=${from}`);
     source.onopen = () => setTail((before) => ({ ...before, connected: true }));
     source.addEventListener("problem", () => {
@@ -32,7 +32,7 @@ export function useTail(from: number | undefined, filter: URLSearchParams): Tail
     source.onerror = () => setTail((before) => ({ ...before, connected: false }));
     source.onmessage = (event: MessageEvent<string>) => {
       const entry = placedEntry(parseJson(event.data));
-      if (!matches(entry, current.current)) return;
+      if (!matches(entry, wanted)) return;
       setTail((before) => {
         if (before.entries.some(({ index }) => index >= entry.index)) return before;
         const entries = [entry, ...before.entries];
@@ -44,7 +44,7 @@ export function useTail(from: number | undefined, filter: URLSearchParams): Tail
       });
     };
     return () => source.close();
-  }, [from]);
+  }, [from, key]);
 
   return tail;
 }

@@ -30,6 +30,10 @@ const FIRST_WINDOW: u64 = 4_096;
 const EXACT: [&str; 9] =
     ["event_type", "actor", "actor_type", "entity_id", "entity_type", "outcome", "trace_id", "source", "recorder"];
 
+/// Members that have one of a few values: any other would find nothing and look like an answer.
+const CHOICES: [(&str, [&str; 3]); 2] =
+    [("actor_type", ["user", "service", "ai_agent"]), ("outcome", ["success", "failure", "denied"])];
+
 /// Members that free text is looked for in.
 const TEXTS: [&str; 9] =
     ["event_type", "actor", "on_behalf_of", "entity_id", "entity_type", "reason", "old_value", "new_value", "context"];
@@ -55,6 +59,11 @@ impl Page {
             }
             if value.len() > 1024 {
                 return Err(Problem::invalid(format!("the filter {name} is over 1,024 bytes")));
+            }
+            if let Some((_, choices)) = CHOICES.iter().find(|(choice, _)| *choice == name)
+                && !choices.contains(&value.as_ref())
+            {
+                return Err(Problem::invalid(format!("{name} is one of {}", choices.join(", "))));
             }
             match name.as_ref() {
                 "limit" => {

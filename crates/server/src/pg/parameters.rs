@@ -120,6 +120,7 @@ fn elements(expr: &Expr) -> Option<Vec<Expr>> {
         Expr::Nested(inner) => elements(inner),
         Expr::Cast { expr, .. } => elements(expr),
         Expr::Value(value) => match &value.value {
+            Literal::Null => Some(vec![expr.clone()]),
             Literal::SingleQuotedString(text) => match list(text, &Type::TEXT).ok()? {
                 Value::List(values) => Some(values.into_iter().map(|value| value.into_literal(&Type::TEXT)).collect()),
                 _ => None,

@@ -119,10 +119,10 @@ impl Value {
             Self::Bool(value) => literal(Literal::Boolean(value)),
             Self::Int(number @ 0..) => literal(Literal::Number(number.to_string(), false)),
             Self::Int(number) => cast(string(number.to_string()), SqlType::BigInt(None)),
-            Self::Number(number) if number.starts_with(|c: char| c.is_ascii_digit()) => {
-                literal(Literal::Number(number, false))
+            Self::Number(number) => {
+                let data_type = decimal(&number).unwrap_or(SqlType::DoublePrecision);
+                cast(string(number), data_type)
             }
-            Self::Number(number) => cast(string(number), SqlType::DoublePrecision),
             Self::Float(number) => cast(string(number.to_string()), SqlType::DoublePrecision),
             Self::Text(text) => string(text),
             Self::Moment(text) => cast(string(text), SqlType::Timestamp(None, TimezoneInfo::WithTimeZone)),
@@ -160,6 +160,14 @@ fn sql_type(of: &Type) -> Option<SqlType> {
         Type::DATE => SqlType::Date,
         _ => return None,
     })
+}
+
+/// The type that holds a number exactly, if there is one.
+fn decimal(number: &str) -> Option<SqlType> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let exact = fraction.bytes().all(|byte| byte.is_ascii_digit()) && !whole.contains(['e', 'E']);
+    let fits = whole.len() + fraction.len() <= 38;
+    (exact && fits).then(|| SqlType::Numeric(ExactNumberInfo::PrecisionAndScale(38, fraction.len() as i64)))
 }
 
 fn text(bytes: &[u8]) -> Result<String, Refusal> {

@@ -22,9 +22,9 @@ const READ_AHEAD_BYTES: usize = 64 << 10;
 const SEND_BYTES: usize = 32 << 10;
 
 /// What carries a connection.
-pub(crate) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Carrier: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Carrier for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Carrier for T {}
 
 /// A connection.
 pub(crate) struct Wire {
@@ -37,9 +37,9 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: Box<dyn Carrier>, patience: Duration) -> Self {
-        let (incoming, outgoing) = (BytesMut::new(), BytesMut::new());
-        Self { stream, incoming, outgoing, max_message: MAX_EARLY_BYTES, patience }
+    /// A connection of which some bytes were read already.
+    pub(crate) fn begun(stream: Box<dyn Carrier>, read: &[u8], patience: Duration) -> Self {
+        Self { stream, incoming: BytesMut::from(read), outgoing: BytesMut::new(), max_message: MAX_EARLY_BYTES, patience }
     }
 
     /// Takes longer messages from now on.

@@ -1,0 +1,2 @@
+import schemathesis
+from hypothesis import strategies as st

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Rust, Go and Node: VENV=folder scripts/deps.sh (`make deps`). As root with apt it installs
+# programs too; elsewhere it says what is missing. With CI set, anything missing is an error.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+missing=()
+
+# program, Debian package, what it is for
+need() {
+  command -v "$1" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    [ -n "${updated:-}" ] || { apt-get update -qq >/dev/null; updated=1; }
+    apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 || true
+  fi
+  command -v "$1" >/dev/null || missing+=("$1 (package $2): $3")
+}
+
+need python3 python3 'interop checks'
+need go golang 'the Go tlog clients'
+need node nodejs 'the web console and its tests'
+need npm npm 'the web console'
+need psql postgresql-client 'SQL over the PostgreSQL protocol'
+need javac default-jdk-headless 'the JDBC client'
+need mvn maven 'the JDBC driver'
+need chromium chromium 'the browser tests of the console'
+need openssl openssl 'certificates for the TLS tests'
+need curl curl 'the TLS tests'
+need zstd zstd 'compressed bodies'
+
+if [ ! -e "$VENV/.ready" ] || [ "$root/interop/requirements.txt" -nt "$VENV/.ready" ]; then
+  python3 -m venv "$VENV"
+  "$VENV/bin/pip" install --quiet --disable-pip-version-check -r "$root/interop/requirements.txt"
+  touch "$VENV/.ready"
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  printf 'missing: %s\n' "${missing[@]}" >&2
+  [ -z "${CI:-}" ] || exit 1
+fi
