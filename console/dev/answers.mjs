@@ -54,7 +54,7 @@ function bins(rows, sql, width) {
 function models(rows, sql) {
   const groups = groupCount(
     rows.filter(({ entry }) => entry.context?.model_version),
-    ({ entry }) => entry.context.model_version,
+    ({ entry }) => [entry.context.model_version],
   );
   const wanted = sql.includes("last_value") ? "overridden" : "decisions";
   const counted = ({ entry }) => (entry.event_type === "manual_override") === (wanted === "overridden");

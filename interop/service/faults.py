@@ -24,8 +24,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from running import PATIENCE, Checks, equal, expect, new_ledger, raise_open_files, wait_for
 
 CHECKS = Checks("faults")
-# Between the attempts of an exporter; one that waits for a service that is gone holds up the round.
-EXPORT_SECONDS = 3
+# How long an exporter may try; one that waits for a service that is gone holds up the round.
+EXPORT_SECONDS = 2
 
 
 class Sender(threading.Thread):

@@ -98,7 +98,7 @@ export default function Overview() {
           <Card title="Integrity" aside={<Link href="/integrity">Details</Link>}>
             <Grades run={verification.data?.last} />
           </Card>
-          <ModelsCard models={models} />
+          {!isNew && <ModelsCard models={models} />}
           <Card wide title="Completeness" aside={sources.data && sourceTrouble(sources.data.sources)}>
             {sources.problem && <ProblemNote problem={sources.problem} onRetry={sources.reload} />}
             {!sources.data && sources.loading && <Loading what="the sources" />}

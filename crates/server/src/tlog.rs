@@ -12,8 +12,8 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use counterfoil::{Error, ErrorKind, Snapshot};
 use counterfoil_tlog::{
-    Hash, HashReader, LeafIndex, Subtree, Tile, TilePath, TreeSize, bundle, root, subtree_consistency_proof, subtree_hash,
-    verify_subtree_consistency,
+    Hash, HashReader, LeafIndex, Subtree, Tile, TilePath, TreeSize, bundle, root, subtree_consistency_proof,
+    subtree_hash, verify_subtree_consistency,
 };
 
 use crate::access::{Caller, Right};

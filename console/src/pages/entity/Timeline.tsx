@@ -5,9 +5,11 @@ import { Text } from "../../parts/Text";
 import { Value } from "../../parts/Value";
 import { At } from "../../parts/When";
 import { compareFields } from "../../text/diff";
+import { plural } from "../../text/number";
 import { toneOf, verbOf } from "../../text/sentence";
 
 const SHOWN = 4;
+const LONGEST = 200;
 
 function Changes({ entry }: { entry: Entry }) {
   const changes = compareFields(entry.oldValue, entry.newValue).filter(({ kind }) => kind !== "same");
@@ -39,9 +41,13 @@ function Changes({ entry }: { entry: Entry }) {
 }
 
 export function Timeline({ entries, onOpen }: { entries: Entry[]; onOpen: (index: number) => void }) {
+  const first = Math.max(0, entries.length - LONGEST);
   return (
-    <ol className="life">
-      {entries.map((entry, i) => (
+    <ol className="life" start={first + 1}>
+      {first > 0 && (
+        <li className="quiet">{plural(first, "earlier event")} not shown here; the trail has all of them.</li>
+      )}
+      {entries.slice(first).map((entry, i) => (
         <li key={entry.index} data-tone={toneOf(entry)}>
           <div className="life-line">
             <span>
@@ -59,7 +65,7 @@ export function Timeline({ entries, onOpen }: { entries: Entry[]; onOpen: (index
             <OpenEntry index={entry.index} onOpen={onOpen} />
           </div>
           <div className="quiet small">
-            Version {i + 1}, <At time={entry.timestamp} />
+            Version {first + i + 1}, <At time={entry.timestamp} />
           </div>
           <Changes entry={entry} />
           {typeof entry.reason === "string" && (

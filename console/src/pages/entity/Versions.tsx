@@ -68,6 +68,8 @@ export function Versions({ entries }: { entries: Entry[] }) {
               <Select
                 label="Before"
                 data={choices}
+                searchable={count > 20}
+                limit={100}
                 allowDeselect={false}
                 value={String(base)}
                 onChange={(value) => change({ base: value ?? undefined }, { replace: true })}
@@ -75,6 +77,8 @@ export function Versions({ entries }: { entries: Entry[] }) {
               <Select
                 label="After"
                 data={choices}
+                searchable={count > 20}
+                limit={100}
                 allowDeselect={false}
                 value={String(version)}
                 onChange={(value) => change({ version: value ?? undefined }, { replace: true })}

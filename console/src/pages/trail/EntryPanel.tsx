@@ -130,6 +130,7 @@ function Related({ entry, onOpen }: { entry: Entry; onOpen: (index: number) => v
             <Link href={href}>Show all</Link>
           </p>
           {entries.length === 0 && <p className="quiet">No other entry.</p>}
+          {entries.length > RELATED && <p className="quiet small">The newest {RELATED}; there are more.</p>}
           <ul className="related-list">
             {entries.slice(0, RELATED).map((other) => (
               <li key={other.index}>

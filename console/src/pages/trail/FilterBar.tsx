@@ -56,6 +56,7 @@ function Period() {
       {custom && (
         <>
           <TextInput
+            className="filter-time"
             type="datetime-local"
             step={1}
             label={`From (${zoneName(zone)})`}
@@ -68,6 +69,7 @@ function Period() {
             }
           />
           <TextInput
+            className="filter-time"
             type="datetime-local"
             step={1}
             label={`Before (${zoneName(zone)})`}
@@ -126,6 +128,7 @@ function NamesFilter({ name, label, placeholder, known }: NamesFilterProps) {
       data={known}
       value={chosen}
       onChange={(values) => change({ [name]: values, cursor: undefined })}
+      styles={{ inputField: { minWidth: "2.5rem" } }}
       renderOption={({ option }) => <Text limit={80}>{String(option.value)}</Text>}
       renderPill={({ value, onRemove }) => (
         <Pill withRemoveButton onRemove={() => onRemove?.()} removeButtonProps={{ "aria-label": `Remove ${value}` }}>

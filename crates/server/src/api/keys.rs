@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use counterfoil::ClientKey;
+use counterfoil_entry::check_recorder;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Administers;
@@ -37,6 +38,12 @@ pub(crate) async fn register(
 ) -> Answered {
     let key = ClientKey::from_hex(&wanted.public_key)
         .ok_or_else(|| Problem::invalid("public_key is no Ed25519 public key in 64 hexadecimal digits"))?;
+    for (position, actor) in wanted.actors.iter().enumerate() {
+        // An actor obeys the same rules as a recorder.
+        check_recorder(actor).map_err(|error| {
+            Problem::invalid(error.to_string().replacen("recorder", &format!("actors[{position}]"), 1))
+        })?;
+    }
     let key_id = key.id();
     let receipt = service.blocking(move |service| Ok(service.ledger.register_key(key.key, wanted.actors)?)).await?;
     Ok((StatusCode::CREATED, Json(Registered { key_id, index: receipt.index })).into_response())

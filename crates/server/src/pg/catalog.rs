@@ -84,9 +84,13 @@ impl Catalog {
 
 /// The table's schema in types that pg_catalog has names for.
 fn plain() -> Schema {
-    let fields = schema().fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8View => Field::new(field.name(), DataType::Utf8, field.is_nullable()),
-        _ => field.as_ref().clone(),
-    }).collect::<Vec<_>>();
+    let fields = schema()
+        .fields()
+        .iter()
+        .map(|field| match field.data_type() {
+            DataType::Utf8View => Field::new(field.name(), DataType::Utf8, field.is_nullable()),
+            _ => field.as_ref().clone(),
+        })
+        .collect::<Vec<_>>();
     Schema::new(fields)
 }

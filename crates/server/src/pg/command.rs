@@ -75,7 +75,9 @@ impl Command {
             }
             Sql::Deallocate { name, .. } => Self::Deallocate(unless_all(name)),
             Sql::Declare { stmts } => Self::declare(stmts, text)?,
-            Sql::Fetch { name, direction, into: None, .. } => Self::Fetch { name: name.value.clone(), rows: rows(direction)? },
+            Sql::Fetch { name, direction, into: None, .. } => {
+                Self::Fetch { name: name.value.clone(), rows: rows(direction)? }
+            }
             Sql::Close { cursor: CloseCursor::All } => Self::Close(None),
             Sql::Close { cursor: CloseCursor::Specific { name } } => Self::Close(Some(name.value.clone())),
             Sql::UNLISTEN { .. } => Self::Nothing("UNLISTEN"),
@@ -157,9 +159,7 @@ impl Command {
 
 fn steady(modes: &[TransactionMode]) -> bool {
     use TransactionIsolationLevel::{RepeatableRead, Serializable, Snapshot};
-    modes.iter().any(|mode| {
-        matches!(mode, TransactionMode::IsolationLevel(RepeatableRead | Serializable | Snapshot))
-    })
+    modes.iter().any(|mode| matches!(mode, TransactionMode::IsolationLevel(RepeatableRead | Serializable | Snapshot)))
 }
 
 fn rows(direction: &FetchDirection) -> Result<usize, Refusal> {

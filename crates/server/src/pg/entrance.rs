@@ -196,7 +196,8 @@ impl Entrance {
 
 /// Notes that somebody was not allowed something.
 pub(crate) async fn deny(service: &Arc<Service>, who: &str, peer: &str, what: &str, reason: &str) {
-    let denial = Denial { who: who.to_owned(), peer: peer.to_owned(), what: what.to_owned(), reason: reason.to_owned() };
+    let denial =
+        Denial { who: who.to_owned(), peer: peer.to_owned(), what: what.to_owned(), reason: reason.to_owned() };
     service.deny(denial).await;
 }
 

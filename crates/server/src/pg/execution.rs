@@ -285,11 +285,7 @@ impl Connection {
     }
 
     /// The columns that a prepared statement answers.
-    pub(super) async fn columns_of(
-        &mut self,
-        prepared: &Prepared,
-        formats: &[i16],
-    ) -> Result<Option<Columns>, Broken> {
+    pub(super) async fn columns_of(&mut self, prepared: &Prepared, formats: &[i16]) -> Result<Option<Columns>, Broken> {
         match &prepared.statement {
             None => Ok(None),
             Some(Statement::Read(read)) => {

@@ -20,7 +20,14 @@ const EMPTY: [(&str, &[&str]); 9] = [
     ("views", &["table_catalog", "table_schema", "table_name", "view_definition", "is_updatable"]),
     (
         "table_constraints",
-        &["constraint_catalog", "constraint_schema", "constraint_name", "table_schema", "table_name", "constraint_type"],
+        &[
+            "constraint_catalog",
+            "constraint_schema",
+            "constraint_name",
+            "table_schema",
+            "table_name",
+            "constraint_type",
+        ],
     ),
     (
         "key_column_usage",
@@ -30,10 +37,7 @@ const EMPTY: [(&str, &[&str]); 9] = [
         "referential_constraints",
         &["constraint_schema", "constraint_name", "unique_constraint_schema", "unique_constraint_name"],
     ),
-    (
-        "constraint_column_usage",
-        &["table_schema", "table_name", "column_name", "constraint_schema", "constraint_name"],
-    ),
+    ("constraint_column_usage", &["table_schema", "table_name", "column_name", "constraint_schema", "constraint_name"]),
     ("check_constraints", &["constraint_schema", "constraint_name", "check_clause"]),
     ("routines", &["routine_schema", "routine_name", "routine_type", "data_type"]),
     ("sequences", &["sequence_schema", "sequence_name", "data_type"]),
@@ -84,7 +88,8 @@ fn columns() -> std::result::Result<RecordBatch, ArrowError> {
     let fields = schema.fields();
     let same = |text: &str| texts(fields.iter().map(|_| Some(text.to_owned())));
     let types: Vec<Type> = fields.iter().map(|field| into_pg_type(field.data_type()).unwrap_or(Type::TEXT)).collect();
-    let numbers = |of: &dyn Fn(&Type) -> Option<i32>| -> ArrayRef { Arc::new(Int32Array::from_iter(types.iter().map(of))) };
+    let numbers =
+        |of: &dyn Fn(&Type) -> Option<i32>| -> ArrayRef { Arc::new(Int32Array::from_iter(types.iter().map(of))) };
     let places: ArrayRef = Arc::new(Int32Array::from_iter_values(1..=fields.len() as i32));
     let yes_or_no = |yes: bool| Some(if yes { "YES" } else { "NO" }.to_owned());
     batch([

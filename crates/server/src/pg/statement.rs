@@ -221,10 +221,7 @@ impl Visitor for Named {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(
-        &mut self,
-        factor: &datafusion::sql::sqlparser::ast::TableFactor,
-    ) -> ControlFlow<()> {
+    fn pre_visit_table_factor(&mut self, factor: &datafusion::sql::sqlparser::ast::TableFactor) -> ControlFlow<()> {
         use datafusion::sql::sqlparser::ast::TableFactor;
         if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
             self.0.insert(last(name));

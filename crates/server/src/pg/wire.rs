@@ -39,7 +39,13 @@ pub(crate) struct Wire {
 impl Wire {
     /// A connection of which some bytes were read already.
     pub(crate) fn begun(stream: Box<dyn Carrier>, read: &[u8], patience: Duration) -> Self {
-        Self { stream, incoming: BytesMut::from(read), outgoing: BytesMut::new(), max_message: MAX_EARLY_BYTES, patience }
+        Self {
+            stream,
+            incoming: BytesMut::from(read),
+            outgoing: BytesMut::new(),
+            max_message: MAX_EARLY_BYTES,
+            patience,
+        }
     }
 
     /// Takes longer messages from now on.

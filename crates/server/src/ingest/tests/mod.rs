@@ -4,6 +4,7 @@ mod cloudevents;
 mod decoding;
 mod limits;
 mod logs;
+mod mutations;
 mod samples;
 mod spans;
 
