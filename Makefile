@@ -16,7 +16,7 @@ ours:
 # The web console, where Node is; without it the program is built all the same and says what is missing.
 console: console/dist/index.html
 
-console/dist/index.html: $(shell find console/src console/index.html console/package-lock.json 2>/dev/null)
+console/dist/index.html: $(shell find console/src console/public console/index.html console/vite.config.ts console/package-lock.json 2>/dev/null)
 	@if command -v npm >/dev/null; then cd console && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build; \
 	else echo "no npm here: the program is built without its console (install Node 20 to have it)"; fi
 

@@ -10,18 +10,24 @@ import { Shell } from "./parts/Shell";
 import { loadSession, startWatch, useSession } from "./state/ledger";
 import { navigate, usePath } from "./state/router";
 
-const Overview = lazy(() => import("./pages/Overview"));
-const Sql = lazy(() => import("./pages/Sql"));
-const Integrity = lazy(() => import("./pages/Integrity"));
-const Access = lazy(() => import("./pages/Access"));
+const load = {
+  "/": () => import("./pages/Overview"),
+  "/sql": () => import("./pages/Sql"),
+  "/integrity": () => import("./pages/Integrity"),
+  "/access": () => import("./pages/Access"),
+};
+
+/** The page asked for first is fetched beside the session, not after it. */
+const early = Object.entries(load).find(([path]) => path === location.pathname)?.[1];
+void early?.();
 
 const PAGES: Record<string, { title: string; page: ComponentType }> = {
-  "/": { title: "Overview", page: Overview },
+  "/": { title: "Overview", page: lazy(load["/"]) },
   "/trail": { title: "Trail", page: Trail },
   "/entity": { title: "Entity", page: Entity },
-  "/sql": { title: "SQL", page: Sql },
-  "/integrity": { title: "Integrity", page: Integrity },
-  "/access": { title: "Access", page: Access },
+  "/sql": { title: "SQL", page: lazy(load["/sql"]) },
+  "/integrity": { title: "Integrity", page: lazy(load["/integrity"]) },
+  "/access": { title: "Access", page: lazy(load["/access"]) },
 };
 
 function NotFound() {

@@ -153,8 +153,10 @@ async function sql(page, service) {
 
 async function access(page, service) {
   await page.goto(`${service.base}/access`);
-  await page.getByLabel("Name").fill("report-service");
-  await page.getByRole("button", { name: /make|create/i }).click();
+  await page.getByRole("button", { name: "Make a token" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("report-service");
+  await dialog.getByRole("button", { name: "Make the token" }).click();
   await page.getByText(/cf_/).first().waitFor();
   const token = (await page.getByText(/cf_/).first().innerText()).match(/cf_[\w-]+/)?.[0];
   const works = () => fetch(`${service.base}/api/v1/checkpoint`, { headers: { authorization: `Bearer ${token}` } });
@@ -188,7 +190,9 @@ async function tamper(page, service) {
   check(told.includes(name), `Integrity names the file that was changed: ${told.split("\n")[0]}`);
   if (shots) await page.screenshot({ path: join(shots, "tampered-light.png"), fullPage: true });
   await page.goto(`${service.base}/trail?entry=3`);
-  const told2 = page.locator(".stub .verdict, .stub [role=alert]").first();
+  await settle(page);
+  if (shots) await page.screenshot({ path: join(shots, "tampered-entry-light.png") });
+  const told2 = page.locator(".stub .verdict, [role=alert]").first();
   await told2.waitFor();
   const verdict = await told2.innerText();
   check(!/Proven here/.test(verdict), `the proof panel does not prove an entry of it: ${verdict.split("\n")[0]}`);

@@ -1,6 +1,6 @@
 import type { Bytes } from "../proof/bytes";
 import { type Json, parseJson } from "../text/json";
-import { Problem, problemOf, unreachable } from "./problem";
+import { problemOf, unreachable } from "./problem";
 
 export interface Call {
   method?: "GET" | "POST" | "DELETE";
@@ -67,5 +67,3 @@ export function saveFile(name: string, content: Blob): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
-
-export { Problem };

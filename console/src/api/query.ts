@@ -71,7 +71,3 @@ export async function query(sql: string, signal?: AbortSignal): Promise<Answer> 
 export async function download(sql: string, accept: string, signal: AbortSignal): Promise<Blob> {
   return (await request("/api/v1/query", { method: "POST", body: { sql }, accept, signal })).blob();
 }
-
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}

@@ -16,7 +16,7 @@ export function tilePath(kind: string, index: number, width: number): string {
   return `tile/${kind}/${name}${width < TILE_WIDTH ? `.p/${width}` : ""}`;
 }
 
-export function parseBundle(bytes: Bytes): Bytes[] {
+function parseBundle(bytes: Bytes): Bytes[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const entries: Bytes[] = [];
   let at = 0;

@@ -4,7 +4,7 @@ import type { Session, Status } from "../api/types";
 import { type Examination, examine } from "../proof/examine";
 import { createStore, useStore } from "./store";
 
-export const sessionStore = createStore<Session | undefined>(undefined);
+const sessionStore = createStore<Session | undefined>(undefined);
 
 export interface Watch {
   status?: Status;

@@ -6,7 +6,7 @@ export class Digits {
 export type JsonObject = Map<string, Json>;
 export type Json = null | boolean | string | Digits | Json[] | JsonObject;
 
-export class JsonError extends Error {}
+class JsonError extends Error {}
 
 const MAX_DEPTH = 512;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;

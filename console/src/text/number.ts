@@ -11,9 +11,9 @@ export function grouped(value: number | string): string {
 export function percent(part: number, whole: number): string {
   if (whole === 0) return "–";
   const share = (100 * part) / whole;
-  const whole100 = share === 0 || share >= 100;
+  const isExact = share === 0 || share >= 100;
   const text =
-    whole100 || (share >= 10 && share < 99)
+    isExact || (share >= 10 && share < 99)
       ? String(Math.round(share))
       : Math.min(99.9, Math.max(0.1, share)).toFixed(1);
   return `${text}${THIN}%`;

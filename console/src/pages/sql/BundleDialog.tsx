@@ -6,7 +6,7 @@ import { Code } from "../../parts/Copy";
 import { ProblemNote } from "../../parts/Notice";
 
 /** The condition of a simple query, as a first draft for the reader to correct. */
-export function conditionOf(sql: string): string {
+function conditionOf(sql: string): string {
   const match = /\bwhere\b([\s\S]*?)(?:\bgroup\s+by\b|\border\s+by\b|\blimit\b|\bhaving\b|;|$)/i.exec(sql);
   return match?.[1]?.trim() ?? "";
 }

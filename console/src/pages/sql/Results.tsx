@@ -15,7 +15,7 @@ import { chartable, ResultChart } from "./ResultChart";
 const SHOWN = 500;
 const CELL = 160;
 
-export function isTime(type: string): boolean {
+function isTime(type: string): boolean {
   return /^timestamp/i.test(type);
 }
 

@@ -9,7 +9,7 @@ import { useResource } from "../../state/resource";
 import { useChangeParams, useParams } from "../../state/router";
 import { useZone } from "../../state/settings";
 import { fieldValue, fromField, zoneName } from "../../text/time";
-import { hasFilter, PRESETS } from "./filter";
+import { FILTER_NAMES, hasFilter, PRESETS } from "./filter";
 
 const OUTCOMES = [
   { value: "success", label: "Succeeded" },
@@ -147,19 +147,7 @@ export function FilterBar() {
   const actors = useResource(asked ? "actors" : undefined, knownActors);
   const list = (name: string) => (values: string[]) => change({ [name]: values, cursor: undefined });
   const clear = () => {
-    const names = [
-      "event_type",
-      "actor",
-      "actor_type",
-      "entity_id",
-      "outcome",
-      "trace_id",
-      "q",
-      "from",
-      "to",
-      "since",
-      "cursor",
-    ];
+    const names = [...FILTER_NAMES, "q", "from", "to", "since", "cursor"];
     change(Object.fromEntries(names.map((name) => [name, undefined])));
   };
   return (
