@@ -34,7 +34,7 @@ async function open(browser, options) {
 }
 
 async function settle(page) {
-  await page.waitForLoadState("networkidle").catch(() => {});
+  await page.waitForLoadState("networkidle", { timeout: 5_000 }).catch(() => {});
   await page.waitForTimeout(300);
 }
 
@@ -86,7 +86,7 @@ async function every(browser, service, state, entity) {
       await examine(page, `${name}, ${form}`);
       if (shots && ["light", "dark"].includes(form)) {
         mkdirSync(shots, { recursive: true });
-        await page.screenshot({ path: join(shots, `${name}-${form}.png`), fullPage: name !== "entry" });
+        await page.screenshot({ path: join(shots, `${name}-${form}.png`), fullPage: !["entry", "trail"].includes(name) });
       }
     }
     check(page.errors.length === 0, `${form}: no error in the browser ${page.errors.join("; ")}`);

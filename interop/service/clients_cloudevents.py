@@ -13,7 +13,7 @@ from cloudevents.core.v1.event import CloudEvent
 from cloudevents.v1.conversion import to_binary as v1_to_binary, to_structured as v1_to_structured
 from cloudevents.v1.http import CloudEvent as V1CloudEvent
 
-from running import PATIENCE, Checks, equal, expect, new_ledger
+from running import PATIENCE, Checks, equal, new_ledger
 
 CHECKS = Checks("clients_cloudevents")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

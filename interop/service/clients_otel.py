@@ -318,7 +318,7 @@ def check_refusals(kind, ledger, service, reader):
 def check_environment(kind, ledger, service, reader):
     """The SDK set up by the environment alone, as the guide says."""
     principal = f"{kind.principal}-environment"
-    with checking(kind, f"OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, as in the guide, are enough"):
+    with checking(kind, "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, as in the guide, are enough"):
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = kind.endpoint(service)
         os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = f"Authorization=Bearer {ledger.token('writer', principal)}"
         spans = Kept(kind.span_exporter())

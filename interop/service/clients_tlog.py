@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -84,13 +85,14 @@ def check_growth(ledger, memory, writer, key, key_file):
     visit(service, key, memory, writer, "segments")
     service.end()
     service = ledger.serve()
-    ended = threading.Event()
-    writing = threading.Thread(target=write_until, args=(ended, growing, service))
-    writing.start()
-    visit(service, key, memory, writer, "restarted, while a writer records")
-    visit(service, key, memory, writer, "again, while a writer records")
-    ended.set()
-    writing.join()
+    with CHECKS.check("a writer records meanwhile"), ThreadPoolExecutor() as pool:
+        ended, before = threading.Event(), growing.number
+        writing = pool.submit(write_until, ended, growing, service)
+        visit(service, key, memory, writer, "restarted, while a writer records")
+        visit(service, key, memory, writer, "again, while a writer records")
+        ended.set()
+        writing.result()
+        expect(growing.number > before + 50, f"{growing.number - before} entries")
     growing.record(service, 66_000)
     visit(service, key, memory, writer, "three levels of tiles")
     with CHECKS.check("the bundles that were crawled hold the bytes that `counterfoil export` gives"):
@@ -190,7 +192,8 @@ def check_signing(ledger, writer):
         for at in [file.stat().st_size - 1 - RANDOM.randrange(file.stat().st_size * 3 // 4) for _ in range(20)]:
             with Flipped(file, at):
                 answer = requests.get(f"{service.url}/api/v1/checkpoint", **asked)
-                expect(answer.status_code == 500 or answer.text == wanted, f"with byte {at} of {file.name} changed it signs {answer.text.split()[2]}, not {wanted.split()[2]}")
+                said = f"with byte {at} of {file.name} changed it signs {answer.text.split()[2]}, not {wanted.split()[2]}"
+                expect(answer.status_code == 500 or answer.text == wanted, said)
     service.kill()
 
 

@@ -301,11 +301,9 @@ def check_crowd(full):
         with CHECKS.check(f"a writer's {len(among)} appends go on among {count} idle and slow connections, none over 5 s"):
             equal(writer.failures, [], "what failed")
             expect(len(among) >= 50 and max(among) < 5, f"{len(among)} appends, the slowest in {max(among):.2f} s")
-        # A quarter of the connections promise 32 MiB each.
-        allowed = 100 + count * 64 // 1024
-        with CHECKS.check(f"memory stays bounded: at most {allowed} MiB more than before them"):
-            grown = service.peak_mib() - before
-            expect(grown <= allowed, f"{grown} MiB more than {before} MiB")
+        grown, allowed = service.peak_mib() - before, 64 + count * 32 // 1024
+        with CHECKS.check(f"memory stays bounded, with {len(crowd.bodies)} bodies of 32 MiB promised: {grown} MiB more than without, of {allowed}"):
+            expect(grown <= allowed, f"it was {before} MiB before")
         since = time.monotonic()
         with CHECKS.check("the service ends in order although they are still there"):
             service.end()

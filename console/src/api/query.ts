@@ -68,6 +68,13 @@ export async function query(sql: string, signal?: AbortSignal): Promise<Answer> 
   return answerOf(cut ? parseCutRows(text) : parseJson(text), cut);
 }
 
+/** The answer to a statement whose rows are only worth something when all of them are there. */
+export async function wholeAnswer(sql: string, signal?: AbortSignal): Promise<Answer> {
+  const answer = await query(sql, signal);
+  if (answer.problem) throw answer.problem;
+  return answer;
+}
+
 export async function download(sql: string, accept: string, signal: AbortSignal): Promise<Blob> {
   return (await request("/api/v1/query", { method: "POST", body: { sql }, accept, signal })).blob();
 }

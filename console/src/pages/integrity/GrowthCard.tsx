@@ -1,5 +1,5 @@
 import { numberOf, textOf } from "../../api/entry";
-import { query } from "../../api/query";
+import { wholeAnswer } from "../../api/query";
 import { Chart, type Series } from "../../parts/Chart";
 import { Loading, ProblemNote } from "../../parts/Notice";
 import { Card } from "../../parts/Page";
@@ -17,14 +17,17 @@ interface Growth {
 
 /** The running number of entries at the end of each step of time; the step fits the ledger's age. */
 async function loadGrowth(signal: AbortSignal): Promise<Growth> {
-  const ends = await query("SELECT min(recorded_at) AS first, max(recorded_at) AS last FROM audit_log", signal);
+  const ends = await wholeAnswer("SELECT min(recorded_at) AS first, max(recorded_at) AS last FROM audit_log", signal);
   const [first = Number.NaN, last = Number.NaN] = (ends.rows[0] ?? []).map(
     (time) => instant(textOf(time)).getTime() / 1000,
   );
   if (Number.isNaN(first) || Number.isNaN(last)) return { times: [], series: [], total: 0, interval: "" };
   const [step, interval] = stepFor(last - first);
   const bin = `date_bin(interval '${interval}', recorded_at)`;
-  const counts = await query(`SELECT ${bin} AS t, count(*) AS n FROM audit_log GROUP BY ${bin} ORDER BY 1`, signal);
+  const counts = await wholeAnswer(
+    `SELECT ${bin} AS t, count(*) AS n FROM audit_log GROUP BY ${bin} ORDER BY 1`,
+    signal,
+  );
   let size = 0;
   const points: [number, number][] = [];
   for (const [time, count] of counts.rows) {

@@ -1,5 +1,5 @@
 import { numberOf, textOf } from "../../api/entry";
-import { query } from "../../api/query";
+import { wholeAnswer } from "../../api/query";
 import { instant } from "../../text/time";
 import { type Period, periodOf, stepFor } from "./period";
 
@@ -28,7 +28,7 @@ export interface ModelRate {
 const SHOWN_TYPES = 7;
 
 async function extent(signal: AbortSignal): Promise<Period> {
-  const answer = await query(
+  const answer = await wholeAnswer(
     "SELECT min(timestamp) AS first, max(timestamp) AS last, count(*) AS n FROM audit_log",
     signal,
   );
@@ -61,7 +61,7 @@ export async function loadVolume(hours: number, now: number, signal: AbortSignal
   const period = hours > 0 ? periodOf(hours, now) : await extent(signal);
   const bin = `date_bin(interval '${period.interval}', timestamp)`;
   const sql = `SELECT ${bin} AS t, event_type, outcome, count(*) AS n FROM audit_log${condition(period)} GROUP BY ${bin}, event_type, outcome`;
-  const { rows } = await query(sql, signal);
+  const { rows } = await wholeAnswer(sql, signal);
   const cells = rows.map(([t, type, outcome, n]) => ({
     time: instant(textOf(t)).getTime() / 1000,
     type: textOf(type),

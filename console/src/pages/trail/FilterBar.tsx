@@ -2,7 +2,7 @@ import { Button, MultiSelect, Pill, Select, TagsInput, TextInput } from "@mantin
 import { useState } from "react";
 import { getJson } from "../../api/client";
 import { textOf } from "../../api/entry";
-import { query } from "../../api/query";
+import { wholeAnswer } from "../../api/query";
 import type { Catalog } from "../../api/types";
 import { Text } from "../../parts/Text";
 import { useResource } from "../../state/resource";
@@ -28,7 +28,10 @@ async function knownTypes(signal: AbortSignal): Promise<string[]> {
 }
 
 async function knownActors(signal: AbortSignal): Promise<string[]> {
-  const answer = await query("SELECT actor, count(*) AS n FROM audit_log GROUP BY 1 ORDER BY 2 DESC LIMIT 200", signal);
+  const answer = await wholeAnswer(
+    "SELECT actor, count(*) AS n FROM audit_log GROUP BY 1 ORDER BY 2 DESC LIMIT 200",
+    signal,
+  );
   return answer.rows.map(([name]) => textOf(name)).filter(Boolean);
 }
 
