@@ -96,11 +96,11 @@ export async function loadModels(hours: number, now: number, signal: AbortSignal
   const since = hours > 0 ? ` AND timestamp >= '${periodOf(hours, now).from?.toISOString()}'` : "";
   const overridden = `event_type = 'manual_override'${since}`;
   const [decided, overrode] = await Promise.all([
-    query(
+    wholeAnswer(
       `SELECT context->>'model_version' AS model, count(*) AS decisions FROM audit_log WHERE event_type <> 'manual_override'${since} GROUP BY 1`,
       signal,
     ),
-    query(
+    wholeAnswer(
       "SELECT model, count(*) AS overridden FROM (SELECT event_type, timestamp, last_value(context->>'model_version') IGNORE NULLS " +
         "OVER (PARTITION BY entity_id ORDER BY index) AS model FROM audit_log " +
         `WHERE entity_id IN (SELECT entity_id FROM audit_log WHERE ${overridden})) WHERE ${overridden} GROUP BY 1`,

@@ -20,7 +20,7 @@ const OUTCOMES = [
 async function knownTypes(signal: AbortSignal): Promise<string[]> {
   const [catalog, used] = await Promise.allSettled([
     getJson<Catalog>("/api/v1/catalog", signal),
-    query("SELECT event_type, count(*) AS n FROM audit_log GROUP BY 1 ORDER BY 2 DESC LIMIT 200", signal),
+    wholeAnswer("SELECT event_type, count(*) AS n FROM audit_log GROUP BY 1 ORDER BY 2 DESC LIMIT 200", signal),
   ]);
   const names = used.status === "fulfilled" ? used.value.rows.map(([name]) => textOf(name)) : [];
   const listed = catalog.status === "fulfilled" ? catalog.value.types.map(({ name }) => name) : [];
