@@ -4,6 +4,7 @@ VENV ?= $(HOME)/.cache/counterfoil/venv
 GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
+CLIENTS = COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python GOBIN_DIR=$(GOBIN_DIR)
 
 .PHONY: ours console demo dist test test-full check lint deps interop deny fuzz torture bench
 
@@ -43,6 +44,8 @@ check: ours
 lint: ours console
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	scripts/with.sh npm -- npm --prefix console run --silent check
+	scripts/with.sh npm -- npm --prefix console test --silent
 
 # What the tests and the benchmark need beside Rust, Go and Node: Python packages in a folder of their own, and programs that apt
 # installs where it may.
@@ -52,13 +55,17 @@ deps: console
 # Programs that are not ours verify what the program wrote.
 interop: deps ours
 	cargo build --locked -p counterfoil-cli
-	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python interop/run.sh
+	$(CLIENTS) scripts/with.sh go -- interop/run.sh
+	$(CLIENTS) scripts/with.sh go -- interop/service/run.sh
+	$(CLIENTS) interop/service/openapi.sh
+	$(CLIENTS) scripts/with.sh psql javac mvn -- interop/pg/run.sh
+	$(CLIENTS) scripts/with.sh node chromium -- node interop/browser/walk.mjs
 
 # The long walks: every page of the console with screenshots, ten thousand connections.
 test-full: deps ours
 	cargo build --locked -p counterfoil-cli
-	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil node interop/browser/walk.mjs --full --screenshots docs/screenshots
-	COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python interop/service/faults.py --full
+	$(CLIENTS) node interop/browser/walk.mjs --full --screenshots docs/screenshots
+	$(CLIENTS) interop/service/run.sh --full
 
 # Licences, duplicates and sources of all dependencies; asks no advisory database.
 deny:

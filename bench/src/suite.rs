@@ -69,7 +69,11 @@ fn measure(arguments: &Arguments, work: &Path, [small, middle, large]: [u64; 3])
     step("queries_middle", "queries", &[ledger("middle")]);
     if let Some(binary) = arguments.optional_path("binary") {
         let binary = format!("binary={}", binary.display());
-        step("http_batches", "http-batches", &[load.clone(), format!("entries={small}"), ledger("http"), binary.clone()]);
+        step(
+            "http_batches",
+            "http-batches",
+            &[load.clone(), format!("entries={small}"), ledger("http"), binary.clone()],
+        );
         step("http_singles", "http-singles", &[ledger("http-singles"), binary.clone()]);
         step("http_contention", "http-contention", &[ledger("http"), binary]);
     }

@@ -212,7 +212,7 @@ def members(entry, **wanted):
 def check_spans(kind, found, spans):
     """What the entries say of the agent's run."""
     trace = hexadecimal(spans["run"])[0]
-    by_id = {entry["id"]: entry for entry in found}
+    by_id = {entry.get("id"): entry for entry in found}
     entries = {name: by_id.get("otlp:{}:{}".format(*hexadecimal(context)), {}) for name, context in spans.items()}
     with checking(kind, "every span of the run is one entry, of the token's principal, with the 32 digits of the trace"):
         equal(sorted(entry["event_type"] for entry in entries.values()),

@@ -201,6 +201,8 @@ def check_tampering(ledger, memory, writer, key, key_file):
     check_signing(ledger, writer)
     check_flips(ledger, memory, "tiles", 6)
     file, caught = check_flips(ledger, memory, "parquet", 12)
+    if not caught:
+        return
     size = file.stat().st_size
     with Flipped(file, caught[-1]):
         service = ledger.serve()

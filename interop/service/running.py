@@ -87,6 +87,9 @@ class Ledger:
         self.services = []
 
     def serve(self, *arguments):
+        """Starts a service; one that a failed check left behind is killed first."""
+        for service in self.services:
+            service.kill()
         service = Service(self, arguments)
         self.services.append(service)
         return service

@@ -23,7 +23,7 @@ use crate::recovery::{TornWrite, recover};
 use crate::registry::{Registration, Registry};
 use crate::sealer::Sealer;
 use crate::sequencer::{Found, Sequencer};
-use crate::shared::{Queue, Request, Shared, lock};
+use crate::shared::{Queue, Reply, Request, Shared, lock};
 use crate::snapshot::{Folder, Head, Snapshot};
 use crate::start::{
     check_last_frame, lock_folder, queue_unsealed, refuse_network_file_system, sealed_sources, tree_at,
@@ -230,6 +230,37 @@ impl Ledger {
         self.submit(Submission { drafts, recorder: Some(recorder.into()), own: false })
     }
 
+    /// [`append_batch_as`](Self::append_batch_as) for callers that must not wait, such as async code: `then` is called once
+    /// with the receipts or the error, mostly on the ledger's own thread, and must not block. (It is dropped uncalled only
+    /// if that thread has ended.)
+    ///
+    /// True when the batch was taken. False, with `drafts` left as they are and `then` unused, when it would have to wait
+    /// first: for the sealer, or for the registration of the key that signed an entry.
+    pub fn append_batch_then(
+        &self,
+        recorder: &str,
+        drafts: &mut Vec<Draft>,
+        then: impl FnOnce(Result<Vec<Receipt>>) + Send + 'static,
+    ) -> bool {
+        let signed = drafts.iter().any(|draft| draft.signature().is_some());
+        if signed || drafts.is_empty() || self.must_wait_for_sealer() {
+            return false;
+        }
+        let submission = Submission { drafts: std::mem::take(drafts), recorder: Some(recorder.into()), own: false };
+        match check_recorder(recorder).map_err(Error::from).and_then(|()| self.check(&submission)) {
+            Ok(()) => {
+                // When the queue is closed, `then` is dropped.
+                let _ = self.queue.send(Request::Append { submission, reply: Reply::then(then) });
+            }
+            Err(error) => then(Err(error)),
+        }
+        true
+    }
+
+    fn must_wait_for_sealer(&self) -> bool {
+        *self.shared.waiting.lock().expect("no panic while held") >= self.shared.most_waiting()
+    }
+
     /// Records an act of whoever runs the ledger, under the reserved prefix: a denied access, an export, a start.
     ///
     /// Errors: `Invalid` for an event type outside `ledger.`, else those of [`Ledger::append`].
@@ -246,20 +277,9 @@ impl Ledger {
     }
 
     fn submit(&self, submission: Submission) -> Result<Vec<Receipt>> {
-        self.refuse_after_fork()?;
+        self.check(&submission)?;
         if submission.drafts.is_empty() {
             return Ok(Vec::new());
-        }
-        let bytes = submission.frame_bytes();
-        if submission.drafts.len() > MAX_FRAME_ENTRIES || bytes > MAX_FRAME_BYTES {
-            return Err(Error::invalid(format!(
-                "a batch of {} entries and {bytes} bytes is over the limit of {MAX_FRAME_ENTRIES} entries and \
-                 {MAX_FRAME_BYTES} bytes",
-                submission.drafts.len()
-            )));
-        }
-        if !submission.own && submission.drafts.iter().any(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
-            return Err(Error::invalid("event types that begin with \"ledger.\" are the ledger's own; choose another"));
         }
         self.wait_for_sealer()?;
         let signed = submission.drafts.iter().any(|draft| draft.signature().is_some());
@@ -277,9 +297,27 @@ impl Ledger {
             }
             return answer;
         }
-        let answer = self.queue.ask(|reply| Request::Append { submission, reply }).map_err(|_| self.ended())?;
+        let ask = |waiting| Request::Append { submission, reply: Reply::to(waiting) };
+        let answer = self.queue.ask(ask).map_err(|_| self.ended())?;
         drop(unchanged);
         answer.recv().map_err(|_| self.ended())?
+    }
+
+    /// Refuses what no ledger takes, whatever it holds.
+    fn check(&self, submission: &Submission) -> Result<()> {
+        self.refuse_after_fork()?;
+        let bytes = submission.frame_bytes();
+        if submission.drafts.len() > MAX_FRAME_ENTRIES || bytes > MAX_FRAME_BYTES {
+            return Err(Error::invalid(format!(
+                "a batch of {} entries and {bytes} bytes is over the limit of {MAX_FRAME_ENTRIES} entries and \
+                 {MAX_FRAME_BYTES} bytes",
+                submission.drafts.len()
+            )));
+        }
+        if !submission.own && submission.drafts.iter().any(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
+            return Err(Error::invalid("event types that begin with \"ledger.\" are the ledger's own; choose another"));
+        }
+        Ok(())
     }
 
     /// The sequencer, if nothing waits for it and nobody is at work with it.

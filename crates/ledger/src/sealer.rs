@@ -18,7 +18,7 @@ use crate::layout::SegmentFile;
 use crate::own::{FileDigest, SEALED, SealedFacts};
 use crate::sealed::Sealed;
 use crate::seen::Keys;
-use crate::shared::{Queue, Request, SealJob, Shared};
+use crate::shared::{Queue, Reply, Request, SealJob, Shared};
 use crate::snapshot::Snapshot;
 use crate::sources::{SourceName, Sources};
 use crate::tiles::{LevelHashes, SealedEntry, Trailer, segment_root};
@@ -187,7 +187,7 @@ impl Sealer {
 
     fn record(&self, facts: &SealedFacts) -> Result<()> {
         let submission = Submission { drafts: vec![facts.draft()], recorder: None, own: true };
-        let answer = self.queue.ask(|reply| Request::Append { submission, reply })?;
+        let answer = self.queue.ask(|waiting| Request::Append { submission, reply: Reply::to(waiting) })?;
         answer.recv().map_err(|_| closed())?.map(|_| ())
     }
 

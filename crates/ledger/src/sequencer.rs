@@ -160,13 +160,13 @@ impl Sequencer {
         match self.try_commit(batch) {
             Ok(answers) => {
                 for (reply, answer) in replies.into_iter().zip(answers) {
-                    let _ = reply.send(answer);
+                    reply.send(answer);
                 }
                 self.roll_when_full();
             }
             Err(error) => {
                 for reply in replies {
-                    let _ = reply.send(Err(error.clone()));
+                    reply.send(Err(error.clone()));
                 }
             }
         }

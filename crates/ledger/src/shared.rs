@@ -121,8 +121,31 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a submission's receipts go.
-pub(crate) type Reply = Sender<Result<Vec<Receipt>>>;
+/// What is done with a submission's receipts. Dropped uncalled only when the sequencer's thread has ended.
+pub(crate) struct Reply(Box<dyn FnOnce(Result<Vec<Receipt>>) + Send>);
+
+impl Reply {
+    /// Hands the receipts to somebody who waits for them.
+    pub fn to(waiting: Sender<Result<Vec<Receipt>>>) -> Self {
+        Self::then(move |answer| drop(waiting.send(answer)))
+    }
+
+    /// Calls this with the receipts.
+    pub fn then(then: impl FnOnce(Result<Vec<Receipt>>) + Send + 'static) -> Self {
+        Self(Box::new(then))
+    }
+
+    /// Answers.
+    pub fn send(self, answer: Result<Vec<Receipt>>) {
+        (self.0)(answer);
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply")
+    }
+}
 
 /// What the sequencer's thread is asked for.
 #[derive(Debug)]

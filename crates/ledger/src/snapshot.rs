@@ -8,7 +8,8 @@ use counterfoil_segment::blocks::BlockCache;
 use counterfoil_segment::index::{Index, Key};
 use counterfoil_segment::{ReadAt, Segment};
 use counterfoil_tlog::{
-    Checkpoint, Hash, HashReader, LeafIndex, Origin, Signer, Tile, TlogProof, TreeSize, VerifierKey, node_hash, subtree_hash,
+    Checkpoint, Hash, HashReader, LeafIndex, Origin, Signer, Tile, TlogProof, TreeSize, VerifierKey, node_hash,
+    subtree_hash,
 };
 
 use crate::config::Config;
@@ -176,10 +177,21 @@ impl Snapshot {
         self.node(0, index)
     }
 
-    /// The tree's root when it had `size` entries.
+    /// The tree's root when it had `size` entries; `Tampered` when the stored hashes do not lead from it to the signed root.
     pub fn root_at(&self, size: u64) -> Result<Hash> {
         self.check_size(size)?;
-        counterfoil_tlog::root(self, TreeSize(size))
+        if size == self.head.size {
+            return Ok(self.head.root);
+        }
+        let (old, new) = (TreeSize(size), TreeSize(self.head.size));
+        let root = counterfoil_tlog::root(self, old)?;
+        let proof = counterfoil_tlog::consistency_proof(self, old, new)?;
+        let holds = counterfoil_tlog::verify_consistency(old, new, &proof, &root, &self.head.root);
+        holds.map_err(|error| {
+            Error::tampered(format!("the stored hashes of the first {size} entries do not lead to the signed root"))
+                .because(error)
+        })?;
+        Ok(root)
     }
 
     /// The inclusion proof of an entry in the tree of `size` entries (RFC 6962, 2.1.1).
@@ -187,7 +199,7 @@ impl Snapshot {
         self.check_size(size)?;
         let (index, size) = (LeafIndex(index), TreeSize(size));
         let proof = counterfoil_tlog::inclusion_proof(self, index, size)?;
-        let root = if size.0 == self.head.size { self.head.root } else { counterfoil_tlog::root(self, size)? };
+        let root = self.root_at(size.0)?;
         let leaf = self.node(0, index.0)?;
         let holds = counterfoil_tlog::verify_inclusion(&leaf, index, size, &proof, &root);
         holds
@@ -198,7 +210,13 @@ impl Snapshot {
     /// The proof that the tree of `to` entries extends the one of `from` (RFC 6962, 2.1.2).
     pub fn prove_consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>> {
         self.check_size(to)?;
-        counterfoil_tlog::consistency_proof(self, TreeSize(from), TreeSize(to))
+        let (old, new) = (TreeSize(from), TreeSize(to));
+        let proof = counterfoil_tlog::consistency_proof(self, old, new)?;
+        let holds = counterfoil_tlog::verify_consistency(old, new, &proof, &self.root_at(from)?, &self.root_at(to)?);
+        holds.map_err(|error| {
+            Error::tampered(format!("the stored hashes do not prove that {to} entries extend {from}")).because(error)
+        })?;
+        Ok(proof)
     }
 
     /// The C2SP tlog-proof text of an entry under the snapshot's checkpoint.

@@ -17,6 +17,7 @@ mod json;
 mod limits;
 mod lookup;
 mod order;
+mod pauses;
 mod prune;
 mod reader;
 mod sealed;

@@ -21,6 +21,7 @@ use datafusion::prelude::SessionConfig;
 use crate::columns::TABLE;
 use crate::error::translate;
 use crate::json::TypedJson;
+use crate::pauses::Pauses;
 use crate::sealed::STORE;
 
 const CATALOG: &str = "counterfoil";
@@ -34,7 +35,10 @@ const AGGREGATES_LEFT_OUT: [&str; 2] = ["approx_percentile_cont", "approx_percen
 
 /// What all queries have in common: dialect, functions, optimizer.
 pub(crate) fn template(cores: usize) -> Result<SessionState> {
-    let mut state = SessionStateBuilder::new_with_default_features().with_config(config(cores)).build();
+    let mut state = SessionStateBuilder::new_with_default_features()
+        .with_config(config(cores))
+        .with_physical_optimizer_rule(Arc::new(Pauses))
+        .build();
     datafusion_functions_json::register_all(&mut state)?;
     state.register_function_rewrite(Arc::new(TypedJson))?;
     for function in LEFT_OUT {

@@ -70,7 +70,7 @@ async fn serve(
     };
     let note = Note::write(folder, &announcement)?;
 
-    let mut postgres = Postgres::new(&service, encryption.as_ref())?;
+    let mut postgres = Postgres::new(&service, encryption.as_ref()).await?;
     let doors = Doors::new(&service);
     let app = routes(&service);
     let kept = tokio::spawn(Arc::clone(&service).keep_watch());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -28,6 +29,16 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Methods that are counted by name: strangers can think of any number of others.
 const COUNTED: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
+/// What may be answered before the request's body was read.
+const EARLY: [StatusCode; 6] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+];
 
 /// Every route of the service.
 pub fn routes(service: &Arc<Service>) -> Router {
@@ -110,6 +121,8 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 /// Counts every request, and tells browsers what they may do with the answer.
 async fn watched(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
+    let has_body = !request.body().is_end_stream();
+    let version = request.version();
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let since = std::time::Instant::now();
@@ -129,6 +142,10 @@ async fn watched(State(service): State<Arc<Service>>, request: Request, next: Ne
         tracing::debug!(%method, route, status = status.as_u16(), took_ms, "request");
     }
     let headers = response.headers_mut();
+    if has_body && version <= Version::HTTP_11 && EARLY.contains(&status) {
+        // A connection ends after a body that nobody read: a client that is not told sends its next request into it.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

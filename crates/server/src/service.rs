@@ -8,7 +8,7 @@ use counterfoil::{Ledger, OpenOptions, Receipt, Result, Snapshot};
 use counterfoil_entry::{ActorType, Draft, EntryBuilder, Timestamp};
 use counterfoil_query::{Engine, Limits};
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, watch};
 
 use crate::access::{Caller, Denial, Denials, Role, Sessions, Tokens};
 use crate::body::ROOM_KIB;
@@ -124,6 +124,27 @@ impl Service {
         let entries = drafts.len() as u64;
         let since = Instant::now();
         let receipts = self.ledger.append_batch_as(recorder, drafts)?;
+        self.metrics.appended(entries, since.elapsed());
+        Ok(receipts)
+    }
+
+    /// Records drafts in the name of a principal, without holding a thread meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::append_batch_as`].
+    pub(crate) async fn append(
+        self: &Arc<Self>,
+        recorder: &Arc<str>,
+        mut drafts: Vec<Draft>,
+    ) -> std::result::Result<Vec<Receipt>, Problem> {
+        let entries = drafts.len() as u64;
+        let since = Instant::now();
+        let (tell, told) = oneshot::channel();
+        if !self.ledger.append_batch_then(recorder, &mut drafts, move |answer| drop(tell.send(answer))) {
+            let recorder = Arc::clone(recorder);
+            return self.blocking(move |service| Ok(service.append_now(&recorder, drafts)?)).await;
+        }
+        let receipts = told.await.map_err(|_| Problem::internal("the ledger ended before it answered"))??;
         self.metrics.appended(entries, since.elapsed());
         Ok(receipts)
     }

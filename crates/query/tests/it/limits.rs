@@ -90,3 +90,39 @@ fn reading_ends_when_the_answer_is_dropped() {
     drop(answer);
     assert!(still(&ledger), "{} chunks were read", ledger.tail_reads());
 }
+
+/// Ticks of processor time that the query threads of this process have used.
+fn query_ticks() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux").flatten();
+    let used = tasks.filter_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        name.starts_with("counterfoil-que")
+            .then(|| fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap())
+    });
+    used.sum()
+}
+
+/// A cross join makes so many rows out of each batch that its stream may not come back for hours.
+#[test]
+fn a_cross_join_ends_with_the_time_limit_and_its_work_too() {
+    let ledger = Ledger::new(&entries(20_000, 9), Layout { segments: vec![16_384], ..Layout::default() });
+    let engine = limited(|limits| limits.time = Duration::from_secs(1));
+    for sql in [
+        "SELECT count(*) FROM audit_log a, audit_log b, audit_log c, audit_log d",
+        "SELECT max(a.index + b.index) FROM audit_log a JOIN audit_log b ON a.index < b.index OR a.actor > b.actor",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+    ] {
+        let start = Instant::now();
+        let error = ask_in_vain(&engine, &ledger, sql);
+        assert!(error.message.contains("limit reached"), "{sql}: {error}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{sql} took {:?}", start.elapsed());
+    }
+    let idle = (0..20).any(|_| {
+        let before = query_ticks();
+        std::thread::sleep(Duration::from_secs(1));
+        query_ticks() - before < 20
+    });
+    assert!(idle, "a query goes on after its end");
+}

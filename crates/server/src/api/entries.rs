@@ -6,17 +6,21 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use counterfoil::{Receipt, Snapshot};
 use counterfoil_entry::Draft;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::access::{Principal, Reads, Records};
+use crate::access::{Caller, Principal, Reads, Records};
 use crate::asked::{InPath, InQuery};
 use crate::body::{Body, media_type, unsupported};
 use crate::problem::{Answered, Problem};
 use crate::recording::{Outcomes, Refusal, check_prefix};
 use crate::service::Service;
+
+/// Bodies below this are read where they arrive; longer ones on a thread of their own.
+const SHORT_BYTES: usize = 32 << 10;
 
 /// Most entries of one request.
 pub(crate) const MAX_ENTRIES: usize = 10_000;
@@ -57,24 +61,32 @@ pub(crate) async fn record(
 ) -> Answered {
     let form = Form::of(&media_type(&headers))?;
     let place = service.append_place()?;
-    let answer = service
-        .blocking(move |service| {
-            let texts = form.split(&body)?;
-            let (receipts, refused) = if wishes.partial {
-                let outcomes = record_good(service, &caller.0, &texts)?;
-                let placed = outcomes.receipts.into_iter().map(|(position, receipt)| (Some(position), receipt));
-                (placed.collect::<Vec<_>>(), Some(outcomes.refused))
-            } else {
-                let drafts = texts.iter().enumerate().map(|(at, text)| parse(&caller.0, at, text));
-                let receipts = service.append_now(&caller.0.name, drafts.collect::<Result<_, _>>()?)?;
-                (receipts.into_iter().map(|receipt| (None, receipt)).collect(), None)
-            };
-            let snapshot = wishes.proof.then(|| service.snapshot());
-            recorded(receipts, refused, snapshot.as_ref())
-        })
-        .await;
+    let answer = if wishes.partial {
+        service.blocking(move |service| record_good(service, &caller.0, &form.split(&body)?, wishes.proof)).await
+    } else {
+        record_all(&service, &caller, form, body, wishes.proof).await
+    };
     drop(place);
     answer
+}
+
+/// Records all entries or none.
+async fn record_all(service: &Arc<Service>, caller: &Caller, form: Form, body: Bytes, proof: bool) -> Answered {
+    let read = move |principal: &Principal, body: &[u8]| {
+        let texts = form.split(body)?;
+        texts.iter().enumerate().map(|(at, text)| parse(principal, at, text)).collect::<Result<Vec<_>, Problem>>()
+    };
+    let principal = caller.0.clone();
+    let drafts = match body.len() {
+        ..SHORT_BYTES => read(&principal, &body)?,
+        _ => service.blocking(move |_| read(&principal, &body)).await?,
+    };
+    let receipts = service.append(&caller.0.name, drafts).await?;
+    let receipts: Vec<_> = receipts.into_iter().map(|receipt| (None, receipt)).collect();
+    match proof {
+        false => recorded(receipts, None, None),
+        true => service.blocking(move |service| recorded(receipts, None, Some(&service.snapshot()))).await,
+    }
 }
 
 /// 201 with the receipts of what was recorded.
@@ -133,7 +145,7 @@ fn parse(principal: &Principal, position: usize, text: &[u8]) -> Result<Draft, P
 }
 
 /// Records what is good of the entries.
-fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]]) -> Result<Outcomes, Problem> {
+fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]], proof: bool) -> Answered {
     let mut outcomes = Outcomes::default();
     let mut good = Vec::new();
     for (position, text) in texts.iter().enumerate() {
@@ -148,7 +160,8 @@ fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]]) -> Res
         let detail = format!("none of {} entries was recorded; the first: {first}", texts.len());
         return Err(Problem::new("invalid", StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
-    Ok(outcomes)
+    let placed = outcomes.receipts.into_iter().map(|(position, receipt)| (Some(position), receipt));
+    recorded(placed, Some(outcomes.refused), proof.then(|| service.snapshot()).as_ref())
 }
 
 fn told(position: Option<usize>, receipt: &Receipt, proofs: Option<&Snapshot>) -> Result<ReceiptBody, Problem> {

@@ -63,8 +63,9 @@ pub(crate) async fn open(
     JsonBody(SignIn { token }, _room): JsonBody<SignIn>,
 ) -> Answered {
     let mut asked = parts;
-    let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
-    asked.headers.insert(header::AUTHORIZATION, bearer.map_err(|_| Problem::invalid("this is no token"))?);
+    let bearer = HeaderValue::from_str(&format!("Bearer {token}")).ok();
+    let bearer = bearer.filter(|_| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    asked.headers.insert(header::AUTHORIZATION, bearer.ok_or_else(|| Problem::invalid("this is no token"))?);
     let caller = Caller::with(&asked, &service, None).await?;
     let value = service.sessions.open(caller.0.clone(), Some(token))?;
     Ok((StatusCode::OK, set_cookie(&service, &value), Json(Who::of(&caller.0))).into_response())

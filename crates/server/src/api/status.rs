@@ -1,17 +1,25 @@
 //! How the ledger is: `GET /api/v1/status`, `/sources`, `/catalog`.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use counterfoil_entry::{Timestamp, catalog};
+use counterfoil::{Result, Snapshot};
+use counterfoil_entry::{Fields, Timestamp, catalog};
 use serde::Serialize;
 
 use crate::access::{Caller, Reads};
 use crate::api::entries::json_response;
-use crate::api::sql::literal;
 use crate::moment::now;
 use crate::problem::Answered;
 use crate::service::Service;
+
+/// The newest entry of each source.
+const NEWEST: &str = "index IN (SELECT max(index) FROM audit_log WHERE source IS NOT NULL GROUP BY recorder, source)";
+
+/// Entries that are read at once.
+const STEP: usize = 1_000;
 
 #[derive(Serialize)]
 struct Status {
@@ -79,16 +87,10 @@ pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>
         .blocking(|service| {
             let state = service.ledger.status()?;
             let snapshot = service.snapshot();
+            let heard = last_heard(service, &snapshot)?;
             let mut sources = Vec::with_capacity(state.sources.len());
             for source in state.sources {
-                let recorder = match &source.recorder {
-                    Some(recorder) => format!("recorder = {}", literal(recorder)),
-                    None => "recorder IS NULL".to_owned(),
-                };
-                let name = literal(&source.source);
-                let last = format!("source = {name} AND sequence = {} AND {recorder}", source.last);
-                let index = service.engine.select_indices(&snapshot, &last)?.pop();
-                let heard = index.map(|index| recorded_at(&snapshot.entry(index)?)).transpose()?.flatten();
+                let heard = heard.get(&(source.recorder.clone(), source.source.clone()));
                 sources.push(Source {
                     silent_seconds: heard.map(|at| (now().micros() - at.micros()).max(0) as u64 / 1_000_000),
                     last_recorded_at: heard.map(|at| at.to_string()),
@@ -103,8 +105,20 @@ pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>
         .await
 }
 
-fn recorded_at(canonical: &[u8]) -> counterfoil::Result<Option<Timestamp>> {
-    Ok(Some(counterfoil_entry::Fields::split(canonical)?.recorded_at))
+/// When the newest entry of each source was recorded, by recorder and source: found in one pass over the ledger, however
+/// many sources there are.
+fn last_heard(service: &Service, snapshot: &Snapshot) -> Result<HashMap<(Option<String>, String), Timestamp>> {
+    let newest = service.engine.select_indices(snapshot, NEWEST)?;
+    let mut heard = HashMap::with_capacity(newest.len());
+    for indices in newest.chunks(STEP) {
+        for canonical in snapshot.entries(indices)? {
+            let fields = Fields::split(&canonical)?;
+            if let Some(source) = fields.source {
+                heard.insert((fields.recorder.map(Cow::into_owned), source.into_owned()), fields.recorded_at);
+            }
+        }
+    }
+    Ok(heard)
 }
 
 #[derive(Serialize)]

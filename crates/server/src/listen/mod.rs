@@ -5,6 +5,7 @@ mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -157,7 +158,10 @@ async fn converse(
     builder: auto::Builder<TokioExecutor>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
+    let spoken = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&spoken);
     let service = tower::service_fn(move |request: Request<Incoming>| {
+        heard.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         let extensions = request.extensions_mut();
         extensions.insert(origin.peer.clone());
@@ -170,8 +174,19 @@ async fn converse(
         app.clone().oneshot(request)
     });
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
+    tokio::select! {
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        },
+        () = silence(&spoken) => tracing::debug!("a connection without any request was closed"),
+    }
+}
+
+/// Ends when a connection has had no request in the time that its first may take: hyper waits for ever for the first bytes.
+async fn silence(spoken: &AtomicBool) {
+    tokio::time::sleep(HEAD_TIME).await;
+    if spoken.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

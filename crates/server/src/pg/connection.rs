@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     pub(super) transaction: Transaction,
     pub(super) statements: HashMap<String, Arc<Prepared>>,
     pub(super) portals: HashMap<String, Portal>,
+    /// The name of whoever signed in.
+    pub(super) name: Arc<str>,
     token: String,
     peer: String,
     /// Whether messages are passed over until the next Sync, because one before it failed.
@@ -70,6 +72,7 @@ impl Connection {
             transaction: Transaction::default(),
             statements: HashMap::new(),
             portals: HashMap::new(),
+            name: guest.name,
             token: guest.token,
             peer,
             skipping: false,

@@ -36,6 +36,9 @@ const MAJOR: i32 = 3;
 pub(crate) struct Guest {
     pub(crate) wire: Wire,
     pub(crate) token: String,
+    /// The name that the token stands for.
+    pub(crate) name: Arc<str>,
+    /// The name that the client gave itself.
     pub(crate) user: String,
     /// What the client sets from the start.
     pub(crate) wishes: BTreeMap<String, String>,
@@ -55,6 +58,14 @@ struct Opened {
     wire: Wire,
     first: Result<Opening, Broken>,
     encrypted: bool,
+}
+
+/// Who signed in, and what was wished for.
+struct SignedIn {
+    token: String,
+    name: Arc<str>,
+    user: String,
+    wishes: BTreeMap<String, String>,
 }
 
 /// What a connection begins with.
@@ -82,9 +93,9 @@ impl Entrance {
         };
         match signed_in {
             Ok(signed_in) => {
-                let (token, user, wishes) = signed_in?;
+                let SignedIn { token, name, user, wishes } = signed_in?;
                 wire.trust();
-                Some(Guest { wire, token, user, wishes })
+                Some(Guest { wire, token, name, user, wishes })
             }
             Err(Broken::Told(refusal)) => {
                 wire.close(Some(refusal)).await;
@@ -137,7 +148,7 @@ impl Entrance {
         opening: Opening,
         encrypted: bool,
         peer: &str,
-    ) -> Result<Option<(String, String, BTreeMap<String, String>)>, Broken> {
+    ) -> Result<Option<SignedIn>, Broken> {
         let (minor, wishes) = match opening {
             Opening::Startup { minor, wishes } => (minor, wishes),
             Opening::Cancel(key) => {
@@ -159,7 +170,7 @@ impl Entrance {
         let Frame::Password(token) = wire.next().await? else {
             return Err(Refusal::protocol("a password was expected").into());
         };
-        self.check(&token, peer).await?;
+        let name = self.check(&token, peer).await?;
         let user = wishes.get("user").cloned().unwrap_or_default();
         let database = wishes.get("database").unwrap_or(&user);
         if database != DATABASE {
@@ -170,10 +181,11 @@ impl Entrance {
             return Err(Refusal::fatal("0A000", "there is no replication by this protocol").into());
         }
         wire.feed(Message::Authentication(Authentication::Ok)).await?;
-        Ok(Some((token, user, wishes)))
+        Ok(Some(SignedIn { token, name, user, wishes }))
     }
 
-    async fn check(&self, token: &str, peer: &str) -> Result<(), Broken> {
+    /// Whose token this is.
+    async fn check(&self, token: &str, peer: &str) -> Result<Arc<str>, Broken> {
         match self.service.tokens.recognise(token) {
             Err(error) => Err(Refusal { fatal: true, ..Refusal::of(&error, "") }.into()),
             Ok(None) => {
@@ -184,7 +196,7 @@ impl Entrance {
                 let message = format!("{} is a {} and may not read entries", principal.name, principal.role);
                 Err(self.denied(&principal.name, peer, Refusal::fatal("28000", message)).await)
             }
-            Ok(Some(_)) => Ok(()),
+            Ok(Some(principal)) => Ok(principal.name),
         }
     }
 

@@ -124,7 +124,7 @@ impl Connection {
         };
         let time = engine.limits().time;
         let answer = self.ask(engine, tables, read, values, types).await?;
-        Ok(Running::new(answer, place, time, Arc::clone(&read.sql), read.tag))
+        Ok(Running::new(answer, place, time, read))
     }
 
     async fn ask(
@@ -160,7 +160,7 @@ impl Connection {
     pub(super) fn names(&self, from: From) -> (Engine, Tables) {
         match from {
             From::Ledger => (self.service.engine.clone(), Tables::empty()),
-            From::Catalog => (self.catalog.engine().clone(), self.catalog.tables()),
+            From::Catalog => (self.catalog.engine().clone(), self.catalog.tables(&self.name)),
         }
     }
 
@@ -292,7 +292,7 @@ impl Connection {
                 let (engine, tables) = self.names(read.from);
                 let nulls = vec![Value::Null; prepared.types.len()];
                 let answer = self.ask(engine, tables, read, &nulls, &prepared.types).await?;
-                Ok(Some(Columns::new(&answer.schema(), formats)?))
+                Ok(Some(Columns::new(&read.named(answer.schema()), formats)?))
             }
             Some(Statement::Command(Command::Show(name))) => {
                 let shown = shown_settings(&self.preferences, name.as_deref())?;

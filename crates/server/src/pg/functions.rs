@@ -1,13 +1,13 @@
 //! Functions that clients call to learn about the service; in a ledger they have little to say.
 
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::scalar::ScalarStructBuilder;
 use datafusion::common::{ScalarValue, exec_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use datafusion::prelude::SessionContext;
-
-use arrow::datatypes::DataType;
 
 use crate::pg::preferences::{Preferences, SERVER_VERSION};
 
@@ -16,6 +16,8 @@ pub(crate) fn register(context: &SessionContext) {
     let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
     let none = ScalarValue::Utf8(None);
     let version = text(&format!("PostgreSQL {SERVER_VERSION}"));
+    let whole = |name: &str| Field::new(name, DataType::Int32, true);
+    let pair = ScalarStructBuilder::new_null(vec![whole("x"), whole("n")]);
     let constants = [
         ("version", version),
         ("pg_is_in_recovery", ScalarValue::Boolean(Some(false))),
@@ -23,6 +25,7 @@ pub(crate) fn register(context: &SessionContext) {
         ("inet_server_addr", none.clone()),
         ("inet_server_port", ScalarValue::Int32(None)),
         ("inet_client_addr", none.clone()),
+        ("_pg_expandarray", pair),
         ("txid_current", ScalarValue::Int64(Some(1))),
         ("pg_advisory_unlock_all", none.clone()),
         ("obj_description", none.clone()),
@@ -55,6 +58,12 @@ pub(crate) fn register(context: &SessionContext) {
     }
     context.register_udf(ScalarUDF::new_from_impl(Setting { name: "current_setting", place: 0, signature: any() }));
     context.register_udf(ScalarUDF::new_from_impl(Setting { name: "set_config", place: 1, signature: any() }));
+}
+
+/// `session_user` and its like for somebody.
+pub(crate) fn session_user(name: &str) -> ScalarUDF {
+    let value = ScalarValue::Utf8(Some(name.to_owned()));
+    ScalarUDF::new_from_impl(Constant { name: "session_user", value, signature: any() })
 }
 
 fn any() -> Signature {

@@ -13,6 +13,7 @@ mod execution;
 mod frame;
 mod functions;
 mod information;
+mod names;
 mod parameters;
 mod portal;
 mod preferences;
@@ -49,14 +50,14 @@ impl Postgres {
     ///
     /// # Errors
     /// `Internal` when the catalog cannot be set up.
-    pub(crate) fn new(service: &Arc<Service>, encryption: Option<&Arc<Encryption>>) -> Result<Self> {
+    pub(crate) async fn new(service: &Arc<Service>, encryption: Option<&Arc<Encryption>>) -> Result<Self> {
         let entrance = Entrance {
             service: Arc::clone(service),
             tls: encryption.map(|encryption| entrance::tls(&encryption.acceptor())),
             cancels: Arc::new(Cancels::default()),
             patience: service.settings.query_time.max(HEAD_TIME),
         };
-        let catalog = Arc::new(Catalog::new(&service.engine)?);
+        let catalog = Arc::new(Catalog::new(&service.engine).await?);
         Ok(Self { service: Arc::clone(service), entrance: Arc::new(entrance), catalog, connections: JoinSet::new() })
     }
 

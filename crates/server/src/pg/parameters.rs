@@ -12,7 +12,7 @@ use postgres_types::Type;
 
 use crate::pg::frame::Bind;
 use crate::pg::refusal::Refusal;
-use crate::pg::statement::inner;
+use crate::pg::statement::{inner, inner_mut};
 use crate::pg::value::{Value, list};
 
 /// Most parameters of a statement.
@@ -89,13 +89,11 @@ pub(crate) fn fill(parsed: &mut Parsed, values: &[Value], types: &[Type]) {
 }
 
 /// Writes `= ANY(array)` and `<> ALL(array)` as the lists that they mean.
-pub(crate) fn unfold(parsed: &mut Parsed) {
-    if let Some(sql) = inner_mut(parsed) {
-        let _ = visit_expressions_mut(sql, |expr| {
-            spread(expr);
-            ControlFlow::<()>::Continue(())
-        });
-    }
+pub(crate) fn unfold(sql: &mut Sql) {
+    let _ = visit_expressions_mut(sql, |expr| {
+        spread(expr);
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 fn spread(expr: &mut Expr) {
@@ -127,14 +125,6 @@ fn elements(expr: &Expr) -> Option<Vec<Expr>> {
             },
             _ => None,
         },
-        _ => None,
-    }
-}
-
-fn inner_mut(parsed: &mut Parsed) -> Option<&mut Sql> {
-    match parsed {
-        Parsed::Statement(sql) => Some(sql),
-        Parsed::Explain(explain) => inner_mut(&mut explain.statement),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! Portals and cursors: statements with their values, and their rows as far as they were taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -11,13 +12,13 @@ use tokio::time::Instant;
 
 use crate::pg::refusal::Refusal;
 use crate::pg::rows::Columns;
-use crate::pg::statement::Statement;
+use crate::pg::statement::{Read, Statement};
 use crate::pg::value::Value;
 
 /// A statement with values for its parameters, to be run; or a cursor, which runs already.
 pub(crate) struct Portal {
     /// The prepared statement; none for an empty text.
-    pub(crate) statement: Option<std::sync::Arc<Prepared>>,
+    pub(crate) statement: Option<Arc<Prepared>>,
     pub(crate) values: Vec<Value>,
     /// The formats that its columns are wanted in.
     pub(crate) formats: Vec<i16>,
@@ -63,7 +64,7 @@ pub(crate) struct Running {
     schema: SchemaRef,
     rows: Rows,
     batch: Option<(RecordBatch, usize)>,
-    sql: std::sync::Arc<str>,
+    sql: Arc<str>,
     pub(crate) tag: &'static str,
     pub(crate) deadline: Option<Instant>,
     _place: Option<OwnedSemaphorePermit>,
@@ -76,15 +77,10 @@ enum Rows {
 
 impl Running {
     /// An answer of the query engine, which ends by itself after the time that it was given.
-    pub(crate) fn new(
-        answer: Answer,
-        place: OwnedSemaphorePermit,
-        time: Duration,
-        sql: std::sync::Arc<str>,
-        tag: &'static str,
-    ) -> Self {
-        let (schema, rows) = (answer.schema(), Rows::Answer(Box::new(answer)));
+    pub(crate) fn new(answer: Answer, place: OwnedSemaphorePermit, time: Duration, read: &Read) -> Self {
+        let (schema, rows) = (read.named(answer.schema()), Rows::Answer(Box::new(answer)));
         let deadline = Instant::now().checked_add(time);
+        let (sql, tag) = (Arc::clone(&read.sql), read.tag);
         Self { schema, rows, batch: None, sql, tag, deadline, _place: Some(place) }
     }
 

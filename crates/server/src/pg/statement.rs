@@ -4,13 +4,18 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use counterfoil_query::{Prepared, TABLE, statements};
 use datafusion::sql::parser::Statement as Parsed;
-use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement as Sql, Visit, Visitor, visit_relations};
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, Expr, ObjectName, Query, Statement as Sql, TableFactor, Value as Literal, Visit, Visitor,
+    visit_expressions_mut, visit_relations,
+};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use postgres_types::Type;
 
 use crate::pg::command::Command;
+use crate::pg::names::{names, tell_apart};
 use crate::pg::parameters;
 use crate::pg::refusal::Refusal;
 use crate::pg::value::Value;
@@ -37,6 +42,8 @@ pub(crate) struct Read {
     pub(crate) tag: &'static str,
     /// How many parameters it has.
     pub(crate) parameters: usize,
+    /// The names of its columns, as far as they follow from it.
+    names: Option<Arc<[String]>>,
 }
 
 /// One statement.
@@ -97,22 +104,46 @@ pub(crate) fn parse(sql: &Arc<str>, rewriting: &PostgresCompatibilityParser) -> 
 
 fn rewritten(sql: &str, rewriting: &PostgresCompatibilityParser) -> Result<Vec<Parsed>, Refusal> {
     let parsed = rewriting.parse(sql).map_err(|error| Refusal::new("42601", error.to_string()))?;
-    Ok(parsed.into_iter().map(|statement| Parsed::Statement(Box::new(statement))).collect())
+    let parsed = parsed.into_iter().map(|mut statement| {
+        tell_apart(&mut statement);
+        name_members(&mut statement);
+        Parsed::Statement(Box::new(statement))
+    });
+    Ok(parsed.collect())
+}
+
+/// Writes `(value).member` as the query engine takes it.
+fn name_members(sql: &mut Sql) {
+    let _ = visit_expressions_mut(sql, |expr| {
+        if let Expr::CompoundFieldAccess { root, access_chain } = expr
+            && !matches!(root.as_ref(), Expr::Identifier(_))
+        {
+            for access in access_chain {
+                if let AccessExpr::Dot(Expr::Identifier(member)) = access {
+                    let member = Literal::SingleQuotedString(member.value.clone());
+                    *access = AccessExpr::Dot(Expr::Value(member.into()));
+                }
+            }
+        }
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 /// A parsed statement as one that answers rows.
 pub(crate) fn read(mut parsed: Parsed, sql: &Arc<str>) -> Result<Read, Refusal> {
     let from = asked(&parsed)?;
-    if from == From::Ledger {
-        parameters::unfold(&mut parsed);
-    }
     let tag = match &parsed {
         Parsed::Explain(_) => "EXPLAIN",
         Parsed::Statement(sql) if matches!(sql.as_ref(), Sql::Explain { .. }) => "EXPLAIN",
         _ => "SELECT",
     };
     let parameters = parameters::count(&parsed)?;
-    Ok(Read { parsed: Arc::new(parsed), from, sql: Arc::clone(sql), tag, parameters })
+    let names = inner(&parsed).filter(|_| tag == "SELECT").and_then(names).map(Arc::from);
+    if let Some(sql) = inner_mut(&mut parsed) {
+        parameters::unfold(sql);
+        tell_apart(sql);
+    }
+    Ok(Read { parsed: Arc::new(parsed), from, sql: Arc::clone(sql), tag, parameters, names })
 }
 
 impl Read {
@@ -136,6 +167,18 @@ impl Read {
         self.prepared(parsed)
     }
 
+    /// An answer's columns under the names that they have in PostgreSQL.
+    pub(crate) fn named(&self, schema: SchemaRef) -> SchemaRef {
+        match &self.names {
+            Some(names) if names.len() == schema.fields().len() => {
+                let fields = schema.fields().iter().zip(names.iter());
+                let fields = fields.map(|(field, name)| field.as_ref().clone().with_name(name));
+                Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+            }
+            _ => schema,
+        }
+    }
+
     fn prepared(&self, parsed: Parsed) -> Result<Prepared, Refusal> {
         Prepared::new(parsed, Arc::clone(&self.sql)).map_err(|error| Refusal::of(&error, &self.sql))
     }
@@ -157,6 +200,14 @@ pub(crate) fn inner(parsed: &Parsed) -> Option<&Sql> {
     match parsed {
         Parsed::Statement(sql) => Some(sql),
         Parsed::Explain(explain) => inner(&explain.statement),
+        _ => None,
+    }
+}
+
+pub(crate) fn inner_mut(parsed: &mut Parsed) -> Option<&mut Sql> {
+    match parsed {
+        Parsed::Statement(sql) => Some(sql),
+        Parsed::Explain(explain) => inner_mut(&mut explain.statement),
         _ => None,
     }
 }
@@ -221,8 +272,7 @@ impl Visitor for Named {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &datafusion::sql::sqlparser::ast::TableFactor) -> ControlFlow<()> {
-        use datafusion::sql::sqlparser::ast::TableFactor;
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
             self.0.insert(last(name));
         }

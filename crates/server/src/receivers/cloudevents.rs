@@ -54,7 +54,7 @@ pub(crate) async fn receive(
         check_prefix(&caller.0, draft).map_err(|problem| problem.at(position))?;
     }
     let place = service.append_place()?;
-    let receipts = service.blocking(move |service| Ok(service.append_now(&caller.0.name, drafts)?)).await?;
+    let receipts = service.append(&caller.0.name, drafts).await?;
     drop(place);
     recorded(receipts.into_iter().map(|receipt| (None, receipt)), None, None)
 }

@@ -3,6 +3,7 @@
 mod access;
 mod faults;
 mod ingest;
+mod openapi;
 mod proving;
 mod reading;
 mod recording;

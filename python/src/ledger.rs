@@ -1,0 +1,242 @@
+//! The embedded ledger for Python. The interpreter is free while the ledger works or waits.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use counterfoil::{CreateOptions, Error, ErrorKind, Ledger, OpenOptions, Snapshot};
+use counterfoil_entry::{Draft, OWN_PREFIX};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::disk::ForkDisk;
+use crate::encode::{Encoded, Encoder};
+use crate::error::{exception, raised};
+use crate::receipt::Receipt;
+use crate::source::{self, Source};
+use crate::unshipped::{self, Unshipped};
+
+/// The one writer of a ledger's folder.
+#[pyclass(frozen, name = "Ledger", module = "counterfoil._core")]
+pub struct PyLedger {
+    ledger: RwLock<Option<Ledger>>,
+    disk: ForkDisk,
+    source: Mutex<Option<Arc<Source>>>,
+}
+
+fn opened(ledger: &Option<Ledger>) -> Result<&Ledger, Error> {
+    ledger.as_ref().ok_or_else(|| Error {
+        kind: ErrorKind::Closed,
+        message: "the ledger was closed".to_owned(),
+        position: None,
+        source: None,
+    })
+}
+
+impl PyLedger {
+    /// Lets the interpreter go and works with the ledger.
+    fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&Ledger) -> Result<T, Error> + Send) -> PyResult<T> {
+        let worked = py.detach(|| {
+            let guard = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
+            opened(&guard).and_then(work)
+        });
+        worked.map_err(|error| raised(&error))
+    }
+
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+        self.with(py, |ledger| Ok(ledger.snapshot()))
+    }
+
+    fn made(py: Python<'_>, make: impl FnOnce(OpenOptions) -> Result<Ledger, Error> + Send) -> PyResult<Self> {
+        let disk = ForkDisk::default();
+        let options = OpenOptions { disk: Arc::new(disk.clone()), ..OpenOptions::default() };
+        let ledger = py.detach(|| make(options)).map_err(|error| raised(&error))?;
+        Ok(Self { ledger: RwLock::new(Some(ledger)), disk, source: Mutex::default() })
+    }
+}
+
+/// Reads drafts; the position in the error is that of the entry.
+fn drafts(entries: Vec<Encoded>) -> Result<Vec<Draft>, Error> {
+    let read = entries.into_iter().enumerate().map(|(position, entry)| source::draft(&entry.json, position));
+    read.collect()
+}
+
+#[pymethods]
+impl PyLedger {
+    /// Makes a ledger in a folder that is empty or not there yet.
+    #[staticmethod]
+    #[pyo3(signature = (path, origin, segment_span=None))]
+    fn create(py: Python<'_>, path: PathBuf, origin: &str, segment_span: Option<u64>) -> PyResult<Self> {
+        let mut create = CreateOptions::new(origin).map_err(|error| raised(&error))?;
+        create.segment_span = segment_span.unwrap_or(create.segment_span);
+        Self::made(py, |open| Ledger::create(path, create, open))
+    }
+
+    /// Opens the ledger in a folder for writing.
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        Self::made(py, |open| Ledger::open(path, open))
+    }
+
+    /// Records entries, each a dict of its members: all of them in one stretch, or nothing.
+    fn append(
+        &self,
+        py: Python<'_>,
+        entries: Vec<Bound<'_, PyDict>>,
+        converter: Bound<'_, PyAny>,
+    ) -> PyResult<Vec<Receipt>> {
+        let encoded = encode(entries, converter)?;
+        let receipts = self.with(py, |ledger| ledger.append_batch(drafts(encoded)?))?;
+        Ok(receipts.into_iter().map(Receipt::from).collect())
+    }
+
+    /// Records entries in JSON lines: all of them in one stretch, or nothing.
+    fn append_lines(&self, py: Python<'_>, lines: &[u8]) -> PyResult<Vec<Receipt>> {
+        let receipts = self.with(py, |ledger| {
+            let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            let drafts: Result<Vec<Draft>, Error> =
+                lines.enumerate().map(|(position, line)| source::draft(line, position)).collect();
+            ledger.append_batch(drafts?)
+        })?;
+        Ok(receipts.into_iter().map(Receipt::from).collect())
+    }
+
+    /// From now on [`PyLedger::append_numbered`] numbers what has no idempotency of its own, from `next` on.
+    fn number(&self, source: &str, next: u64) {
+        let source = Arc::new(Source::new(source, next));
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).replace(source);
+    }
+
+    /// Records entries with the source's next numbers. Callers that come together share one sync.
+    fn append_numbered(
+        &self,
+        py: Python<'_>,
+        entries: Vec<Bound<'_, PyDict>>,
+        converter: Bound<'_, PyAny>,
+    ) -> PyResult<Vec<Receipt>> {
+        let encoded = encode(entries, converter)?;
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let source = source.ok_or_else(|| exception(ErrorKind::Internal, "the ledger has no source", None))?;
+        self.with(py, |ledger| source.append(ledger, encoded))
+    }
+
+    /// The highest number of a source that the ledger holds.
+    fn last_of(&self, py: Python<'_>, source: &str) -> PyResult<Option<u64>> {
+        let status = self.with(py, |ledger| ledger.status())?;
+        Ok(status.sources.iter().find(|known| known.source == source).map(|known| known.last))
+    }
+
+    /// Client entries from an index on, as they are shipped: without what the ledger added but with its time.
+    fn unshipped(&self, py: Python<'_>, start: u64, most: usize, most_bytes: usize) -> PyResult<Unshipped> {
+        self.with(py, |ledger| unshipped::read(&ledger.snapshot(), start, most, most_bytes))
+    }
+
+    /// The number of entries.
+    fn size(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.snapshot(py)?.size())
+    }
+
+    /// The ledger's name.
+    fn origin(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.snapshot(py)?.origin().to_string())
+    }
+
+    /// The key that signs checkpoints, as a C2SP verifier key.
+    fn verifier_key(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.snapshot(py)?.verifier_key().to_string())
+    }
+
+    /// The newest signed checkpoint.
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.snapshot(py)?.checkpoint().to_owned())
+    }
+
+    /// The canonical bytes of entries `start` to `stop`, without `stop`.
+    fn entries<'py>(&self, py: Python<'py>, start: u64, stop: u64) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let entries = self.with(py, |ledger| {
+            let snapshot = ledger.snapshot();
+            let indices: Vec<u64> = (start..stop.min(snapshot.size())).collect();
+            snapshot.entries(&indices)
+        })?;
+        Ok(entries.iter().map(|bytes| PyBytes::new(py, bytes)).collect())
+    }
+
+    /// Index and canonical bytes of an entity's entries, oldest first.
+    fn history<'py>(&self, py: Python<'py>, entity_id: &str) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+        let found = self.with(py, |ledger| ledger.snapshot().history(entity_id))?;
+        Ok(found.iter().map(|(index, bytes)| (*index, PyBytes::new(py, bytes))).collect())
+    }
+
+    /// The C2SP proof that an entry is in the ledger, with the checkpoint.
+    fn proof(&self, py: Python<'_>, index: u64) -> PyResult<String> {
+        self.with(py, |ledger| ledger.snapshot().proof_text(index))
+    }
+
+    /// How the ledger is, as a JSON object.
+    fn status(&self, py: Python<'_>) -> PyResult<String> {
+        let status = self.with(py, |ledger| ledger.status())?;
+        let sources: Vec<_> = status
+            .sources
+            .iter()
+            .map(|one| serde_json::json!({"source": one.source, "recorder": one.recorder, "last": one.last, "gaps": one.gaps}))
+            .collect();
+        let fault = status.poisoned.or(status.sealing_fault).or(status.publishing_fault);
+        Ok(serde_json::json!({
+            "origin": status.origin, "tree_size": status.size, "root_hash": status.root.to_string(),
+            "sealed_size": status.sealed_size, "segments": status.segments, "segment_span": status.segment_span,
+            "sources": sources, "fault": fault,
+        })
+        .to_string())
+    }
+
+    /// Seals early; the index up to which the ledger is sealed.
+    fn seal(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with(py, Ledger::seal)
+    }
+
+    /// Writes the file `checkpoint` now.
+    fn publish(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Ledger::publish)
+    }
+
+    /// Closes the ledger once what is under way is done. A second time does nothing.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let closed = py.detach(|| {
+            let ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner).take();
+            ledger.map_or(Ok(()), Ledger::close)
+        });
+        closed.map_err(|error| raised(&error))
+    }
+}
+
+/// Leaves a ledger to the parent of this forked process: it is never touched again, and the folder's lock is the
+/// parent's alone.
+#[pyfunction]
+pub fn abandon(ledger: Py<PyLedger>) {
+    ledger.get().disk.let_go();
+    // Locks in it may be held by threads that this process does not have, so it must not even be dropped.
+    std::mem::forget(ledger);
+}
+
+fn encode<'py>(entries: Vec<Bound<'py, PyDict>>, converter: Bound<'py, PyAny>) -> PyResult<Vec<Encoded>> {
+    let mut encoder = Encoder::new(converter);
+    entries.iter().map(|entry| encoder.entry(entry)).collect()
+}
+
+/// Encodes an entry and checks it as the ledger would. The canonical bytes.
+#[pyfunction]
+pub fn check_entry<'py>(
+    py: Python<'py>,
+    entry: Bound<'py, PyDict>,
+    converter: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let encoded = Encoder::new(converter).entry(&entry)?;
+    let draft = source::draft(&encoded.json, 0).map_err(|error| raised(&error))?;
+    if draft.event_type().starts_with(OWN_PREFIX) {
+        return Err(exception(
+            ErrorKind::Invalid,
+            "event types that begin with \"ledger.\" are the ledger's own",
+            None,
+        ));
+    }
+    Ok(PyBytes::new(py, draft.client_bytes()))
+}

@@ -1,0 +1,21 @@
+//! The native part of the Python package `counterfoil`: the embedded ledger, the encoder and verification, as the module
+//! `counterfoil._core`. It has no rules of its own; `counterfoil/_core.pyi` describes it for Python.
+
+mod disk;
+mod encode;
+mod error;
+mod ledger;
+mod receipt;
+mod source;
+mod unshipped;
+mod verify;
+
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::ledger::{PyLedger, abandon, check_entry};
+    #[pymodule_export]
+    use crate::receipt::Receipt;
+    #[pymodule_export]
+    use crate::verify::{Walk, check_proof, split_bundle, verify_bundle, verify_folder};
+}
