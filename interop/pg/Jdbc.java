@@ -199,7 +199,7 @@ public class Jdbc {
             refused("DELETE", "25006", () -> statement.executeUpdate("DELETE FROM audit_log"));
             refused("DROP", "25006", () -> statement.executeUpdate("DROP TABLE audit_log"));
             refused("a column that is none", "42703", () -> statement.executeQuery("SELECT nope FROM audit_log"));
-            refused("no SQL", "42601", () -> statement.executeQuery("SELECT FROM WHERE"));
+            refused("no SQL", "42601", () -> statement.executeQuery("SELECT 1 FROM audit_log WHERE"));
             statement.setQueryTimeout(1);
             refused("a timeout of the client", "57014", () -> statement.executeQuery(
                     "SELECT count(*) FROM audit_log a, audit_log b, audit_log c, audit_log d"));

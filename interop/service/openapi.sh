@@ -46,7 +46,7 @@ kill -TERM "$service"
 ended=0
 wait "$service" || ended=$?
 service=
-if [ "$ended" -eq 0 ] && ! grep -q 'broke off' log && "$COUNTERFOIL" verify ledger >verdict 2>&1; then
+if [ "$ended" -eq 0 ] && ! grep -qE 'panicked|broke off' log && "$COUNTERFOIL" verify ledger >verdict 2>&1; then
   echo "ok    openapi: after it the service ends as told and the ledger verifies"
 else
   { tail -20 log; cat verdict; } >&2 || true

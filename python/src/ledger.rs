@@ -101,8 +101,9 @@ impl PyLedger {
     }
 
     /// From now on [`PyLedger::append_numbered`] numbers what has no idempotency of its own, from `next` on.
-    fn number(&self, source: &str, next: u64) {
-        let source = Arc::new(Source::new(source, next));
+    /// `offset` is added to the places in its receipts.
+    fn number(&self, source: &str, next: u64, offset: u64) {
+        let source = Arc::new(Source::new(source, next, offset));
         self.source.lock().unwrap_or_else(PoisonError::into_inner).replace(source);
     }
 

@@ -20,6 +20,8 @@ pub struct Source {
     name: Arc<str>,
     /// The name as JSON.
     literal: Vec<u8>,
+    /// What is added to a place in this ledger, so that places go on from the ledger before.
+    offset: u64,
     /// The next number; whoever holds it commits.
     next: Mutex<u64>,
     /// Callers that wait for a commit.
@@ -46,11 +48,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Source {
-    /// A source that gives out numbers from `next` on.
-    pub fn new(name: &str, next: u64) -> Self {
+    /// A source that gives out numbers from `next` on, in a spool ledger that begins at place `offset`.
+    pub fn new(name: &str, next: u64, offset: u64) -> Self {
         let mut literal = Vec::new();
         write_string(name, &mut literal);
-        Self { name: name.into(), literal, next: Mutex::new(next), waiting: Mutex::default() }
+        Self { name: name.into(), literal, offset, next: Mutex::new(next), waiting: Mutex::default() }
     }
 
     /// Numbers entries and records them: in the order of their numbers, all of them or nothing.
@@ -151,7 +153,7 @@ impl Source {
             checkpoint: None,
             source: Some(self.name.clone()),
             sequence: number,
-            spooled: Some(receipt.index),
+            spooled: Some(self.offset + receipt.index),
         }
     }
 }

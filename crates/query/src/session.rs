@@ -28,7 +28,18 @@ const CATALOG: &str = "counterfoil";
 const SCHEMA: &str = "public";
 
 /// Functions that make much out of little: a few bytes of query must not become gigabytes that no limit counts.
-const LEFT_OUT: [&str; 4] = ["repeat", "lpad", "rpad", "levenshtein"];
+const LEFT_OUT: [&str; 10] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "levenshtein",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+    "generate_series",
+    "range",
+];
 
 /// Aggregates that allocate as much as their argument says.
 const AGGREGATES_LEFT_OUT: [&str; 2] = ["approx_percentile_cont", "approx_percentile_cont_with_weight"];

@@ -36,16 +36,16 @@ pub(super) struct Anchors {
 impl Anchors {
     /// Reads the folder's checkpoint, the ones inside its segments, and those given; wrong signatures are findings.
     pub fn read(
-        disk: &dyn Disk,
-        layout: &Layout,
-        config: &Config,
+        folder: (&dyn Disk, &Layout, &Config),
+        published: std::io::Result<Vec<u8>>,
         files: &Files,
         options: &VerifyOptions<'_>,
         report: &mut Report,
     ) -> Result<Self> {
+        let (disk, layout, config) = folder;
         let mut anchors = Self::default();
         let keys = trusted_keys(config, options, report);
-        match disk.read_small(&layout.checkpoint()) {
+        match published {
             Ok(bytes) => anchors.add_own(&bytes, config, &keys, "checkpoint", report),
             Err(error) => {
                 let kind = FindingKind::MissingFile;

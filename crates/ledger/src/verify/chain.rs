@@ -15,7 +15,8 @@ use super::finding;
 use super::segment::{Entries, FileCheck, SegmentCheck, trailer_blocks};
 use crate::config::Config;
 use crate::create::config_digest;
-use crate::layout::SegmentFile;
+use crate::disk::Disk;
+use crate::layout::{Layout, SegmentFile};
 use crate::own::{CREATED, FileDigest, SealedFacts};
 use crate::sealer::source_state;
 use crate::seen::{ID_WINDOW, Keys};
@@ -257,7 +258,7 @@ impl<'a> Chain<'a> {
     }
 
     /// Ends the verification: seals against files, and tree heads that were never reached.
-    pub fn finish(&mut self, files: &Files, report: &mut Report) {
+    pub fn finish(&mut self, disk: &dyn Disk, layout: &Layout, files: &Files, report: &mut Report) {
         let facts: HashMap<u64, SealedFacts> = self
             .own
             .iter()
@@ -288,7 +289,15 @@ impl<'a> Chain<'a> {
         }
         for first in facts.keys() {
             let lacking = files.missing.iter().any(|(missing, _)| missing == first);
-            if !lacking && !segments.iter().any(|segment| segment.first == *first) {
+            if lacking || segments.iter().any(|segment| segment.first == *first) {
+                continue;
+            }
+            if files.came_later(disk, layout, *first) {
+                let message = format!(
+                    "the segment that starts at {first} was sealed meanwhile; its entries were checked in the journal"
+                );
+                self.notices.push(message);
+            } else {
                 let message = "an entry seals this segment, but it cannot be read";
                 let missing =
                     finding(FindingKind::MissingFile, &format!("segments/{first:020}.*"), Some(*first), message);

@@ -1,12 +1,14 @@
 //! What stands in the folder, and what should.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
 
 use counterfoil_evidence::{Finding, FindingKind};
 use sha2::{Digest, Sha256};
 
 use super::finding;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::layout::{Layout, SegmentFile, first_index, is_temporary};
 
 /// A segment as its file names announce it.
@@ -17,11 +19,21 @@ pub(super) struct SegmentFiles {
     pub whole: bool,
 }
 
+/// A journal file, opened when it was listed: a writer that seals meanwhile may remove its name.
+#[derive(Debug)]
+pub(super) struct JournalFile {
+    pub first: u64,
+    pub file: io::Result<Arc<dyn DiskFile>>,
+}
+
+/// How often a listing is made anew because the writer removed a journal file in the middle of it.
+const LISTINGS: usize = 20;
+
 /// The files of a ledger's folder.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub segments: Vec<SegmentFiles>,
-    pub journals: Vec<u64>,
+    pub journals: Vec<JournalFile>,
     /// Files that a segment lacks: its first index and the file's name.
     pub missing: Vec<(u64, String)>,
     attachments: Vec<String>,
@@ -44,13 +56,27 @@ impl Files {
                 findings.push(unexpected(&name));
             }
         }
-        files.list_segments(disk, layout, findings);
-        for name in names(disk, layout, &layout.journals(), findings) {
-            match first_index(&name, "journal") {
-                Some(first) => files.journals.push(first),
-                None => findings.push(unexpected(&format!("journal/{name}"))),
+        // A writer may seal meanwhile. What the opened journal files hold needs no newer segment; what they hold no more is in
+        // one that was there before they were listed.
+        let before = segment_starts(disk, layout);
+        for _ in 0..LISTINGS {
+            files.journals = journals(disk, layout);
+            let gone =
+                |journal: &JournalFile| matches!(&journal.file, Err(error) if error.kind() == io::ErrorKind::NotFound);
+            if !files.journals.iter().any(gone) {
+                break;
             }
         }
+        for name in names(disk, layout, &layout.journals(), findings) {
+            if first_index(&name, "journal").is_none() {
+                findings.push(unexpected(&format!("journal/{name}")));
+            }
+        }
+        files.list_segments(disk, layout, findings);
+        let oldest = files.journals.first().map_or(u64::MAX, |journal| journal.first);
+        let counts = |first: u64| before.contains(&first) || first < oldest;
+        files.segments.retain(|segment| counts(segment.first));
+        files.missing.retain(|(first, _)| counts(*first));
         for name in names(disk, layout, &layout.attachments(), findings) {
             let digest = name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
             match digest {
@@ -79,6 +105,12 @@ impl Files {
         }
     }
 
+    /// Whether a segment that was not listed was made since, out of entries that the opened journal files hold.
+    pub fn came_later(&self, disk: &dyn Disk, layout: &Layout, first: u64) -> bool {
+        let held = self.journals.first().is_some_and(|oldest| oldest.first <= first);
+        held && SegmentFile::ALL.into_iter().all(|file| disk.open(&layout.segment(first, file)).is_ok())
+    }
+
     /// How many entries there will be to check, as far as names and the checkpoint tell.
     pub fn expected_size(&self, published: u64) -> u64 {
         self.segments.last().map_or(published, |newest| published.max(newest.first))
@@ -98,6 +130,20 @@ impl Files {
             }
         }
     }
+}
+
+/// The journal files, opened.
+fn journals(disk: &dyn Disk, layout: &Layout) -> Vec<JournalFile> {
+    let listed = disk.list(&layout.journals()).unwrap_or_default();
+    let firsts = listed.iter().filter_map(|name| first_index(name, "journal"));
+    firsts.map(|first| JournalFile { first, file: disk.open(&layout.journal(first)) }).collect()
+}
+
+/// Where the segments begin of which any file is there.
+fn segment_starts(disk: &dyn Disk, layout: &Layout) -> BTreeSet<u64> {
+    let listed = disk.list(&layout.segments()).unwrap_or_default();
+    let start = |name: &String| SegmentFile::ALL.iter().find_map(|file| first_index(name, file.extension()));
+    listed.iter().filter_map(start).collect()
 }
 
 /// Whether a folder without `ledger.toml` was a ledger once: more than the one entry of a ledger that was being made.

@@ -79,13 +79,15 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions<'_>) -> Result<Rep
         }
     };
     report.origin = config.origin.to_string();
+    // Before the files: what it covers is in them, whatever a writer does meanwhile.
+    let published = disk.read_small(&layout.checkpoint());
     let files = Files::list(disk, &layout, &mut report.findings);
-    let anchors = Anchors::read(disk, &layout, &config, &files, options, &mut report)?;
+    let anchors = Anchors::read((disk, &layout, &config), published, &files, options, &mut report)?;
     let mut chain = Chain::new(&config, &text, &anchors);
     check_segments(disk, &layout, &files, &anchors, options, &mut chain);
     tail::check(disk, &layout, &files, &anchors, &mut chain);
     files.check_attachments(disk, &layout, &mut report.findings);
-    chain.finish(&files, &mut report);
+    chain.finish(disk, &layout, &files, &mut report);
     signed::check(disk, &layout, &config, &mut chain, &mut report);
     Ok(report)
 }

@@ -9,7 +9,7 @@ use counterfoil_tlog::{Hash, leaf_hash};
 
 use super::anchor::Anchors;
 use super::chain::Chain;
-use super::files::Files;
+use super::files::{Files, JournalFile};
 use super::finding;
 use super::segment::Entries;
 use crate::disk::Disk;
@@ -22,11 +22,10 @@ use crate::tiles::Tiles;
 /// Checks all journal files and adds what is not in segments to the chain.
 pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &Anchors, chain: &mut Chain<'_>) {
     let mut before: Option<Journal> = None;
-    for (position, first) in files.journals.iter().enumerate() {
-        let path = layout.journal(*first);
-        let name = layout.relative(&path);
-        let file = match disk.open(&path) {
-            Ok(file) => file,
+    for (position, JournalFile { first, file }) in files.journals.iter().enumerate() {
+        let name = layout.relative(&layout.journal(*first));
+        let file = match file {
+            Ok(file) => file.clone(),
             Err(error) => {
                 chain.findings.push(finding(FindingKind::FileUnreadable, &name, Some(*first), error.to_string()));
                 continue;

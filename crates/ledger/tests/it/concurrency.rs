@@ -88,8 +88,18 @@ fn readers_beside_a_writer_that_seals_see_one_growing_tree() {
         }
         looks
     };
+    let check = || {
+        let mut looks = 0;
+        while !done.load(Ordering::SeqCst) {
+            let report = verify(&path, &VerifyOptions::default()).expect("verify runs");
+            assert_eq!(report.findings, [], "verification {looks} found what a busy writer alone did");
+            looks += 1;
+        }
+        looks
+    };
     let looks: Vec<u64> = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..3).map(|_| scope.spawn(read)).collect();
+        let mut readers: Vec<_> = (0..3).map(|_| scope.spawn(read)).collect();
+        readers.push(scope.spawn(check));
         let mut entries = Entries::new(5);
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(6) {

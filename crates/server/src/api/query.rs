@@ -116,7 +116,8 @@ pub(crate) async fn query(
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 fn streamed(form: Form, pieces: impl Stream<Item = Result<Bytes, Broken>> + Send + 'static) -> Response {
-    ([(header::CONTENT_TYPE, form.media_type())], ResponseBody::from_stream(pieces)).into_response()
+    // What compresses a body asks once more after its end.
+    ([(header::CONTENT_TYPE, form.media_type())], ResponseBody::from_stream(pieces.fuse())).into_response()
 }
 
 /// Rows as JSON arrays, each batch as it comes; what ended them early stands behind them.

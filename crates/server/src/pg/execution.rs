@@ -243,6 +243,7 @@ impl Connection {
             Command::Close(None) => self.portals.clear(),
             Command::Close(Some(name)) => drop(self.portals.remove(name).ok_or_else(|| no_cursor(name))?),
             Command::Show(name) => {
+                self.preferences.note_isolation(self.transaction.is_steady());
                 let mut running = Running::ready(shown_settings(&self.preferences, name.as_deref())?, tag);
                 self.send(&mut running, &Sending { rows: 0, ..*sending }).await?;
             }

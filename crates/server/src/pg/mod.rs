@@ -4,6 +4,7 @@
 //! query engine over the ledger, row by row; what asks for names and types is answered by a [`catalog`] beside it that
 //! holds no entry. What clients can do stands in docs/guides/sql.md.
 
+mod adaptation;
 mod cancel;
 mod catalog;
 mod command;

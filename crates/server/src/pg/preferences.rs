@@ -83,11 +83,13 @@ const MAX_VALUE_BYTES: usize = 1_000;
 pub(crate) struct Preferences {
     set: BTreeMap<&'static str, String>,
     user: String,
+    /// Whether statements of the transaction see one state of the ledger.
+    steady: bool,
 }
 
 impl Preferences {
     pub(crate) fn new(user: String) -> Self {
-        Self { set: BTreeMap::new(), user }
+        Self { set: BTreeMap::new(), user, steady: false }
     }
 
     /// A setting's value by its name, however it is written.
@@ -95,9 +97,15 @@ impl Preferences {
         let (name, first) = *KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         let value = match name {
             "session_authorization" => self.user.as_str(),
+            "transaction_isolation" | "default_transaction_isolation" if self.steady => "repeatable read",
             _ => self.set.get(name).map_or(first, String::as_str),
         };
         Some((name, value))
+    }
+
+    /// Notes how transactions are kept apart.
+    pub(crate) fn note_isolation(&mut self, steady: bool) {
+        self.steady = steady;
     }
 
     /// Every setting.

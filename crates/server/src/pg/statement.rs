@@ -8,12 +8,12 @@ use arrow::datatypes::{Schema, SchemaRef};
 use counterfoil_query::{Prepared, TABLE, statements};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, ObjectName, Query, Statement as Sql, TableFactor, Value as Literal, Visit, Visitor,
-    visit_expressions_mut, visit_relations,
+    ObjectName, Query, Statement as Sql, TableFactor, Visit, Visitor, visit_relations,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use postgres_types::Type;
 
+use crate::pg::adaptation::{adapt, without_regproc};
 use crate::pg::command::Command;
 use crate::pg::names::{names, tell_apart};
 use crate::pg::parameters;
@@ -103,30 +103,13 @@ pub(crate) fn parse(sql: &Arc<str>, rewriting: &PostgresCompatibilityParser) -> 
 }
 
 fn rewritten(sql: &str, rewriting: &PostgresCompatibilityParser) -> Result<Vec<Parsed>, Refusal> {
-    let parsed = rewriting.parse(sql).map_err(|error| Refusal::new("42601", error.to_string()))?;
+    let parsed = rewriting.parse(&without_regproc(sql)).map_err(|error| Refusal::new("42601", error.to_string()))?;
     let parsed = parsed.into_iter().map(|mut statement| {
         tell_apart(&mut statement);
-        name_members(&mut statement);
+        adapt(&mut statement);
         Parsed::Statement(Box::new(statement))
     });
     Ok(parsed.collect())
-}
-
-/// Writes `(value).member` as the query engine takes it.
-fn name_members(sql: &mut Sql) {
-    let _ = visit_expressions_mut(sql, |expr| {
-        if let Expr::CompoundFieldAccess { root, access_chain } = expr
-            && !matches!(root.as_ref(), Expr::Identifier(_))
-        {
-            for access in access_chain {
-                if let AccessExpr::Dot(Expr::Identifier(member)) = access {
-                    let member = Literal::SingleQuotedString(member.value.clone());
-                    *access = AccessExpr::Dot(Expr::Value(member.into()));
-                }
-            }
-        }
-        ControlFlow::<()>::Continue(())
-    });
 }
 
 /// A parsed statement as one that answers rows.

@@ -69,6 +69,11 @@ impl Transaction {
         }
     }
 
+    /// Whether the next statement sees what the ones before it in the transaction saw.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.open.as_ref().map_or(self.steadily, |open| open.steady)
+    }
+
     /// The state that its next statement sees.
     pub(crate) fn snapshot(&mut self, newest: impl FnOnce() -> Snapshot) -> Snapshot {
         match &mut self.open {

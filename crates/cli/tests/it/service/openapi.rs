@@ -1,6 +1,7 @@
 //! The document of the HTTP service: what it says is what is served, and nothing is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
 
 use serde_json::Value;
 
@@ -233,6 +234,43 @@ fn each_role_is_told_where_it_counts() {
             assert_eq!(answer.status != 403, may, "{role}: {} answers {}", operation.name(), answer.status);
         }
     }
+}
+
+#[test]
+fn every_form_of_an_answer_can_be_compressed() {
+    let service = Running::start();
+    let bearer = format!("Bearer {}", service.token("reader"));
+    let document = document(&service);
+    let forms = document.pointer("/paths/~1api~1v1~1query/post/responses/200/content").unwrap();
+    for form in forms.as_object().unwrap().keys() {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/sql"),
+            ("accept", form),
+            ("accept-encoding", "gzip"),
+        ];
+        let answer = service.call("POST", "/api/v1/query", &headers, b"SELECT * FROM audit_log").expect(200);
+        assert_eq!(
+            (answer.header("content-type"), answer.header("content-encoding")),
+            (Some(form.as_str()), Some("gzip"))
+        );
+        service.place.write("answer.gz", &answer.body);
+        let unpacked =
+            std::process::Command::new("gzip").arg("-dc").arg(service.place.path("answer.gz")).output().unwrap();
+        assert!(unpacked.status.success() && !unpacked.stdout.is_empty(), "{form} is cut");
+    }
+    assert!(!service.log().contains("panicked"), "{}", service.log());
+}
+
+#[test]
+fn a_connection_that_will_end_says_so() {
+    let service = Running::start();
+    let mut stream = service.connect();
+    stream.write_all(b"POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nSELECT 1").unwrap();
+    let lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    assert!(head[0].contains("401"), "{head:?}");
+    assert!(head.contains(&"connection: close".to_owned()), "what is sent next would be lost: {head:?}");
 }
 
 #[test]

@@ -1,0 +1,238 @@
+"""The thread that brings the spool to the service: in order, until it is there, exactly once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import random
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from ._core import Receipt
+from .errors import Conflict, Denied, Error, Invalid, Unavailable
+from .service import Retry, Service
+from .spool import Slot, is_clean, set_aside, slots
+
+_log = logging.getLogger("counterfoil")
+
+_MOST = 2000
+_MOST_BYTES = 8 << 20
+_RECEIPTS_KEPT = 1 << 16
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 5.0
+_LEFTOVERS_EVERY_S = 2.0
+_FOR_GOOD = ("invalid", "conflict", "denied")
+
+
+class Shipper:
+    """Ships one process's slot, and what dead processes left in the others."""
+
+    def __init__(self, spool: Path, slot: Slot, service: Service) -> None:
+        self._spool, self._slot, self._service = spool, slot, service
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._wanted = threading.Event()
+        self._hurried = False
+        self._receipts: OrderedDict[int, Receipt] = OrderedDict()
+        self._leftover: Slot | None = None
+        self._next_look = time.monotonic() + random.uniform(0, _LEFTOVERS_EVERY_S)
+        self._most = _MOST
+        self.refused = 0
+        self.trouble: Error | None = None
+        self._thread = threading.Thread(target=self._run, name="counterfoil-shipper", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to ship."""
+        self._wanted.set()
+
+    def wait_until(self, place: int, timeout: float | None) -> None:
+        """Returns when everything before `place` is shipped; `Unavailable` after `timeout` seconds."""
+        with self._changed:
+            self._hurried = True
+            self._wanted.set()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._slot.shipped >= place or self._stopping, timeout)
+            if self._slot.shipped < place:
+                why = f": {self.trouble.message}" if self.trouble else ""
+                raise Unavailable(f"not shipped yet, and safe in the spool{why}")
+
+    def receipt(self, place: int) -> Receipt | None:
+        """The ledger's receipt for the entry at a place, if it was among the newest that were shipped."""
+        return self._receipts.get(place)
+
+    def wait_for_room(self, limit: int, timeout: float | None) -> bool:
+        """Waits until fewer than `limit` entries are unshipped."""
+        with self._changed:
+            self._wanted.set()
+            return self._changed.wait_for(lambda: self._slot.unshipped() < limit or self._stopping, timeout)
+
+    def stop(self) -> None:
+        """Ends the thread once the request under way is answered."""
+        with self._changed:
+            self._stopping = True
+            self._wanted.set()
+            self._changed.notify_all()
+        self._thread.join()
+
+    def abandon(self) -> None:
+        """In a forked child: what the thread had open stays the parent's."""
+        if self._leftover is not None:
+            self._leftover.abandon()
+
+    def _run(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._stopping:
+            self._wanted.clear()
+            try:
+                more = self._ship_once(self._slot)
+                self._slot.roll_when_due()
+                self._look_for_leftovers()
+            except Error as error:
+                self._fail(error)
+                wait_s = getattr(error, "after_s", None) or pause_s * random.uniform(0.5, 1.0)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                self._pause(wait_s)
+            except Exception as error:
+                _log.exception("counterfoil: shipping failed")
+                self._fail(Unavailable(f"shipping failed: {error}"))
+                self._pause(_LONGEST_PAUSE_S)
+            else:
+                pause_s = _FIRST_PAUSE_S
+                self.trouble = None
+                if not more:
+                    self._wanted.wait(_LEFTOVERS_EVERY_S)
+
+    def _fail(self, error: Error) -> None:
+        if self.trouble is None or type(self.trouble) is not type(error):
+            _log.warning("counterfoil: entries wait in the spool: %s", error.message)
+        with self._changed:
+            self.trouble = error
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._hurried = False
+            self._changed.wait_for(lambda: self._stopping or self._hurried, seconds)
+
+    def _ship_once(self, slot: Slot) -> bool:
+        """Ships the next entries of a slot; whether there were any."""
+        after, batch = slot.batch(self._most, _MOST_BYTES)
+        if batch:
+            try:
+                after = self._send(slot, batch, after)
+            except Invalid as error:
+                if error.kind != "too-large" or len(batch) == 1:
+                    raise
+                self._most = max(1, len(batch) // 2)
+                return True
+        if after > slot.shipped:
+            slot.advance(after)
+        with self._changed:
+            self._changed.notify_all()
+        return bool(batch)
+
+    def _send(self, slot: Slot, batch: list[tuple[int, bytes]], after: int) -> int:
+        """Sends a batch; the place up to which the service has, or finally refuses, everything."""
+        lines = [line for _, line in batch]
+        try:
+            answer = self._service.post(
+                "/api/v1/entries?partial=true", b"\n".join(lines) + b"\n", "application/x-ndjson"
+            )
+        except (Invalid, Conflict) as error:
+            if error.kind == "too-large" or len(batch) > 1:
+                return self._send_each(slot, batch, error)
+            answer = {"receipts": [], "refused": [{"position": 0, "kind": error.kind, "detail": error.message}]}
+        for told in answer["receipts"]:
+            self._keep(slot, batch[told.get("position", 0)][0], told)
+        for refusal in answer.get("refused", ()):
+            place, line = batch[refusal["position"]]
+            if refusal["kind"] not in _FOR_GOOD:
+                if place > slot.shipped:
+                    slot.advance(place)
+                raise Retry(refusal["detail"])
+            self._refuse(slot, place, line, refusal["kind"], refusal["detail"])
+        return after
+
+    def _send_each(self, slot: Slot, batch: list[tuple[int, bytes]], error: Error) -> int:
+        """None of a batch is good, or it is too large: the same, one by one."""
+        if error.kind == "too-large":
+            raise error
+        for place, line in batch:
+            slot.advance(self._send(slot, [(place, line)], place + 1))
+        return batch[-1][0] + 1
+
+    def _refuse(self, slot: Slot, place: int, line: bytes, kind: str, detail: str) -> None:
+        """The service refuses one entry for good. A repeat of an `id` may differ in its time alone: that is no conflict."""
+        entry = json.loads(line)
+        if kind == "conflict" and "id" in entry:
+            timeless = {name: value for name, value in _raw(line).items() if name != "timestamp"}
+            with contextlib.suppress(Conflict, Invalid, Denied):
+                body = (
+                    "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in timeless.items()) + "}"
+                ).encode()
+                answer = self._service.post("/api/v1/entries", body, "application/json")
+                self._keep(slot, place, answer["receipts"][0])
+                return
+        set_aside(self._spool, line, kind, detail)
+        self.refused += 1
+        _log.error("counterfoil: the service refused an entry, kept in %s: %s", self._spool / "refused.jsonl", detail)
+
+    def _keep(self, slot: Slot, place: int, told: dict[str, Any]) -> None:
+        if slot is not self._slot:
+            return
+        self._receipts[place] = Receipt(
+            index=told["index"],
+            leaf_hash=told["leaf_hash"],
+            tree_size=told["tree_size"],
+            recorded_at=told["recorded_at"],
+        )
+        while len(self._receipts) > _RECEIPTS_KEPT:
+            self._receipts.popitem(last=False)
+
+    def _look_for_leftovers(self) -> None:
+        """Ships what processes that are gone left in their slots."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LEFTOVERS_EVERY_S
+        for path in slots(self._spool):
+            if path == self._slot.path or self._stopping or is_clean(path):
+                continue
+            try:
+                self._leftover = Slot.take(path)
+            except (Error, OSError, ValueError) as error:
+                _log.error("counterfoil: the spool %s cannot be read: %s", path, error)
+                continue
+            if self._leftover is None:
+                continue
+            try:
+                while not self._stopping and self._ship_once(self._leftover):
+                    self._ship_once(self._slot)
+            finally:
+                leftover, self._leftover = self._leftover, None
+                leftover.close()
+
+
+def _raw(line: bytes) -> dict[str, str]:
+    """The members of an entry as the JSON texts that they are."""
+    members = json.loads(line, parse_float=_Literal, parse_int=_Literal)
+    return {name: _text(value) for name, value in members.items()}
+
+
+class _Literal(str):
+    """A number as its digits."""
+
+    __slots__ = ()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, _Literal):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{_text(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_text(member) for member in value) + "]"
+    return json.dumps(value)

@@ -1,0 +1,334 @@
+"""The spool: what was recorded and is not shipped yet, in ledgers of its own on the local disk.
+
+    <spool>/<slot>/slot.json               the slot's source, and the host it belongs to
+    <spool>/<slot>/lock                    held by the process whose slot it is, or that ships what a dead one left
+    <spool>/<slot>/<place>-<sequence>/     an embedded ledger: the entries from this place and sequence number on
+    <spool>/<slot>/shipped                 the place up to which the service has everything; may be behind
+    <spool>/<slot>/clean                   there while nobody holds the slot and everything in it is shipped
+    <spool>/refused.jsonl                  entries that the service refused for good, with its reason
+
+A process has a slot to itself and its own source, and takes over a slot that is free before it makes one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from . import _core
+from ._core import Receipt
+from .encoding import Converter
+from .errors import Closed, Error, NotFound, Poisoned, Unavailable
+
+_SPAN = 1 << 20
+ROLL_AT = 1 << 16
+"""Entries of a ledger in the spool, after which the next one is begun."""
+
+ROLL_EMPTY_AT = 1 << 13
+"""The same where everything is shipped."""
+
+
+class Generation(NamedTuple):
+    """One ledger of a slot: its first place and its first sequence number."""
+
+    offset: int
+    sequence: int
+    path: Path
+
+    @classmethod
+    def of(cls, path: Path) -> Generation | None:
+        """The generation with this folder; none if the name is another's."""
+        offset, dash, sequence = path.name.partition("-")
+        if not (dash and offset.isdigit() and sequence.isdigit()):
+            return None
+        return cls(int(offset), int(sequence), path)
+
+
+class Slot:
+    """A slot that this process holds. Appending is for any thread, shipping for one."""
+
+    def __init__(self, path: Path, lock_fd: int) -> None:
+        self.path = path
+        self._lock_fd = lock_fd
+        told = json.loads((path / "slot.json").read_text())
+        self.source: str = told["source"]
+        self._changing = threading.Condition()
+        self._appending = 0
+        self._poisoned = False
+        self._reading: tuple[Generation, _core.Ledger] | None = None
+        self._generations = _generations(path)
+        self._active = self._open_active()
+        self.shipped = self._read_cursor()
+        self._forget_clean()
+
+    @classmethod
+    def take(cls, path: Path) -> Slot | None:
+        """The slot in this folder, unless another process holds it."""
+        lock_fd = _locked(path / "lock")
+        if lock_fd is None:
+            return None
+        try:
+            return cls(path, lock_fd)
+        except BaseException:
+            os.close(lock_fd)
+            raise
+
+    @classmethod
+    def make(cls, spool: Path, source: str) -> Slot:
+        """A new slot of this process, with a source that nobody else has."""
+        name = secrets.token_hex(8)
+        path = spool / name
+        path.mkdir(mode=0o700)
+        lock_fd = _locked(path / "lock")
+        if lock_fd is None:
+            raise Unavailable(f"{path}: somebody else locked a new slot")
+        _write(path / "slot.json", json.dumps({"source": f"{source}/{name}", "host": socket.gethostname()}))
+        return cls(path, lock_fd)
+
+    def append(self, entries: list[dict[str, Any]], convert: Converter) -> list[Receipt]:
+        """Makes entries durable, numbered, all or nothing."""
+        with self._changing:
+            if self._poisoned:
+                self._reopen()
+            ledger = self._ledger()
+            self._appending += 1
+        try:
+            return ledger.append_numbered(entries, convert)
+        except Poisoned:
+            self._poisoned = True
+            raise
+        finally:
+            with self._changing:
+                self._appending -= 1
+                self._changing.notify_all()
+
+    def end(self) -> int:
+        """The place after the last entry."""
+        return self._generations[-1].offset + self._ledger().size()
+
+    def unshipped(self) -> int:
+        """Entries that the service may not have."""
+        return self.end() - self.shipped
+
+    def batch(self, most: int, most_bytes: int) -> tuple[int, list[tuple[int, bytes]]]:
+        """Place and JSON of the next entries to ship, and the place to go on from."""
+        while True:
+            generation = self._generation_at(self.shipped)
+            ledger = self._ledger_of(generation)
+            after, found = ledger.unshipped(self.shipped - generation.offset, most, most_bytes)
+            after += generation.offset
+            if found or generation == self._generations[-1]:
+                return after, [(generation.offset + index, line) for index, line in found]
+            self.advance(self._next_of(generation).offset)
+
+    def advance(self, place: int) -> None:
+        """The service has everything before this place: remembers that, and removes ledgers that are shipped."""
+        self.shipped = place
+        _write(self.path / "shipped", str(place), durable=False)
+        while len(self._generations) > 1 and self._generations[1].offset <= place:
+            self._close_reading()
+            shutil.rmtree(self._generations[0].path, ignore_errors=True)
+            with self._changing:
+                self._generations = self._generations[1:]
+
+    def roll_when_due(self) -> None:
+        """Begins the next ledger when this one is large, so that its space can be freed."""
+        entries = self._ledger().size()
+        if entries < ROLL_EMPTY_AT or (entries < ROLL_AT and self.unshipped() > 0):
+            return
+        with self._changing:
+            self._changing.wait_for(lambda: self._appending == 0)
+            ledger, last = self._ledger(), self._generations[-1]
+            known = ledger.last_of(self.source)
+            sequence = last.sequence if known is None else known + 1
+            following = self._create(last.offset + ledger.size(), sequence)
+            self._active = self._made(following)
+            self._generations = [*self._generations, following]
+        ledger.close()
+        self.advance(self.shipped)
+
+    def close(self) -> None:
+        """Lets go of the slot; what is in it stays."""
+        with self._changing:
+            self._changing.wait_for(lambda: self._appending == 0)
+            active, self._active = self._active, None
+        self._close_reading()
+        if active is not None:
+            if self._generations[-1].offset + active.size() <= self.shipped:
+                _write(self.path / "clean", "", durable=False)
+            active.close()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def abandon(self) -> None:
+        """In a forked child: the slot stays the parent's."""
+        for ledger in (self._active, self._reading[1] if self._reading else None):
+            if ledger is not None:
+                _core.abandon(ledger)
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def _forget_clean(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / "clean").unlink()
+            _sync_folder(self.path)
+
+    def _ledger(self) -> _core.Ledger:
+        if self._active is None:
+            raise Closed("the trail was closed")
+        return self._active
+
+    def _open_active(self) -> _core.Ledger | None:
+        if self._generations:
+            last = self._generations[-1]
+            try:
+                return self._numbered(_core.Ledger.open(last.path), last)
+            except NotFound:
+                # The process ended before this ledger was one: nothing was recorded in it.
+                shutil.rmtree(last.path)
+                self._generations.pop()
+                first = self._create(last.offset, last.sequence)
+        else:
+            first = self._create(0, 0)
+        self._generations.append(first)
+        return self._made(first)
+
+    def _create(self, offset: int, sequence: int) -> Generation:
+        return Generation(offset, sequence, self.path / f"{offset:020}-{sequence:020}")
+
+    def _made(self, generation: Generation) -> _core.Ledger:
+        shutil.rmtree(generation.path, ignore_errors=True)
+        ledger = _core.Ledger.create(generation.path, f"spool/{self.path.name}", _SPAN)
+        _sync_folder(self.path)
+        return self._numbered(ledger, generation)
+
+    def _numbered(self, ledger: _core.Ledger, generation: Generation) -> _core.Ledger:
+        known = ledger.last_of(self.source)
+        ledger.number(self.source, generation.sequence if known is None else known + 1, generation.offset)
+        return ledger
+
+    def _reopen(self) -> None:
+        """After a failed sync the ledger is read from disk again, as its rules ask. The caller holds `_changing`."""
+        self._changing.wait_for(lambda: self._appending == 0)
+        if not self._poisoned:
+            return
+        with contextlib.suppress(Error):
+            self._ledger().close()
+        last = self._generations[-1]
+        self._active = self._numbered(_core.Ledger.open(last.path), last)
+        self._poisoned = False
+
+    def _generation_at(self, place: int) -> Generation:
+        return next(one for one in reversed(self._generations) if one.offset <= place)
+
+    def _next_of(self, generation: Generation) -> Generation:
+        return self._generations[self._generations.index(generation) + 1]
+
+    def _ledger_of(self, generation: Generation) -> _core.Ledger:
+        if generation == self._generations[-1]:
+            return self._ledger()
+        if self._reading is None or self._reading[0] != generation:
+            self._close_reading()
+            self._reading = (generation, _core.Ledger.open(generation.path))
+        return self._reading[1]
+
+    def _close_reading(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading[1].close()
+
+    def _read_cursor(self) -> int:
+        first, end = self._generations[0].offset, self.end()
+        try:
+            return min(max(int((self.path / "shipped").read_text()), first), end)
+        except (OSError, ValueError):
+            return first
+
+
+def slot_of_this_process(spool: Path, source: str) -> Slot:
+    """A free slot of this host, taken over, or a new one."""
+    for path in slots(spool):
+        if _host(path) != socket.gethostname():
+            continue
+        try:
+            slot = Slot.take(path)
+        except (Error, OSError, ValueError):
+            continue
+        if slot is not None:
+            return slot
+    return Slot.make(spool, source)
+
+
+def slots(spool: Path) -> Iterator[Path]:
+    """The folders of all slots."""
+    for path in sorted(spool.iterdir()):
+        if (path / "slot.json").is_file():
+            yield path
+
+
+def is_clean(path: Path) -> bool:
+    """Whether a slot that nobody holds has nothing to ship."""
+    return (path / "clean").exists()
+
+
+def _host(path: Path) -> str | None:
+    try:
+        host: str = json.loads((path / "slot.json").read_text())["host"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return host
+
+
+def set_aside(spool: Path, line: bytes, kind: str, detail: str) -> None:
+    """Keeps an entry that the service refused for good; durable when this returns."""
+    kept = json.dumps({"kind": kind, "detail": detail, "entry": json.loads(line)}, ensure_ascii=False)
+    with open(spool / "refused.jsonl", "ab") as file:
+        file.write(kept.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _generations(path: Path) -> list[Generation]:
+    found = (Generation.of(one) for one in path.iterdir() if one.is_dir())
+    return sorted(one for one in found if one is not None)
+
+
+def _locked(path: Path) -> int | None:
+    lock_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock_fd)
+        return None
+    return lock_fd
+
+
+def _write(path: Path, text: str, *, durable: bool = True) -> None:
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    os.replace(temporary, path)
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,242 @@
+"""The interface that an embedded ledger and a service have in common."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import encoding, scopes
+from ._core import Receipt
+from .entry import Entry
+from .errors import Invalid
+from .report import Report
+from .salvage import NOBODY, salvaged
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+OnError = Literal["record", "raise"]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Any = _Absent()
+"""No value at all, as opposed to `None`, which is recorded as `null`."""
+
+_NAMES = ("event_type", "actor", "entity_id")
+
+
+class Trail(abc.ABC):
+    """An audit trail. Any number of threads may use it.
+
+    `actor` stands in entries that name none. With `on_error="record"` (the default) no value can make a call of the
+    business code fail: what cannot be encoded is recorded as such. With `"raise"` it is `Invalid`. What keeps an entry
+    from being durable (a full disk, a closed trail) is raised either way.
+    """
+
+    def __init__(self, *, actor: str | None = None, on_error: OnError = "record") -> None:
+        if on_error not in ("record", "raise"):
+            raise Invalid(f"on_error is 'record' or 'raise', not {on_error!r}")
+        self._defaults: dict[str, Any] = {"actor": actor} if actor else {}
+        self._on_error = on_error
+        self._convert = encoding.convert if on_error == "record" else encoding.convert_strictly
+
+    def record(
+        self,
+        event_type: str,
+        entity_id: object,
+        *,
+        actor: object = None,
+        actor_type: str | None = None,
+        on_behalf_of: object = None,
+        entity_type: str | None = None,
+        old_value: object = ABSENT,
+        new_value: object = ABSENT,
+        outcome: str | None = None,
+        reason: object = None,
+        context: Mapping[str, object] | None = None,
+        trace_id: object = None,
+        timestamp: object = None,
+        id: str | None = None,
+    ) -> Receipt:
+        """Records one event and returns when it is durable.
+
+        `timestamp` is a `datetime`, seconds since 1970 or RFC 3339 text; left out, the time of recording stands in. `id`
+        makes repeats harmless: the same id and content answers as the first time, other content is `Conflict`.
+        """
+        given: dict[str, Any] = {"event_type": event_type, "entity_id": entity_id}
+        for name, value in (
+            ("actor", actor),
+            ("actor_type", actor_type),
+            ("on_behalf_of", on_behalf_of),
+            ("entity_type", entity_type),
+            ("outcome", outcome),
+            ("reason", reason),
+            ("context", context),
+            ("trace_id", trace_id),
+            ("timestamp", timestamp),
+            ("id", id),
+        ):
+            if value is not None:
+                given[name] = value
+        if old_value is not ABSENT:
+            given["old_value"] = old_value
+        if new_value is not ABSENT:
+            given["new_value"] = new_value
+        return self.record_many((given,))[0]
+
+    def record_many(self, entries: Iterable[Mapping[str, Any]]) -> list[Receipt]:
+        """Records a batch, each entry a mapping of its members: in order, in one stretch, all of it or nothing.
+
+        At most 65,536 entries and 64 MiB. One sync for all of them: this is the fast way to record much.
+        """
+        said = self._said()
+        made = [self._made(given, said) for given in entries]
+        for _ in range(len(made) + 2):
+            try:
+                return self._append(made)
+            except (Invalid, TypeError, UnicodeError) as error:
+                if self._on_error == "raise":
+                    raise error if isinstance(error, Invalid) else Invalid(str(error)) from error
+                made = _salvaged_at(made, getattr(error, "position", None))
+        return self._append(made)
+
+    def _said(self) -> dict[str, Any]:
+        said = scopes.current()
+        return {**self._defaults, **said} if said else self._defaults
+
+    def _made(self, given: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+        """The entry with what the scope says, and names and times as texts."""
+        entry = {**said, **given}
+        if said and "context" in said and "context" in given:
+            own = given["context"]
+            entry["context"] = {**said["context"], **own} if isinstance(own, Mapping) else own
+        actor = entry.get("actor")
+        if actor is None:
+            entry["actor"] = said.get("actor") or NOBODY
+        if "timestamp" in entry or any(type(entry.get(name)) is not str for name in _NAMES) or None in entry.values():
+            self._tidy(entry)
+        return entry
+
+    def _tidy(self, entry: dict[str, Any]) -> None:
+        for name, value in list(entry.items()):
+            if name in ("old_value", "new_value"):
+                continue
+            if value is None:
+                del entry[name]
+            elif name in _NAMES:
+                entry[name] = encoding.identifier(value)
+        if "timestamp" in entry:
+            try:
+                entry["timestamp"] = encoding.moment(entry["timestamp"])
+            except Invalid:
+                if self._on_error == "raise":
+                    raise
+
+    @abc.abstractmethod
+    def _append(self, entries: list[dict[str, Any]]) -> list[Receipt]:
+        """Makes entries durable: all or nothing."""
+
+    @abc.abstractmethod
+    def flush(self, timeout: float | None = None) -> None:
+        """Returns when the ledger has everything that was recorded before; `Unavailable` after `timeout` seconds."""
+
+    @abc.abstractmethod
+    def size(self) -> int:
+        """The number of entries in the ledger, its own acts among them."""
+
+    @abc.abstractmethod
+    def entry(self, index: int) -> Entry:
+        """One entry; `NotFound` beyond the ledger's size."""
+
+    @abc.abstractmethod
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
+        """Entries in their order, from index `start` up to, not including, `stop`."""
+
+    @abc.abstractmethod
+    def history(self, entity_id: object) -> list[Entry]:
+        """All entries of one entity, oldest first."""
+
+    @abc.abstractmethod
+    def verify(self, *, key: str | None = None, checkpoint: str | bytes | None = None) -> Report:
+        """Verifies the whole ledger, against a key and a checkpoint that were kept elsewhere if they are given."""
+
+    @abc.abstractmethod
+    def proof(self, index: int) -> str:
+        """The C2SP proof that an entry is in the ledger, with the signed checkpoint."""
+
+    @abc.abstractmethod
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint. Keep one elsewhere now and then: `verify` holds the ledger to it."""
+
+    @abc.abstractmethod
+    def verifier_key(self) -> str:
+        """The key that the ledger says it signs with. Get it once by another way and keep it for `verify`."""
+
+    @abc.abstractmethod
+    def status(self) -> dict[str, Any]:
+        """How the ledger is, and how much waits to be shipped."""
+
+    @abc.abstractmethod
+    def wait(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
+        """The ledger's receipt for a receipt of the spool, when it is there; `Unavailable` after `timeout` seconds."""
+
+    @abc.abstractmethod
+    def close(self, timeout: float | None = None) -> None:
+        """Ships what can be shipped within `timeout` seconds and lets go of everything. A second time does nothing."""
+
+    def check(self, receipt: Receipt, *, key: str | None = None) -> Entry:
+        """Proves that the entry of a receipt is in the ledger and is the one that was recorded.
+
+        `key` is the ledger's verifier key as it was kept elsewhere; without it the ledger's own word is taken. Raises
+        `Tampered` when the proof does not hold.
+        """
+        from .evidence import check_recorded
+
+        return check_recorded(self, self.wait(receipt), key)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self.entries()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def step(self, event_type: str, entity_id: object, **members: Any) -> Any:
+        """A block whose start and end are recorded; see `counterfoil.steps.Step`."""
+        from .steps import Step
+
+        return Step(self, event_type, entity_id, **members)
+
+    def change(self, entity_id: object, before: object, after: object, **members: Any) -> Receipt | None:
+        """Records which fields of an entity changed; see `counterfoil.changes.record_change`."""
+        from .changes import record_change
+
+        return record_change(self, entity_id, before, after, **members)
+
+    def override(self, entity_id: object, *, actor: object, reason: str, shown: object, **members: Any) -> Receipt:
+        """Records that a person overrode a decision; see `counterfoil.changes.record_override`."""
+        from .changes import record_override
+
+        return record_override(self, entity_id, actor=actor, reason=reason, shown=shown, **members)
+
+    def audited(self, event_type: str, **options: Any) -> Callable[[Any], Any]:
+        """A decorator that records calls in this trail; see `counterfoil.audited`."""
+        from .auditing import audited
+
+        return audited(event_type, trail=self, **options)
+
+
+def _salvaged_at(entries: list[dict[str, Any]], position: int | None) -> list[dict[str, Any]]:
+    if position is None:
+        return [salvaged(entry) for entry in entries]
+    return [*entries[:position], salvaged(entries[position]), *entries[position + 1 :]]
