@@ -27,6 +27,7 @@ const goTo = (path, shown) =>
         const found = document.querySelector(shown);
         const busy = document.querySelector("[aria-busy=true], .mantine-Loader-root, .mantine-Skeleton-root");
         if (found && !busy && found.textContent !== before) return performance.now() - since;
+        if (performance.now() - since > 15_000) throw new Error(`${path} never showed ${shown}`);
         await new Promise((resolve) => requestAnimationFrame(resolve));
       }
     },

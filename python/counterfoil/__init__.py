@@ -82,8 +82,8 @@ def open(
 ) -> Embedded:
     """Opens the ledger in a folder, in this process; makes it if there is none and `create` is true.
 
-    `origin` is a new ledger's name, best a URL without schema. One process has a ledger open: `Busy` for any other, which
-    should use a service and `connect`. A forked child gets `Closed`.
+    `origin` is a new ledger's name, best a URL without schema. One process has a ledger open: `Busy` for any other,
+    which should use a service and `connect`. A forked child gets `Closed`.
     """
     from .embedded import Embedded
 
@@ -112,10 +112,10 @@ def connect(
     - `token`: of a writer; else `COUNTERFOIL_TOKEN`. `read_token`: of a reader, for `history`, `verify` and iteration.
     - `spool`: a folder on a local disk, shared by all processes that record in this service; the usual place is under
       `~/.local/state/counterfoil`. `source`: how this program is named in the entries' `source`.
-    - `mode="spool"`: `record` returns after the local sync. `mode="sync"`: it waits for the ledger's own receipt, at most
-      `sync_timeout` seconds, then `Unavailable`; the entry is in the spool even so and will be shipped.
-    - `spool_limit`: entries that may wait in this process's spool. Beyond it, `when_full="raise"` raises `Unavailable` and
-      `"block"` waits for room, at most `full_timeout` seconds. Nothing is ever dropped.
+    - `mode="spool"`: `record` returns after the local sync. `mode="sync"`: it waits for the ledger's own receipt, at
+      most `sync_timeout` seconds, then `Unavailable`; the entry is in the spool even so and will be shipped.
+    - `spool_limit`: entries that may wait in this process's spool. Beyond it, `when_full="raise"` raises `Unavailable`
+      and `"block"` waits for room, at most `full_timeout` seconds. Nothing is ever dropped.
     - `exit_timeout`: seconds that `close` and the end of the interpreter give to shipping; what is left is shipped by
       the next process that connects with the same spool.
     - `ca_cert`: a PEM file of authorities, where the system's do not know the service's certificate.

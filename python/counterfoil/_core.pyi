@@ -1,4 +1,4 @@
-"""The native part: the embedded ledger, the encoder and verification. Use `counterfoil.open` and `counterfoil.connect`."""
+"""The native part: embedded ledger, encoder, verification. Use `counterfoil.open` and `counterfoil.connect`."""
 
 from collections.abc import Callable
 from os import PathLike

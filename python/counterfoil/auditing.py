@@ -36,8 +36,8 @@ def audited(
     - `intent=False`: only one entry, after the call.
     - `trail`: left out, the one of `set_default_trail` at the time of the call. Other options as for `record`.
 
-    Both entries carry `context.function` and one `context.step_id`; the second one `duration_ms`, `outcome` and, after an
-    exception, `exception` (the exception goes on). A generator's second entry comes when it ends, with
+    Both entries carry `context.function` and one `context.step_id`; the second one `duration_ms`, `outcome` and, after
+    an exception, `exception` (the exception goes on). A generator's second entry comes when it ends, with
     `context.items`.
     """
     if not isinstance(event_type, str):
@@ -52,7 +52,8 @@ def audited(
         plan = _Plan(
             function, signature, event_type, entity_id, trail, tuple(arguments), hidden, result, intent, members
         )
-        return _wrapped(function, plan)
+        wrapped: F = _wrapped(function, plan)
+        return wrapped
 
     return decorate
 

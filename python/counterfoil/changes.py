@@ -52,7 +52,7 @@ def _compare(path: str, before: Any, after: Any, old: dict[str, Any], new: dict[
         for name in dict.fromkeys((*before, *after)):
             inner = f"{path}.{name}" if path else str(name)
             sides = (_fields(side.get(name, _MISSING)) for side in (before, after))
-            _compare(inner, *sides, old, new)
+            _compare(inner, next(sides), next(sides), old, new)
         return
     if not _same(before, after):
         for side, value in ((old, before), (new, after)):

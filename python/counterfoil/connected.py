@@ -208,21 +208,13 @@ class Connected(Trail):
             pass
         finally:
             shipper.stop()
-            slot.close()
 
     def after_fork(self) -> None:
         """In a forked child: the slot and the connections are the parent's; the child opens its own when it records."""
-        begun, self._open = self._open, None
+        self._open = None
         self._opening = threading.Lock()
         for service in (self._service, self._reading):
             service.forget_connections()
-        if begun is not None:
-            begun[1].abandon()
-            begun[0].abandon()
-            _kept_from_the_parent.append(begun)
-
-
-_kept_from_the_parent: list[tuple[Slot, Shipper]] = []
 
 
 def _close_at_exit(reference: weakref.ref[Connected]) -> None:

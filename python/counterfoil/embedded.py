@@ -34,14 +34,15 @@ class Embedded(Trail):
     ) -> None:
         super().__init__(actor=actor, on_error=on_error)
         self._path = Path(path)
-        self._ledger = _opened(self._path, origin, create)
-        forking.watch(self)
+        with forking.steady:
+            self._ledger = _opened(self._path, origin, create)
+            forking.watch(self)
 
     def _append(self, entries: list[dict[str, Any]]) -> list[Receipt]:
         return self._ledger.append(entries, self._convert)
 
     def record_lines(self, lines: bytes) -> list[Receipt]:
-        """Records entries in JSON lines as they stand, without scope and encoder; what the ledger refuses is `Invalid`."""
+        """Records JSON lines as they stand, without scope and encoder; what the ledger refuses is `Invalid`."""
         return self._ledger.append_lines(lines)
 
     def flush(self, timeout: float | None = None) -> None:

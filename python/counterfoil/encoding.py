@@ -15,7 +15,9 @@
 | exception | `{"type": …, "message": …}` |
 | numpy scalar, numpy array of at most 1,000 elements | as its Python values |
 | name in a dict that is no text | text; a second one that reads the same gets `#2` |
-| anything else, NaN, infinities, integers of more than 64 digits, cycles, U+0000, lone surrogates | `{"$unencoded": {"type", "reason", "text"}}`, where `text` is at most 256 characters |
+| NaN, infinities, integers of more than 64 digits, cycles, U+0000, lone surrogates, anything else | a marker |
+
+The marker is `{"$unencoded": {"type", "reason", "text"}}`, with at most 256 characters of `text`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from typing import Protocol
 
@@ -17,14 +18,19 @@ class Forks(Protocol):
 _watched: weakref.WeakSet[Forks] = weakref.WeakSet()
 
 
+steady = threading.RLock()
+"""Held while locked folders are opened and closed, so that no child begins between a lock and who knows of it."""
+
+
 def watch(one: Forks) -> None:
     """Tells `one` when this process turns out to be a forked child."""
     _watched.add(one)
 
 
 def _in_child() -> None:
+    steady.release()
     for one in list(_watched):
         one.after_fork()
 
 
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(before=steady.acquire, after_in_parent=steady.release, after_in_child=_in_child)

@@ -42,5 +42,8 @@ def record_fields(trail: Trail, fields: Mapping[str, Any], *, hidden: frozenset[
         else:
             context[name] = value
     if context:
-        entry["context"] = redacted(context, hidden)
+        entry["context"] = context
+    for name in ("old_value", "new_value", "context"):
+        if name in entry:
+            entry[name] = redacted(entry[name], hidden)
     return trail.record_many([entry])[0]

@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 import os
+import socket
 import ssl
 import threading
 import urllib.parse
@@ -41,10 +42,18 @@ class Service:
         self._timeout = timeout
         self._tls = ssl.create_default_context(cafile=ca_cert) if self._secure else None
         self._local = threading.local()
+        self._under_way: set[http.client.HTTPConnection] = set()
+
+    def break_off(self) -> None:
+        """Ends the requests under way in all threads, which raise `Retry`."""
+        for connection in list(self._under_way):
+            with contextlib.suppress(OSError, AttributeError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def forget_connections(self) -> None:
         """In a forked child: the connections are the parent's."""
         self._local = threading.local()
+        self._under_way = set()
 
     def get(self, path: str) -> bytes:
         """The body of an answer. Raises the kind that the service's problem names; `Unavailable` without an answer."""
@@ -68,6 +77,7 @@ class Service:
             sent["Authorization"] = f"Bearer {self._token}"
         for fresh in (False, True):
             connection, used = self._connection(fresh)
+            self._under_way.add(connection)
             try:
                 connection.request(method, path, body, sent)
                 answer = connection.getresponse()
@@ -77,6 +87,8 @@ class Service:
                 if used and not fresh:
                     continue
                 raise Retry(f"{self.url}: {_said(error)}") from error
+            finally:
+                self._under_way.discard(connection)
             if answer.will_close:
                 self._drop()
             if answer.status < 300:

@@ -25,6 +25,7 @@ _RECEIPTS_KEPT = 1 << 16
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 _LEFTOVERS_EVERY_S = 2.0
+_LONGEST_STOP_S = 3.0
 _FOR_GOOD = ("invalid", "conflict", "denied")
 
 
@@ -38,7 +39,7 @@ class Shipper:
         self._wanted = threading.Event()
         self._hurried = False
         self._receipts: OrderedDict[int, Receipt] = OrderedDict()
-        self._leftover: Slot | None = None
+        self._unreadable: set[Path] = set()
         self._next_look = time.monotonic() + random.uniform(0, _LEFTOVERS_EVERY_S)
         self._most = _MOST
         self.refused = 0
@@ -72,19 +73,21 @@ class Shipper:
             return self._changed.wait_for(lambda: self._slot.unshipped() < limit or self._stopping, timeout)
 
     def stop(self) -> None:
-        """Ends the thread once the request under way is answered."""
+        """Ends the thread, which closes the slot. A request under way is broken off; its entries stay in the spool."""
         with self._changed:
             self._stopping = True
             self._wanted.set()
             self._changed.notify_all()
-        self._thread.join()
-
-    def abandon(self) -> None:
-        """In a forked child: what the thread had open stays the parent's."""
-        if self._leftover is not None:
-            self._leftover.abandon()
+        self._service.break_off()
+        self._thread.join(_LONGEST_STOP_S)
 
     def _run(self) -> None:
+        try:
+            self._ship()
+        finally:
+            self._slot.close()
+
+    def _ship(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping:
             self._wanted.clear()
@@ -137,17 +140,22 @@ class Shipper:
 
     def _send(self, slot: Slot, batch: list[tuple[int, bytes]], after: int) -> int:
         """Sends a batch; the place up to which the service has, or finally refuses, everything."""
-        lines = [line for _, line in batch]
+        if len(batch) == 1:
+            self._send_one(slot, *batch[0])
+            return after
+        body = b"\n".join(line for _, line in batch) + b"\n"
         try:
-            answer = self._service.post(
-                "/api/v1/entries?partial=true", b"\n".join(lines) + b"\n", "application/x-ndjson"
-            )
-        except (Invalid, Conflict) as error:
-            if error.kind == "too-large" or len(batch) > 1:
-                return self._send_each(slot, batch, error)
-            answer = {"receipts": [], "refused": [{"position": 0, "kind": error.kind, "detail": error.message}]}
+            answer = self._service.post("/api/v1/entries?partial=true", body, "application/x-ndjson")
+        except Invalid as error:
+            if error.kind == "too-large":
+                raise
+            # None of them is good: one by one the service says why.
+            for place, line in batch:
+                self._send_one(slot, place, line)
+                slot.advance(place + 1)
+            return after
         for told in answer["receipts"]:
-            self._keep(slot, batch[told.get("position", 0)][0], told)
+            self._keep(slot, batch[told["position"]][0], told)
         for refusal in answer.get("refused", ()):
             place, line = batch[refusal["position"]]
             if refusal["kind"] not in _FOR_GOOD:
@@ -157,16 +165,20 @@ class Shipper:
             self._refuse(slot, place, line, refusal["kind"], refusal["detail"])
         return after
 
-    def _send_each(self, slot: Slot, batch: list[tuple[int, bytes]], error: Error) -> int:
-        """None of a batch is good, or it is too large: the same, one by one."""
-        if error.kind == "too-large":
-            raise error
-        for place, line in batch:
-            slot.advance(self._send(slot, [(place, line)], place + 1))
-        return batch[-1][0] + 1
+    def _send_one(self, slot: Slot, place: int, line: bytes) -> None:
+        """Sends one entry; the service has it, or refuses it for good, when this returns."""
+        try:
+            answer = self._service.post("/api/v1/entries", line, "application/json")
+        except (Invalid, Conflict, Denied) as error:
+            if error.kind == "denied" and error.position is None:
+                # It is the token that has no right, not the entry.
+                raise
+            self._refuse(slot, place, line, error.kind, error.message)
+        else:
+            self._keep(slot, place, answer["receipts"][0])
 
     def _refuse(self, slot: Slot, place: int, line: bytes, kind: str, detail: str) -> None:
-        """The service refuses one entry for good. A repeat of an `id` may differ in its time alone: that is no conflict."""
+        """One entry is refused for good. A repeat of an `id` may differ in its time alone: that is no conflict."""
         entry = json.loads(line)
         if kind == "conflict" and "id" in entry:
             timeless = {name: value for name, value in _raw(line).items() if name != "timestamp"}
@@ -202,17 +214,18 @@ class Shipper:
             if path == self._slot.path or self._stopping or is_clean(path):
                 continue
             try:
-                self._leftover = Slot.take(path)
+                leftover = Slot.take(path)
             except (Error, OSError, ValueError) as error:
-                _log.error("counterfoil: the spool %s cannot be read: %s", path, error)
+                if path not in self._unreadable:
+                    self._unreadable.add(path)
+                    _log.error("counterfoil: the spool %s cannot be read: %s", path, error)
                 continue
-            if self._leftover is None:
+            if leftover is None:
                 continue
             try:
-                while not self._stopping and self._ship_once(self._leftover):
+                while not self._stopping and self._ship_once(leftover):
                     self._ship_once(self._slot)
             finally:
-                leftover, self._leftover = self._leftover, None
                 leftover.close()
 
 

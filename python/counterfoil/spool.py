@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import _core
+from . import _core, forking
 from ._core import Receipt
 from .encoding import Converter
 from .errors import Closed, Error, NotFound, Poisoned, Unavailable
@@ -69,30 +69,33 @@ class Slot:
         self._active = self._open_active()
         self.shipped = self._read_cursor()
         self._forget_clean()
+        forking.watch(self)
 
     @classmethod
     def take(cls, path: Path) -> Slot | None:
         """The slot in this folder, unless another process holds it."""
-        lock_fd = _locked(path / "lock")
-        if lock_fd is None:
-            return None
-        try:
-            return cls(path, lock_fd)
-        except BaseException:
-            os.close(lock_fd)
-            raise
+        with forking.steady:
+            lock_fd = _locked(path / "lock")
+            if lock_fd is None:
+                return None
+            try:
+                return cls(path, lock_fd)
+            except BaseException:
+                os.close(lock_fd)
+                raise
 
     @classmethod
     def make(cls, spool: Path, source: str) -> Slot:
         """A new slot of this process, with a source that nobody else has."""
         name = secrets.token_hex(8)
         path = spool / name
-        path.mkdir(mode=0o700)
-        lock_fd = _locked(path / "lock")
-        if lock_fd is None:
-            raise Unavailable(f"{path}: somebody else locked a new slot")
-        _write(path / "slot.json", json.dumps({"source": f"{source}/{name}", "host": socket.gethostname()}))
-        return cls(path, lock_fd)
+        with forking.steady:
+            path.mkdir(mode=0o700)
+            lock_fd = _locked(path / "lock")
+            if lock_fd is None:
+                raise Unavailable(f"{path}: somebody else locked a new slot")
+            _write(path / "slot.json", json.dumps({"source": f"{source}/{name}", "host": socket.gethostname()}))
+            return cls(path, lock_fd)
 
     def append(self, entries: list[dict[str, Any]], convert: Converter) -> list[Receipt]:
         """Makes entries durable, numbered, all or nothing."""
@@ -151,9 +154,10 @@ class Slot:
             known = ledger.last_of(self.source)
             sequence = last.sequence if known is None else known + 1
             following = self._create(last.offset + ledger.size(), sequence)
-            self._active = self._made(following)
-            self._generations = [*self._generations, following]
-        ledger.close()
+            with forking.steady:
+                self._active = self._made(following)
+                self._generations = [*self._generations, following]
+                ledger.close()
         self.advance(self.shipped)
 
     def close(self) -> None:
@@ -162,15 +166,16 @@ class Slot:
             self._changing.wait_for(lambda: self._appending == 0)
             active, self._active = self._active, None
         self._close_reading()
-        if active is not None:
-            if self._generations[-1].offset + active.size() <= self.shipped:
-                _write(self.path / "clean", "", durable=False)
-            active.close()
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        with forking.steady:
+            if active is not None:
+                if self._generations[-1].offset + active.size() <= self.shipped:
+                    _write(self.path / "clean", "", durable=False)
+                active.close()
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+                self._lock_fd = -1
 
-    def abandon(self) -> None:
+    def after_fork(self) -> None:
         """In a forked child: the slot stays the parent's."""
         for ledger in (self._active, self._reading[1] if self._reading else None):
             if ledger is not None:
@@ -223,10 +228,11 @@ class Slot:
         self._changing.wait_for(lambda: self._appending == 0)
         if not self._poisoned:
             return
-        with contextlib.suppress(Error):
-            self._ledger().close()
         last = self._generations[-1]
-        self._active = self._numbered(_core.Ledger.open(last.path), last)
+        with forking.steady:
+            with contextlib.suppress(Error):
+                self._ledger().close()
+            self._active = self._numbered(_core.Ledger.open(last.path), last)
         self._poisoned = False
 
     def _generation_at(self, place: int) -> Generation:
@@ -240,13 +246,15 @@ class Slot:
             return self._ledger()
         if self._reading is None or self._reading[0] != generation:
             self._close_reading()
-            self._reading = (generation, _core.Ledger.open(generation.path))
+            with forking.steady:
+                self._reading = (generation, _core.Ledger.open(generation.path))
         return self._reading[1]
 
     def _close_reading(self) -> None:
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            reading[1].close()
+        with forking.steady:
+            reading, self._reading = self._reading, None
+            if reading is not None:
+                reading[1].close()
 
     def _read_cursor(self) -> int:
         first, end = self._generations[0].offset, self.end()

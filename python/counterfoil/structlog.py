@@ -1,6 +1,6 @@
 """A structlog processor, after which audit events in the log are entries.
 
-    structlog.configure(processors=[…, counterfoil.structlog.AuditProcessor(trail), structlog.processors.JSONRenderer()])
+    structlog.configure(processors=[…, counterfoil.structlog.AuditProcessor(trail), JSONRenderer()])
     logger.info("audit_event", timestamp=…, event_type=…, actor=…, entity_id=…, old_value=…, new_value=…, context=…)
 
 Put it before the renderer, and before processors that replace values. It needs no structlog to be imported.
@@ -22,7 +22,7 @@ class AuditProcessor:
     """Records events named `event` (`audit_event`) and passes everything on.
 
     Members of entries are taken as such, others go into `context`. With `receipt=True` the line that is logged gets
-    `audit_index` (of a service that is under way: `audit_sequence`), so that log and ledger can be joined. An entry that
+    `audit_index` (of what is under way to a service: `audit_sequence`), to join log and ledger. An entry that
     cannot be made durable is raised into the logging call. With `drop=True` the line itself is not logged.
     """
 

@@ -17,6 +17,8 @@ from .salvage import NOBODY, salvaged
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from .steps import Step
+
 OnError = Literal["record", "raise"]
 
 
@@ -66,8 +68,8 @@ class Trail(abc.ABC):
     ) -> Receipt:
         """Records one event and returns when it is durable.
 
-        `timestamp` is a `datetime`, seconds since 1970 or RFC 3339 text; left out, the time of recording stands in. `id`
-        makes repeats harmless: the same id and content answers as the first time, other content is `Conflict`.
+        `timestamp` is a `datetime`, seconds since 1970 or RFC 3339 text; left out, the time of recording stands in.
+        `id` makes repeats harmless: the same id and content answers as the first time, other content is `Conflict`.
         """
         given: dict[str, Any] = {"event_type": event_type, "entity_id": entity_id}
         for name, value in (
@@ -211,7 +213,7 @@ class Trail(abc.ABC):
     ) -> None:
         self.close()
 
-    def step(self, event_type: str, entity_id: object, **members: Any) -> Any:
+    def step(self, event_type: str, entity_id: object, **members: Any) -> Step:
         """A block whose start and end are recorded; see `counterfoil.steps.Step`."""
         from .steps import Step
 

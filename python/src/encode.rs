@@ -15,6 +15,9 @@ const MAX_DEPTH: usize = 60;
 /// The longest integer literal that the ledger takes, in bytes.
 const MAX_INTEGER_BYTES: usize = 64;
 
+/// Why a dict may not stand as it is: the converter answers with a copy that has texts for names.
+const NAMES: &str = "a name in it is no text";
+
 /// What an entry's number in its source depends on.
 #[derive(Debug)]
 pub struct Encoded {
@@ -124,7 +127,7 @@ impl<'py> Encoder<'py> {
             let Some(text) = text.filter(|text| !text.as_bytes().contains(&0)) else {
                 out.truncate(start);
                 self.around.pop();
-                return self.convert(dict.as_any(), "a name in it is no text", out);
+                return self.convert(dict.as_any(), NAMES, out);
             };
             if out.len() > start + 1 {
                 out.push(b',');
@@ -178,22 +181,21 @@ impl<'py> Encoder<'py> {
         let depth = self.around.len();
         let address = value.as_ptr() as usize;
         let why = match why {
-            "" if self.around.contains(&address) => "it contains itself",
-            "" if depth >= MAX_DEPTH => "it is nested too deeply",
+            "" | NAMES if self.around.contains(&address) => "it contains itself",
+            "" | NAMES if depth >= MAX_DEPTH => "it is nested too deeply",
             why => why,
         };
         let converted = self.converter.call1((value, why))?;
-        if !why.is_empty() {
-            // The answer is a marker or a cleaned copy: finite, with plain names.
-            let limit = self.around.split_off(depth.min(MAX_DEPTH - 4));
-            let written = self.value(&converted, out);
-            self.around.truncate(depth.min(MAX_DEPTH - 4));
-            self.around.extend(limit);
-            return written;
+        if why.is_empty() || why == NAMES {
+            self.around.push(address);
+            self.value(&converted, out)?;
+            self.around.truncate(depth);
+            return Ok(());
         }
-        self.around.push(address);
-        let written = self.value(&converted, out);
-        self.around.truncate(depth);
-        written
+        // A marker: two plain containers, for which there is room beyond the limit.
+        let beyond = self.around.split_off(depth.min(MAX_DEPTH - 2));
+        self.value(&converted, out)?;
+        self.around.extend(beyond);
+        Ok(())
     }
 }

@@ -51,7 +51,7 @@ pub enum Command {
     Bundle(commands::bundle::Bundle),
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
-    Serve(commands::serve::Serve),
+    Serve(Box<commands::serve::Serve>),
     Token(commands::token::Token),
     Catalog(commands::catalog::Catalog),
     Completions(commands::completions::Completions),

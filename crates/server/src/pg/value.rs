@@ -167,7 +167,7 @@ fn decimal(number: &str) -> Option<SqlType> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let exact = fraction.bytes().all(|byte| byte.is_ascii_digit()) && !whole.contains(['e', 'E']);
     let fits = whole.len() + fraction.len() <= 38;
-    (exact && fits).then(|| SqlType::Numeric(ExactNumberInfo::PrecisionAndScale(38, fraction.len() as i64)))
+    (exact && fits).then_some(SqlType::Numeric(ExactNumberInfo::PrecisionAndScale(38, fraction.len() as i64)))
 }
 
 fn text(bytes: &[u8]) -> Result<String, Refusal> {

@@ -19,8 +19,6 @@ pub struct Running {
     pub address: String,
     /// The one-time link.
     pub sign_in: String,
-    /// Where OTLP over gRPC is answered, if anywhere.
-    pub grpc: Option<String>,
 }
 
 /// What was answered.
@@ -50,13 +48,12 @@ impl Running {
         command.stderr(std::fs::File::create(place.path("service.log")).unwrap());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut sign_in, mut grpc) = (None, None);
+        let mut sign_in = None;
         for line in &mut lines {
             let line = line.unwrap();
             let last = line.split_whitespace().last().unwrap_or_default().to_owned();
             match line.split_whitespace().next() {
                 Some("console") => sign_in = Some(last),
-                Some("OTLP") => grpc = Some(last),
                 Some("tokens") => break,
                 _ => {}
             }
@@ -64,7 +61,7 @@ impl Running {
         let log = || std::fs::read_to_string(place.path("service.log")).unwrap();
         let sign_in = sign_in.unwrap_or_else(|| panic!("the service did not start: {}", log()));
         let address = sign_in.split("://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Running { place, child, address, sign_in, grpc }
+        Running { place, child, address, sign_in }
     }
 
     /// A token of this role, for a principal of the same name.
