@@ -45,9 +45,9 @@ async function median(from, path, shown) {
 }
 
 const size = await page.evaluate(async () => (await (await fetch("/api/v1/status")).json()).tree_size);
-const actor = await page.evaluate(async () => {
-  const { entries } = await (await fetch("/api/v1/entries?limit=1&actor_type=user")).json();
-  return entries[0]?.entry.actor;
+const known = await page.evaluate(async () => {
+  const { entries } = await (await fetch("/api/v1/entries?limit=500")).json();
+  return entries.map(({ entry }) => entry).find(({ event_type }) => !event_type.startsWith("ledger."));
 });
 const figures = {
   tree_size: size,
@@ -55,8 +55,8 @@ const figures = {
   overview_ms: await median("/sql", "/", "main canvas, main .u-legend"),
   trail_first_page_ms: await median("/sql", "/trail", ".event-side"),
   filter_by_type_ms: await median("/sql", "/trail?event_type=manual_override", ".event-side"),
-  filter_by_actor_ms: await median("/sql", `/trail?actor=${encodeURIComponent(actor ?? "")}`, ".event-side"),
-  filter_by_outcome_ms: await median("/sql", "/trail?outcome=denied", ".event-side"),
+  filter_by_actor_ms: await median("/sql", `/trail?actor=${encodeURIComponent(known.actor)}`, ".event-side"),
+  filter_by_entity_ms: await median("/sql", `/trail?entity_id=${encodeURIComponent(known.entity_id)}`, ".event-side"),
 };
 await browser.close();
 await service.end();

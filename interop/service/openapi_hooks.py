@@ -14,6 +14,7 @@ import schemathesis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from schemathesis.core import NotSet
 
 URL = os.environ["OPENAPI_URL"]
 TOKEN = os.environ["OPENAPI_TOKEN"]
@@ -90,6 +91,14 @@ def name_of(case):
     return case.operation.definition.raw["operationId"]
 
 
+def is_valid(case):
+    return case.meta is None or case.meta.generation.mode == GenerationMode.POSITIVE
+
+
+def has_body(case):
+    return not isinstance(case.body, NotSet)
+
+
 def is_binary(case):
     return not (case.media_type or "").startswith("application/cloudevents")
 
@@ -100,6 +109,9 @@ def filter_case(context, case):
         case "revokeToken":
             # Without its own token it could ask for nothing more.
             return (case.path_parameters or {}).get("id") not in OWN
+        case "recordCloudEvents" if not is_valid(case) and not has_body(case):
+            # An event may have no data, and without a body nothing tells which mode it is not.
+            return False
         case "recordCloudEvents" if not is_binary(case):
             # The ce- headers mean something in binary mode only.
             return not any(header.lower().startswith("ce-") for header in case.headers or {})
@@ -119,9 +131,7 @@ def before_add_examples(context, examples):
 
 def adapted(case):
     """Makes true what the document cannot ask of a valid case."""
-    is_valid = case.meta is None or case.meta.generation.mode == GenerationMode.POSITIVE
-    # Where there is no body, nothing of a case tells whether it is binary mode: the headers are needed in any case.
-    if is_valid or (name_of(case) == "recordCloudEvents" and case.media_type is None):
+    if is_valid(case):
         ADAPT.get(name_of(case), lambda case: None)(case)
     return case
 
@@ -161,8 +171,27 @@ def token(case):
         case.body["expires_at"] = "2100" + case.body["expires_at"][4:]
 
 
+def printable(value):
+    """The same JSON without U+0000, which an entry has nowhere; no schema says that of any JSON."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case dict():
+            return {printable(name): printable(member) for name, member in value.items()}
+        case list():
+            return [printable(item) for item in value]
+    return value
+
+
+def cleaned(case):
+    # schemathesis takes a case for invalid when a body that is null or absent is set to what it was.
+    if isinstance(case.body, (str, dict, list)):
+        case.body = printable(case.body)
+
+
 def entries(case):
     """That an id and a sequence number are recorded once, and what a line of JSON lines is."""
+    cleaned(case)
     if case.media_type != "application/json":
         case.body = ENTRY * (1 + len(str(case.body)) % 3)
         return
@@ -191,9 +220,13 @@ def key(case):
 
 def events(case):
     """That binary mode needs its headers, and that an event is recorded once."""
-    if is_binary(case):
+    cleaned(case)
+    if is_binary(case) or not has_body(case):
         needed = {"ce-specversion": "1.0", "ce-id": fresh(), "ce-source": "/erp/ap", "ce-type": "invoice_paid"}
         case.headers.update({name: value for name, value in needed.items() if name not in case.headers})
+        if not is_binary(case):
+            # No body: nothing but the headers can be the event.
+            case.media_type = None
         return
     for event in case.body if isinstance(case.body, list) else [case.body]:
         event["id"] = fresh()

@@ -15,6 +15,8 @@ from .report import Report
 from .salvage import NOBODY, salvaged
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from typing_extensions import Self
 
     from .steps import Step
@@ -114,6 +116,8 @@ class Trail(abc.ABC):
 
     def _made(self, given: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
         """The entry with what the scope says, and names and times as texts."""
+        if not said and _is_plain(given):
+            return given
         entry = {**said, **given}
         if said and "context" in said and "context" in given:
             own = given["context"]
@@ -121,19 +125,15 @@ class Trail(abc.ABC):
         actor = entry.get("actor")
         if actor is None:
             entry["actor"] = said.get("actor") or NOBODY
-        if "timestamp" in entry or any(type(entry.get(name)) is not str for name in _NAMES) or None in entry.values():
+        if "timestamp" in entry or any(type(entry.get(name)) is not str for name in _NAMES):
             self._tidy(entry)
         return entry
 
     def _tidy(self, entry: dict[str, Any]) -> None:
         for name, value in list(entry.items()):
-            if name in ("old_value", "new_value"):
-                continue
-            if value is None:
-                del entry[name]
-            elif name in _NAMES:
+            if name in _NAMES and value is not None:
                 entry[name] = encoding.identifier(value)
-        if "timestamp" in entry:
+        if entry.get("timestamp") is not None:
             try:
                 entry["timestamp"] = encoding.moment(entry["timestamp"])
             except Invalid:
@@ -236,6 +236,20 @@ class Trail(abc.ABC):
         from .auditing import audited
 
         return audited(event_type, trail=self, **options)
+
+
+def _is_plain(given: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:
+    """Whether an entry's names and time are texts already; members that are `None` the encoder leaves out."""
+    if type(given) is not dict:
+        return False
+    time = given.get("timestamp", "Z")
+    return (
+        type(given.get("actor")) is str
+        and type(given.get("entity_id")) is str
+        and type(given.get("event_type")) is str
+        and type(time) is str
+        and time[-1:] == "Z"
+    )
 
 
 def _salvaged_at(entries: list[dict[str, Any]], position: int | None) -> list[dict[str, Any]]:

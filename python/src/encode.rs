@@ -27,6 +27,12 @@ pub struct Encoded {
     pub known: bool,
 }
 
+impl AsRef<[u8]> for Encoded {
+    fn as_ref(&self) -> &[u8] {
+        &self.json
+    }
+}
+
 /// Writes Python values as JSON.
 pub struct Encoder<'py> {
     converter: Bound<'py, PyAny>,
@@ -40,7 +46,8 @@ impl<'py> Encoder<'py> {
         Self { converter, around: Vec::new() }
     }
 
-    /// Encodes an entry: a dict of its members.
+    /// Encodes an entry: a dict of its members. One that is `None` is left out, but for a value before or after, which
+    /// is `null`.
     pub fn entry(&mut self, entry: &Bound<'py, PyDict>) -> PyResult<Encoded> {
         let mut json = Vec::with_capacity(512);
         let mut known = false;
@@ -50,6 +57,9 @@ impl<'py> Encoder<'py> {
         for (name, value) in entry.iter() {
             let name = name.cast_into::<PyString>()?;
             let name = name.to_str()?;
+            if value.is_none() && name != "old_value" && name != "new_value" {
+                continue;
+            }
             known |= name == "id" || name == "source";
             if json.len() > 1 {
                 json.push(b',');

@@ -54,10 +54,30 @@ impl PyLedger {
     }
 }
 
-/// Reads drafts; the position in the error is that of the entry.
-fn drafts(entries: Vec<Encoded>) -> Result<Vec<Draft>, Error> {
-    let read = entries.into_iter().enumerate().map(|(position, entry)| source::draft(&entry.json, position));
-    read.collect()
+/// Entries that are worth a thread of their own to check.
+const SHARE: usize = 512;
+
+/// Reads drafts, on all processors where there are many; the position in the error is that of the entry.
+fn drafts<T: AsRef<[u8]> + Sync>(entries: &[T]) -> Result<Vec<Draft>, Error> {
+    let read = |first: usize, share: &[T]| -> Result<Vec<Draft>, Error> {
+        share.iter().enumerate().map(|(offset, json)| source::draft(json.as_ref(), first + offset)).collect()
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = entries.len().div_ceil(processors).max(SHARE);
+    if entries.len() <= share {
+        return read(0, entries);
+    }
+    let shares: Vec<Result<Vec<Draft>, Error>> = std::thread::scope(|scope| {
+        let read = &read;
+        let threads = entries.chunks(share).enumerate();
+        let threads: Vec<_> = threads.map(|(at, chunk)| scope.spawn(move || read(at * share, chunk))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("checking an entry does not panic")).collect()
+    });
+    let mut all = Vec::with_capacity(entries.len());
+    for drafts in shares {
+        all.append(&mut drafts?);
+    }
+    Ok(all)
 }
 
 #[pymethods]
@@ -85,7 +105,7 @@ impl PyLedger {
         converter: Bound<'_, PyAny>,
     ) -> PyResult<Vec<Receipt>> {
         let encoded = encode(entries, converter)?;
-        let receipts = self.with(py, |ledger| ledger.append_batch(drafts(encoded)?))?;
+        let receipts = self.with(py, |ledger| ledger.append_batch(drafts(&encoded)?))?;
         Ok(receipts.into_iter().map(Receipt::from).collect())
     }
 
@@ -93,9 +113,7 @@ impl PyLedger {
     fn append_lines(&self, py: Python<'_>, lines: &[u8]) -> PyResult<Vec<Receipt>> {
         let receipts = self.with(py, |ledger| {
             let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-            let drafts: Result<Vec<Draft>, Error> =
-                lines.enumerate().map(|(position, line)| source::draft(line, position)).collect();
-            ledger.append_batch(drafts?)
+            ledger.append_batch(drafts(&lines.collect::<Vec<_>>())?)
         })?;
         Ok(receipts.into_iter().map(Receipt::from).collect())
     }

@@ -26,7 +26,10 @@ Examples:
   TOKEN=$(counterfoil token create audit --role writer --name invoice-service)
   counterfoil token create audit --role writer --name etl --prefix data_ --expires 2027-01-01T00:00:00Z
   counterfoil token list audit
-  counterfoil token revoke audit invoice-service")]
+  counterfoil token revoke audit invoice-service
+
+Exit codes: 0 done, 2 a name, prefix or time that is none, 4 another process has the ledger open for writing, \
+7 no such ledger or token. Other exit codes: see `counterfoil --help`.")]
 pub struct Token {
     #[command(subcommand)]
     command: Act,

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, outside tests.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("counterfoil-tlog", &[]),
     ("counterfoil-entry", &[]),
     ("counterfoil-evidence", &["counterfoil-tlog", "counterfoil-entry"]),
@@ -24,6 +24,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "counterfoil",
             "counterfoil-query",
         ],
+    ),
+    (
+        "counterfoil-python",
+        &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment", "counterfoil"],
     ),
     (
         "counterfoil-cli",

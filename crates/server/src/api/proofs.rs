@@ -103,6 +103,10 @@ pub(crate) async fn consistency(
         .blocking(move |service| {
             let snapshot = service.snapshot();
             let to = to.unwrap_or(snapshot.size());
+            if from > snapshot.size() {
+                let detail = format!("there is no size {from}: the ledger has {} entries", snapshot.size());
+                return Err(Problem::not_found(detail));
+            }
             if from > to {
                 let detail = format!("a ledger of {from} entries is not the beginning of one of {to}");
                 return Err(Problem::invalid(detail));

@@ -116,7 +116,8 @@ impl Connection {
             }
             From::Ledger => {
                 let place = self.service.query_place().await.map_err(Refusal::from)?;
-                let context = json!({"sql": &*read.sql, "form": "postgresql", "parameters": shown(values)});
+                let parameters: Vec<_> = values.iter().map(Value::shown).collect();
+                let context = json!({"sql": &*read.sql, "form": "postgresql", "parameters": parameters});
                 self.service.record_reading(&caller, context).await.map_err(Refusal::from)?;
                 let snapshot = self.transaction.snapshot(|| self.service.snapshot());
                 (self.engine(), Tables::Ledger(Arc::new(snapshot)), place)
@@ -323,11 +324,6 @@ impl Connection {
         self.portals.insert(name.to_owned(), portal);
         begun.and(columns)
     }
-}
-
-/// Values as they are recorded.
-fn shown(values: &[Value]) -> Vec<String> {
-    values.iter().map(|value| format!("{value:?}")).collect()
 }
 
 fn no_cursor(name: &str) -> Refusal {

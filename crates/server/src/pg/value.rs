@@ -108,6 +108,19 @@ impl Value {
         })
     }
 
+    /// The value as it is recorded: numbers as texts, which keep every digit.
+    pub(crate) fn shown(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => (*value).into(),
+            Self::Int(number) => number.to_string().into(),
+            Self::Float(number) => number.to_string().into(),
+            Self::Number(text) | Self::Text(text) | Self::Moment(text) | Self::Date(text) => text.as_str().into(),
+            Self::Bytes(bytes) => hex::encode(bytes).into(),
+            Self::List(values) => values.iter().map(Self::shown).collect(),
+        }
+    }
+
     /// The value in a statement.
     pub(crate) fn into_literal(self, of: &Type) -> Expr {
         let string = |text: String| literal(Literal::SingleQuotedString(text));

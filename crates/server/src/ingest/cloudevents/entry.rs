@@ -46,6 +46,8 @@ pub(super) fn draft(event: Event) -> Result<Draft, String> {
         return Err(format!("specversion: {} is not supported; send 1.0", shown(version)));
     }
     let (id, source, kind) = (event.required("id")?, event.required("source")?, event.required("type")?);
+    event.text("datacontenttype")?;
+    event.text("dataschema")?;
     let subject = event.text("subject")?;
     let time = event.text("time")?;
     if let Some(time) = time {
