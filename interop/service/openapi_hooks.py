@@ -234,7 +234,11 @@ def events(case):
 
 def otlp(case):
     """That whole numbers are written without a fraction, which JSON Schema takes for integers."""
-    case.body = whole(case.body)
+    if case.media_type == "application/x-protobuf":
+        # The stateful phase sends here what it learned of the JSON form.
+        case.body = case.body if isinstance(case.body, bytes) else PROTOBUF[1]
+    else:
+        case.body = whole(case.body)
 
 
 def whole(value):
