@@ -258,7 +258,8 @@ impl Dice {
 }
 
 pub fn engine() -> Engine {
-    Engine::new(Limits::default()).expect("threads")
+    // A debug build on a busy machine plans some of the questions for half a minute.
+    Engine::new(Limits { time: std::time::Duration::from_secs(300), ..Limits::default() }).expect("threads")
 }
 
 /// The answer as the lines that a table would have, cells separated by bars.

@@ -126,8 +126,11 @@ impl Tokens {
         if new.expires_at.is_some_and(|expiry| expiry <= now()) {
             return Err(invalid("the token would have expired already"));
         }
-        if new.prefixes.len() > 64 || new.prefixes.iter().any(|prefix| prefix.is_empty() || prefix.len() > 128) {
-            return Err(invalid("a token has at most 64 event-type prefixes, of 1 to 128 bytes each"));
+        let is_none = |prefix: &String| prefix.is_empty() || prefix.len() > 128 || prefix.contains(char::is_control);
+        if new.prefixes.len() > 64 || new.prefixes.iter().any(is_none) {
+            return Err(invalid(
+                "a token has at most 64 event-type prefixes, of 1 to 128 bytes each, without control characters",
+            ));
         }
         let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random::<SECRET_BYTES>()?));
         let record = TokenRecord {

@@ -71,7 +71,11 @@ pub(crate) async fn create(
     let expires_at = expires_at.map_err(|_| Problem::invalid("expires_at is no RFC 3339 time"))?;
     let new = NewToken { name: wanted.name, role: wanted.role, prefixes: wanted.prefixes, expires_at };
     let (token, record) = service.blocking(move |service| Ok(service.tokens.create(new)?)).await?;
-    service.record(record.created_by(caller.name())).await?;
+    if let Err(problem) = service.record(record.created_by(caller.name())).await {
+        // What is not in the ledger does not hold either.
+        service.blocking(move |service| Ok(service.tokens.revoke(&record.id)?)).await?;
+        return Err(problem);
+    }
     Ok((StatusCode::CREATED, Json(Listed::of(&record, None, Some(&token)))).into_response())
 }
 
