@@ -240,10 +240,10 @@ def otlp(case):
 
 def whole(value):
     match value:
+        case int() | float() if abs(value) > 1e300:
+            return 0
         case float() if value.is_integer():
             return int(value)
-        case int() if abs(value) > 1 << 1000:
-            return 0
         case dict():
             return {name: whole(member) for name, member in value.items()}
         case list():
