@@ -95,7 +95,8 @@ fn every_file_that_is_cut_extended_or_gone_is_found() {
         }
         let mut random = Random::new(length as u64);
         for more in [1, 40, 700, 70_000] {
-            let disk = exhibit.with(&name, |bytes| bytes.extend((0..more).map(|_| 1 + random.below(255) as u8)));
+            // Not as a frame begins: that is a commit which was cut off, and told as such.
+            let disk = exhibit.with(&name, |bytes| bytes.extend((0..more).map(|_| 128 + random.below(128) as u8)));
             exhibit.assert_found(&disk, &format!("{name} longer by {more}"), &[&name], &[], None);
         }
         if !name.starts_with("attachments") {
