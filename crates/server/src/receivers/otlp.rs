@@ -104,15 +104,8 @@ pub(crate) async fn traces(
     headers: HeaderMap,
     Body(body, _room): Body,
 ) -> Result<Response, Problem> {
-    let encoding = Encoding::of(&headers)?;
-    let done = async {
-        let request = encoding.decode(&body, otlp::decode_json_traces)?;
-        record_traces(&service, &caller.0, request).await
-    };
-    Ok(match done.await {
-        Ok(answer) => encoding.answer(StatusCode::OK, &answer),
-        Err(problem) => encoding.refuse(problem),
-    })
+    let request = |encoding: Encoding| encoding.decode(&body, otlp::decode_json_traces);
+    receive(&headers, request, async |request| record_traces(&service, &caller.0, request).await).await
 }
 
 pub(crate) async fn logs(
@@ -121,12 +114,22 @@ pub(crate) async fn logs(
     headers: HeaderMap,
     Body(body, _room): Body,
 ) -> Result<Response, Problem> {
-    let encoding = Encoding::of(&headers)?;
-    let done = async {
-        let request = encoding.decode(&body, otlp::decode_json_logs)?;
-        record_logs(&service, &caller.0, request).await
+    let request = |encoding: Encoding| encoding.decode(&body, otlp::decode_json_logs);
+    receive(&headers, request, async |request| record_logs(&service, &caller.0, request).await).await
+}
+
+/// Reads a request, records it, and answers in the encoding in which it came.
+async fn receive<T, A: Message + Serialize>(
+    headers: &HeaderMap,
+    read: impl FnOnce(Encoding) -> Result<T, Problem>,
+    record: impl AsyncFnOnce(T) -> Result<A, Problem>,
+) -> Result<Response, Problem> {
+    let encoding = Encoding::of(headers)?;
+    let done = match read(encoding) {
+        Ok(request) => record(request).await,
+        Err(problem) => Err(problem),
     };
-    Ok(match done.await {
+    Ok(match done {
         Ok(answer) => encoding.answer(StatusCode::OK, &answer),
         Err(problem) => encoding.refuse(problem),
     })
