@@ -17,6 +17,9 @@ use crate::service::{Service, act};
 /// Findings that an entry and an answer hold; the rest is counted.
 const MAX_FINDINGS: usize = 100;
 
+/// Entries among which earlier runs are looked for at the start, so that its cost does not grow with the ledger.
+const LOOK_BACK: u64 = 1 << 20;
+
 /// Runs that are kept in memory, newest first.
 const MAX_RUNS: usize = 50;
 
@@ -228,7 +231,9 @@ pub(crate) async fn rounds(service: Arc<Service>) {
 
 fn earlier(service: &Service) -> counterfoil::Result<Vec<Run>> {
     let snapshot = service.snapshot();
-    let mut indices = service.engine.select_indices(&snapshot, "event_type = 'ledger.verified'")?;
+    let from = snapshot.size().saturating_sub(LOOK_BACK);
+    let runs = format!("index >= {from} AND event_type = 'ledger.verified'");
+    let mut indices = service.engine.select_indices(&snapshot, &runs)?;
     indices.reverse();
     indices.truncate(MAX_RUNS);
     let mut runs = Vec::with_capacity(indices.len());
