@@ -13,7 +13,8 @@ drivers=${GOBIN_DIR:-$HOME/.cache/counterfoil}/jdbc
 work=$(mktemp -d)
 service=
 end() {
-  [ -z "$service" ] || kill "$service" 2>/dev/null || true
+  # It closes its ledger in the folder first.
+  [ -z "$service" ] || { kill "$service" 2>/dev/null && wait "$service" 2>/dev/null; } || true
   rm -rf "$work"
 }
 trap end EXIT

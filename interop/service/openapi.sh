@@ -10,7 +10,7 @@ st=$(dirname "$PYTHON")/st
 work=$(mktemp -d)
 service=
 end() {
-  [ -z "$service" ] || kill "$service" 2>/dev/null || true
+  [ -z "$service" ] || { kill "$service" 2>/dev/null && wait "$service" 2>/dev/null; } || true
   rm -rf "$work"
 }
 trap end EXIT
