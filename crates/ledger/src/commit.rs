@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use counterfoil_entry::{Draft, Fields, Timestamp};
+use counterfoil_entry::{Draft, Fields, OWN_PREFIX, Timestamp};
 use counterfoil_tlog::{Hash, leaf_hash};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::FrameBuilder;
+use crate::frame::{FrameBuilder, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
 use crate::seen::{Keys, Seen, same_content};
 use crate::snapshot::Snapshot;
 use crate::sources::Sources;
@@ -22,6 +22,22 @@ pub(crate) struct Submission {
 }
 
 impl Submission {
+    /// Refuses what no ledger takes, whatever it holds.
+    pub fn check(&self) -> Result<()> {
+        let bytes = self.frame_bytes();
+        if self.drafts.len() > MAX_FRAME_ENTRIES || bytes > MAX_FRAME_BYTES {
+            return Err(Error::invalid(format!(
+                "a batch of {} entries and {bytes} bytes is over the limit of {MAX_FRAME_ENTRIES} entries and \
+                 {MAX_FRAME_BYTES} bytes",
+                self.drafts.len()
+            )));
+        }
+        if !self.own && self.drafts.iter().any(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
+            return Err(Error::invalid("event types that begin with \"ledger.\" are the ledger's own; choose another"));
+        }
+        Ok(())
+    }
+
     /// Whether any entry has an id or a source.
     pub fn has_keys(&self) -> bool {
         self.drafts.iter().any(|draft| draft.id().is_some() || draft.source().is_some())

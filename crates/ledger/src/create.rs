@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::keys;
 use crate::layout::Layout;
-use crate::ledger::OpenOptions;
+use crate::options::OpenOptions;
 use crate::own::{self, CREATED};
 use crate::snapshot::{Folder, Head};
 use crate::start::refuse_network_file_system;

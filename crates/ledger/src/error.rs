@@ -152,3 +152,9 @@ impl From<counterfoil_entry::EntryError> for Error {
         Self::invalid(error.to_string()).because(error)
     }
 }
+
+impl From<counterfoil_tlog::Error> for Error {
+    fn from(error: counterfoil_tlog::Error) -> Self {
+        Self::invalid(error.to_string()).because(error)
+    }
+}

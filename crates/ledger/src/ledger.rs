@@ -3,20 +3,18 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use counterfoil_entry::{Draft, EntryBuilder, OWN_PREFIX, check_recorder};
 use counterfoil_tlog::{CompactRange, LeafIndex, Signer};
 use crossbeam_channel::{Sender, unbounded};
 use ed25519_dalek::VerifyingKey;
 
-use crate::clock::{Clock, SystemClock};
 use crate::commit::{Submission, in_batch};
 use crate::create::{self, CreateOptions};
-use crate::disk::{Disk, FolderLock, OsDisk};
+use crate::disk::FolderLock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::{MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
 use crate::load::open_folder;
+use crate::options::OpenOptions;
 use crate::own::{self, KEY_REVOKED};
 use crate::receipt::Receipt;
 use crate::recovery::{TornWrite, recover};
@@ -30,33 +28,6 @@ use crate::start::{
 };
 use crate::status::Status;
 use crate::tail_check::TailCheck;
-
-/// How often a waiting append looks whether the ledger is still well.
-const WAIT_STEP: Duration = Duration::from_millis(200);
-
-/// How a ledger is opened.
-#[derive(Clone)]
-pub struct OpenOptions {
-    /// Signs checkpoints in place of the key file in `keys/`, for a key that lives in a KMS or HSM.
-    pub signer: Option<Arc<dyn Signer + Send + Sync>>,
-    /// The disk.
-    pub disk: Arc<dyn Disk>,
-    /// The clocks.
-    pub clock: Arc<dyn Clock>,
-    /// Whether a network file system is accepted, where locks and syncs may promise less than the ledger needs.
-    pub allow_network_file_system: bool,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self {
-            signer: None,
-            disk: Arc::new(OsDisk),
-            clock: Arc::new(SystemClock::default()),
-            allow_network_file_system: false,
-        }
-    }
-}
 
 /// The only writer of one ledger. Share it by reference or [`Arc`]: many threads may append at once.
 ///
@@ -181,7 +152,9 @@ impl Ledger {
         queue_unsealed(&shared, &snapshot, &jobs);
         let tail = TailCheck::start(snapshot)?;
         let signer = start.signer;
-        let sequencer = Arc::new(Mutex::new(Sequencer::new(shared.clone(), signer.clone(), start.found, tail, jobs)));
+        let mut sequencer = Sequencer::new(shared.clone(), signer.clone(), start.found, tail, jobs);
+        sequencer.on_commit = open.on_commit.clone();
+        let sequencer = Arc::new(Mutex::new(sequencer));
         let (in_thread, done) = (sequencer.clone(), queue.clone());
         let threads = Threads {
             sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer, &done))?,
@@ -243,11 +216,11 @@ impl Ledger {
         then: impl FnOnce(Result<Vec<Receipt>>) + Send + 'static,
     ) -> bool {
         let signed = drafts.iter().any(|draft| draft.signature().is_some());
-        if signed || drafts.is_empty() || self.must_wait_for_sealer() {
+        if signed || drafts.is_empty() || self.shared.must_wait_for_sealer() {
             return false;
         }
         let submission = Submission { drafts: std::mem::take(drafts), recorder: Some(recorder.into()), own: false };
-        match check_recorder(recorder).map_err(Error::from).and_then(|()| self.check(&submission)) {
+        match check_recorder(recorder).map_err(Error::from).and_then(|()| submission.check()) {
             Ok(()) => {
                 // When the queue is closed, `then` is dropped.
                 let _ = self.queue.send(Request::Append { submission, reply: Reply::then(then) });
@@ -255,10 +228,6 @@ impl Ledger {
             Err(error) => then(Err(error)),
         }
         true
-    }
-
-    fn must_wait_for_sealer(&self) -> bool {
-        *self.shared.waiting.lock().expect("no panic while held") >= self.shared.most_waiting()
     }
 
     /// Records an act of whoever runs the ledger, under the reserved prefix: a denied access, an export, a start.
@@ -277,11 +246,12 @@ impl Ledger {
     }
 
     fn submit(&self, submission: Submission) -> Result<Vec<Receipt>> {
-        self.check(&submission)?;
+        self.refuse_after_fork()?;
+        submission.check()?;
         if submission.drafts.is_empty() {
             return Ok(Vec::new());
         }
-        self.wait_for_sealer()?;
+        self.shared.wait_for_sealer()?;
         let signed = submission.drafts.iter().any(|draft| draft.signature().is_some());
         let unchanged = signed.then(|| self.registry.unchanged());
         if signed {
@@ -303,23 +273,6 @@ impl Ledger {
         answer.recv().map_err(|_| self.ended())?
     }
 
-    /// Refuses what no ledger takes, whatever it holds.
-    fn check(&self, submission: &Submission) -> Result<()> {
-        self.refuse_after_fork()?;
-        let bytes = submission.frame_bytes();
-        if submission.drafts.len() > MAX_FRAME_ENTRIES || bytes > MAX_FRAME_BYTES {
-            return Err(Error::invalid(format!(
-                "a batch of {} entries and {bytes} bytes is over the limit of {MAX_FRAME_ENTRIES} entries and \
-                 {MAX_FRAME_BYTES} bytes",
-                submission.drafts.len()
-            )));
-        }
-        if !submission.own && submission.drafts.iter().any(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
-            return Err(Error::invalid("event types that begin with \"ledger.\" are the ledger's own; choose another"));
-        }
-        Ok(())
-    }
-
     /// The sequencer, if nothing waits for it and nobody is at work with it.
     fn idle_sequencer(&self) -> Option<MutexGuard<'_, Sequencer>> {
         let sequencer = match self.sequencer.try_lock() {
@@ -332,9 +285,15 @@ impl Ledger {
 
     /// Registers the key of a client that signs its entries, for these actors (none means any).
     pub fn register_key(&self, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
+        self.register_key_as(own::ACTOR, key, actors)
+    }
+
+    /// [`register_key`](Self::register_key) as an act of a principal: its name becomes the entry's `actor`.
+    pub fn register_key_as(&self, principal: &str, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
+        check_recorder(principal)?;
         let registration = Registration { key, actors };
         let _changing = self.registry.changing();
-        let receipts = self.append_own(vec![registration.draft()])?;
+        let receipts = self.append_own(vec![registration.draft(principal)])?;
         self.registry.forget(&registration.key_id());
         Ok(receipts[0].clone())
     }
@@ -342,11 +301,18 @@ impl Ledger {
     /// Revokes a client's key: entries that it signs are `Denied` from now on. `NotFound` for a key that is not
     /// registered.
     pub fn revoke_key(&self, key_id: &str) -> Result<Receipt> {
+        self.revoke_key_as(own::ACTOR, key_id)
+    }
+
+    /// [`revoke_key`](Self::revoke_key) as an act of a principal: its name becomes the entry's `actor`.
+    pub fn revoke_key_as(&self, principal: &str, key_id: &str) -> Result<Receipt> {
+        check_recorder(principal)?;
         let _changing = self.registry.changing();
         if crate::registry::current(&self.snapshot(), key_id)?.is_none() {
             return Err(Error::not_found(format!("key {key_id} is not registered")));
         }
-        let receipts = self.append_own(vec![own::draft(KEY_REVOKED, key_id, "key", &serde_json::json!({}))])?;
+        let revocation = own::draft_by(principal, KEY_REVOKED, key_id, "key", &serde_json::json!({}));
+        let receipts = self.append_own(vec![revocation])?;
         self.registry.forget(key_id);
         Ok(receipts[0].clone())
     }
@@ -374,7 +340,7 @@ impl Ledger {
     /// index up to which the ledger is sealed.
     pub fn seal(&self) -> Result<u64> {
         self.ask(|reply| Request::Roll { reply })?;
-        self.wait_until_sealed()?;
+        self.shared.wait_until_sealed()?;
         Ok(self.snapshot().sealed_size())
     }
 
@@ -391,9 +357,7 @@ impl Ledger {
 
     /// Why the ledger takes nothing more, cannot seal or cannot publish its checkpoint, if so.
     pub fn fault(&self) -> Option<String> {
-        let poison = self.shared.poison().map(|error| error.to_string());
-        let faults = self.shared.faults().clone();
-        poison.or_else(|| faults.sealing.or(faults.rolling).or(faults.publishing).map(|fault| fault.to_string()))
+        self.shared.fault()
     }
 
     /// Writes the file `checkpoint` now rather than within a second.
@@ -413,7 +377,7 @@ impl Ledger {
             std::mem::forget(threads);
             return Err(forked);
         }
-        let sealed = self.publish().and_then(|()| self.wait_until_sealed());
+        let sealed = self.publish().and_then(|()| self.shared.wait_until_sealed());
         *self.shared.closing.lock().expect("no panic while held") = true;
         self.shared.closed.notify_all();
         lock(&self.sequencer).jobs = None;
@@ -422,34 +386,6 @@ impl Ledger {
         let joined = sealer.and(threads.sequencer.join());
         joined.map_err(|_| self.shared.poison().unwrap_or_else(|| self.ended()))?;
         sealed.and(closed)
-    }
-
-    fn wait_for_sealer(&self) -> Result<()> {
-        let mut waiting = self.shared.waiting.lock().expect("no panic while held");
-        while *waiting >= self.shared.most_waiting() {
-            if let Some(error) = self.shared.poison() {
-                return Err(error);
-            }
-            if let Some(fault) = self.shared.faults().sealing.clone() {
-                return Err(Error::unavailable(format!("sealing fails, so the journal takes no more: {fault}")));
-            }
-            waiting = self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
-        }
-        Ok(())
-    }
-
-    fn wait_until_sealed(&self) -> Result<()> {
-        let mut waiting = self.shared.waiting.lock().expect("no panic while held");
-        while *waiting > 0 {
-            if let Some(error) = self.shared.poison() {
-                return Err(error);
-            }
-            if let Some(fault) = self.shared.faults().sealing.clone() {
-                return Err(fault);
-            }
-            waiting = self.shared.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
-        }
-        Ok(())
     }
 
     /// Asks the sequencer's thread and waits for the answer.

@@ -28,14 +28,27 @@ pub fn is_own(canonical: &[u8]) -> bool {
 
 /// Builds one of the ledger's own entries.
 pub fn draft(event_type: &str, entity_id: &str, entity_type: &str, context: &serde_json::Value) -> Draft {
-    let entry = json!({
+    draft_by(ACTOR, event_type, entity_id, entity_type, context)
+}
+
+/// Builds an entry about what somebody did to the ledger; the name must be one.
+pub fn draft_by(
+    actor: &str,
+    event_type: &str,
+    entity_id: &str,
+    entity_type: &str,
+    context: &serde_json::Value,
+) -> Draft {
+    let mut entry = json!({
         "event_type": event_type,
-        "actor": ACTOR,
-        "actor_type": "service",
+        "actor": actor,
         "entity_id": entity_id,
         "entity_type": entity_type,
         "context": context,
     });
+    if actor == ACTOR {
+        entry["actor_type"] = "service".into();
+    }
     Draft::parse_own(entry.to_string().as_bytes()).expect("the ledger's own entries are valid")
 }
 

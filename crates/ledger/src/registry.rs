@@ -71,15 +71,15 @@ impl Registration {
         signature::key_id(&self.key)
     }
 
-    /// The entry that registers the key.
-    pub fn draft(&self) -> Draft {
+    /// The entry that says who registered the key.
+    pub fn draft(&self, actor: &str) -> Draft {
         let context = RegistrationContext {
             algorithm: "ed25519".into(),
             public_key: hex::encode(self.key.as_bytes()),
             actors: self.actors.clone(),
         };
         let context = serde_json::to_value(context).expect("plain values are JSON");
-        own::draft(KEY_REGISTERED, &self.key_id(), "key", &context)
+        own::draft_by(actor, KEY_REGISTERED, &self.key_id(), "key", &context)
     }
 
     /// Reads a registration from the context of its entry.

@@ -11,8 +11,8 @@ use crate::commit::{Commit, Placed, Submission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameBuilder, FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
 use crate::journal::{FramePlace, Journal, NODE_LEVEL};
+use crate::options::OnCommit;
 use crate::receipt::Receipt;
-use crate::sealed::Sealed;
 use crate::shared::{Queue, Reply, Request, SealJob, Shared, lock};
 use crate::snapshot::Folder;
 use crate::tail_check::TailCheck;
@@ -36,8 +36,10 @@ pub(crate) struct Sequencer {
     pub journal: Arc<Journal>,
     pub last_time: i64,
     pub jobs: Option<Sender<SealJob>>,
+    pub on_commit: Option<OnCommit>,
+    /// Where the next frame goes in the journal's file.
+    pub offset: u64,
     builder: FrameBuilder,
-    offset: u64,
     last_monotonic: Option<Duration>,
     unpublished_since: Option<Duration>,
     /// What the ledger has to say of its opening, in front of the first entry that comes.
@@ -88,6 +90,7 @@ impl Sequencer {
             journal,
             last_time,
             jobs: Some(jobs),
+            on_commit: None,
             builder: FrameBuilder::default(),
             last_monotonic: None,
             opening,
@@ -258,6 +261,9 @@ impl Sequencer {
             head.root = header.root;
             head.checkpoint = note.clone();
         });
+        if let Some(on_commit) = &self.on_commit {
+            on_commit(self.builder.count() as u64);
+        }
         Ok(note)
     }
 
@@ -294,82 +300,7 @@ impl Sequencer {
             .map_err(|_| Error::unavailable("the clock shows a year that a timestamp cannot hold"))
     }
 
-    fn roll_when_full(&mut self) {
-        let span = self.shared.folder.config.segment_span;
-        let boundary = (self.journal.first / span + 1) * span;
-        let size = self.tree.end().0;
-        if size >= boundary {
-            let rolled = self.roll(size / span * span);
-            self.shared.faults().rolling = rolled.err();
-        }
-    }
-
-    /// While no new journal file can be started the current one grows, but not for ever.
-    fn refuse_when_it_cannot_roll(&mut self) -> Result<()> {
-        if self.tree.end().0 - self.journal.first < self.shared.most_waiting() {
-            return Ok(());
-        }
-        self.roll_when_full();
-        match &self.shared.faults().rolling {
-            Some(fault) => Err(Error::unavailable(format!("no new journal file can be started: {fault}"))),
-            None => Ok(()),
-        }
-    }
-
-    fn roll_early(&mut self) -> Result<()> {
-        if let Some(error) = self.shared.poison() {
-            return Err(error);
-        }
-        let boundary = self.tree.end().0 / 256 * 256;
-        if boundary > self.journal.first { self.roll(boundary) } else { Ok(()) }
-    }
-
-    /// Starts the journal file of `boundary`, carries over the entries from there on, and hands the rest to the sealer.
-    fn roll(&mut self, boundary: u64) -> Result<()> {
-        let old = self.journal.clone();
-        let new =
-            crate::roll::start(&self.shared.snapshot(), self.signer.as_ref(), &old, boundary).inspect_err(|error| {
-                if error.kind == ErrorKind::Poisoned {
-                    self.shared.set_poison(error.clone())
-                }
-            })?;
-        let new = Arc::new(new);
-        self.offset = new.end_offset();
-        self.journal = new.clone();
-        self.shared.update_head(|head| {
-            head.journals = head.journals.iter().cloned().chain([new]).collect();
-        });
-        let span = self.shared.folder.config.segment_span;
-        let mut start = old.first;
-        while start < boundary {
-            let end = ((start / span + 1) * span).min(boundary);
-            *self.shared.waiting.lock().expect("no panic while held") += end - start;
-            let job = SealJob { journal: old.clone(), range: start..end };
-            if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
-                return Err(Error::new(ErrorKind::Closed, "the sealer has ended"));
-            }
-            start = end;
-        }
-        Ok(())
-    }
-
-    fn install(&mut self, segment: Arc<Sealed>) -> Result<Vec<Arc<Journal>>> {
-        self.publish()?;
-        let sealed_size = segment.end();
-        let mut dropped = Vec::new();
-        self.shared.update_head(|head| {
-            head.segments = head.segments.iter().cloned().chain([segment]).collect();
-            let kept = head.journals.iter().skip(1).take_while(|next| next.first <= sealed_size).count();
-            dropped = head.journals[..kept].to_vec();
-            head.journals = head.journals[kept..].into();
-        });
-        if let Some(seen) = self.seen.get(false).inspect_err(|error| self.shared.set_poison(error.clone()))? {
-            seen.forget_before(sealed_size, self.tree.end().0);
-        }
-        Ok(dropped)
-    }
-
-    fn publish(&mut self) -> Result<()> {
+    pub fn publish(&mut self) -> Result<()> {
         if let Some(error) = self.shared.poison() {
             return Err(error);
         }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -16,6 +17,9 @@ use crate::snapshot::{Folder, Head, Snapshot};
 
 /// Entries that may have left the journal's current file without being sealed, unless two spans are more.
 const MAX_WAITING_ENTRIES: u64 = 1 << 19;
+
+/// How often a waiting append looks whether the ledger is still well.
+const WAIT_STEP: Duration = Duration::from_millis(200);
 
 /// What the threads of one open ledger share.
 #[derive(Debug)]
@@ -93,6 +97,48 @@ impl Shared {
     /// Entries beyond which appends wait for the sealer.
     pub fn most_waiting(&self) -> u64 {
         MAX_WAITING_ENTRIES.max(2 * self.folder.config.segment_span)
+    }
+
+    /// Whether an append would have to wait for the sealer.
+    pub fn must_wait_for_sealer(&self) -> bool {
+        *self.waiting.lock().expect("no panic while held") >= self.most_waiting()
+    }
+
+    /// Returns when the sealer has caught up enough for more entries.
+    pub fn wait_for_sealer(&self) -> Result<()> {
+        let mut waiting = self.waiting.lock().expect("no panic while held");
+        while *waiting >= self.most_waiting() {
+            if let Some(error) = self.poison() {
+                return Err(error);
+            }
+            if let Some(fault) = self.faults().sealing.clone() {
+                return Err(Error::unavailable(format!("sealing fails, so the journal takes no more: {fault}")));
+            }
+            waiting = self.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
+        }
+        Ok(())
+    }
+
+    /// Returns when nothing waits for the sealer.
+    pub fn wait_until_sealed(&self) -> Result<()> {
+        let mut waiting = self.waiting.lock().expect("no panic while held");
+        while *waiting > 0 {
+            if let Some(error) = self.poison() {
+                return Err(error);
+            }
+            if let Some(fault) = self.faults().sealing.clone() {
+                return Err(fault);
+            }
+            waiting = self.waiting_changed.wait_timeout(waiting, WAIT_STEP).expect("no panic while held").0;
+        }
+        Ok(())
+    }
+
+    /// Why the ledger takes nothing more, cannot seal or cannot publish its checkpoint, if so.
+    pub fn fault(&self) -> Option<String> {
+        let poison = self.poison().map(|error| error.to_string());
+        let faults = self.faults().clone();
+        poison.or_else(|| faults.sealing.or(faults.rolling).or(faults.publishing).map(|fault| fault.to_string()))
     }
 
     /// Poisons the ledger if the work that holds this panics: nobody knows how far it came.

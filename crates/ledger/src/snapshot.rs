@@ -5,20 +5,17 @@ use std::sync::Arc;
 
 use counterfoil_entry::Fields;
 use counterfoil_segment::blocks::BlockCache;
-use counterfoil_segment::index::{Index, Key};
-use counterfoil_segment::{ReadAt, Segment};
-use counterfoil_tlog::{
-    Checkpoint, Hash, HashReader, LeafIndex, Origin, Signer, Tile, TlogProof, TreeSize, VerifierKey, node_hash,
-    subtree_hash,
-};
+use counterfoil_segment::index::Key;
+use counterfoil_tlog::{Hash, HashReader, LeafIndex, Origin, TreeSize, VerifierKey};
 
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::own::SealedFacts;
-use crate::sealed::{OpenSegment, Sealed};
+use crate::sealed::Sealed;
+use crate::sealed_segment::SealedSegment;
 
 /// What every view of one folder shares.
 #[derive(Debug)]
@@ -55,14 +52,6 @@ impl Head {
 pub struct Snapshot {
     pub(crate) folder: Arc<Folder>,
     pub(crate) head: Arc<Head>,
-}
-
-/// A sealed segment as a snapshot sees it. What is read from it is checked, block by block, against the digests in its
-/// `ledger.sealed` entry, and that entry against the snapshot's root.
-#[derive(Debug, Clone)]
-pub struct SealedSegment {
-    snapshot: Snapshot,
-    position: usize,
 }
 
 impl Snapshot {
@@ -171,80 +160,6 @@ impl Snapshot {
         Err(Error::tampered(format!("entry {index} in the journal is not the one that was hashed")))
     }
 
-    /// The leaf hash of an entry.
-    pub fn leaf_hash(&self, index: u64) -> Result<Hash> {
-        self.check_index(index)?;
-        self.node(0, index)
-    }
-
-    /// The tree's root when it had `size` entries; `Tampered` when the stored hashes do not lead from it to the signed root.
-    pub fn root_at(&self, size: u64) -> Result<Hash> {
-        self.check_size(size)?;
-        if size == self.head.size {
-            return Ok(self.head.root);
-        }
-        let (old, new) = (TreeSize(size), TreeSize(self.head.size));
-        let root = counterfoil_tlog::root(self, old)?;
-        let proof = counterfoil_tlog::consistency_proof(self, old, new)?;
-        let holds = counterfoil_tlog::verify_consistency(old, new, &proof, &root, &self.head.root);
-        holds.map_err(|error| {
-            Error::tampered(format!("the stored hashes of the first {size} entries do not lead to the signed root"))
-                .because(error)
-        })?;
-        Ok(root)
-    }
-
-    /// The inclusion proof of an entry in the tree of `size` entries (RFC 6962, 2.1.1).
-    pub fn prove_inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>> {
-        self.check_size(size)?;
-        let (index, size) = (LeafIndex(index), TreeSize(size));
-        let proof = counterfoil_tlog::inclusion_proof(self, index, size)?;
-        let root = self.root_at(size.0)?;
-        let leaf = self.node(0, index.0)?;
-        let holds = counterfoil_tlog::verify_inclusion(&leaf, index, size, &proof, &root);
-        holds
-            .map_err(|error| Error::tampered(format!("the stored hashes do not prove entry {index}")).because(error))?;
-        Ok(proof)
-    }
-
-    /// The proof that the tree of `to` entries extends the one of `from` (RFC 6962, 2.1.2).
-    pub fn prove_consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>> {
-        self.check_size(to)?;
-        let (old, new) = (TreeSize(from), TreeSize(to));
-        let proof = counterfoil_tlog::consistency_proof(self, old, new)?;
-        let holds = counterfoil_tlog::verify_consistency(old, new, &proof, &self.root_at(from)?, &self.root_at(to)?);
-        holds.map_err(|error| {
-            Error::tampered(format!("the stored hashes do not prove that {to} entries extend {from}")).because(error)
-        })?;
-        Ok(proof)
-    }
-
-    /// The C2SP tlog-proof text of an entry under the snapshot's checkpoint.
-    pub fn proof_text(&self, index: u64) -> Result<String> {
-        self.proof_text_under(index, self.head.size, self.checkpoint())
-    }
-
-    /// The C2SP tlog-proof text of an entry under a checkpoint of an earlier size.
-    pub fn proof_text_under(&self, index: u64, size: u64, checkpoint: &str) -> Result<String> {
-        self.check_index(index)?;
-        let proof = TlogProof {
-            extra: None,
-            index: LeafIndex(index),
-            hashes: self.prove_inclusion(index, size)?,
-            checkpoint: checkpoint.to_owned(),
-        };
-        Ok(proof.to_string())
-    }
-
-    /// A checkpoint of an earlier size, signed now. It says nothing that the newest one does not already bind.
-    pub fn checkpoint_at(&self, size: u64, signer: &dyn Signer) -> Result<String> {
-        if signer.verifier_key() != self.verifier_key() {
-            return Err(Error::new(ErrorKind::Denied, "this is not the key that signs the ledger's checkpoints"));
-        }
-        let checkpoint = Checkpoint::new(self.origin().clone(), TreeSize(size), self.root_at(size)?);
-        Ok(checkpoint.sign(signer)?.to_string())
-    }
-
     /// The entries of one entity, oldest first, each with its index.
     pub fn history(&self, entity_id: &str) -> Result<Vec<(u64, Vec<u8>)>> {
         let mut found = Vec::new();
@@ -274,7 +189,7 @@ impl Snapshot {
         newest.ok_or_else(|| Error::damaged(format!("no journal file holds entry {index}")))
     }
 
-    fn check_index(&self, index: u64) -> Result<()> {
+    pub(crate) fn check_index(&self, index: u64) -> Result<()> {
         if index < self.head.size {
             return Ok(());
         }
@@ -282,15 +197,8 @@ impl Snapshot {
         Err(Error::not_found(format!("there is no entry {index}: the ledger has {size} entries, counted from 0")))
     }
 
-    fn check_size(&self, size: u64) -> Result<()> {
-        if size <= self.head.size {
-            return Ok(());
-        }
-        Err(Error::not_found(format!("there is no size {size}: the ledger has {} entries", self.head.size)))
-    }
-
     /// What the `ledger.sealed` entry of a segment says, once its place in the tree is proven.
-    fn sealed_facts(&self, position: usize) -> Result<SealedFacts> {
+    pub(crate) fn sealed_facts(&self, position: usize) -> Result<SealedFacts> {
         let first = self.head.segments[position].first;
         for later in &self.head.segments[position + 1..] {
             for sealed in later.tiles(&self.folder)?.trailer()?.sealed {
@@ -337,117 +245,5 @@ impl Snapshot {
         holds.map_err(|error| {
             Error::tampered(format!("entry {index}, which seals a segment, is not in the tree")).because(error)
         })
-    }
-
-    /// The hashes of a tile (C2SP tlog-tiles), as many as it is wide. `NotFound` when the tree has not that many.
-    pub fn tile(&self, tile: Tile) -> Result<Vec<Hash>> {
-        let complete = |size: u64| size.checked_shr(8 * u32::from(tile.level())).unwrap_or(0);
-        let first = tile.index().checked_mul(256);
-        let end = first.and_then(|first| first.checked_add(u64::from(tile.width())));
-        let (Some(first), Some(end)) = (first, end.filter(|end| *end <= complete(self.size()))) else {
-            return Err(Error::not_found(format!("the ledger has {} entries and not this tile", self.size())));
-        };
-        let sealed_end = complete(self.sealed_size()).clamp(first, end);
-        let mut hashes = match sealed_end - first {
-            0 => Vec::new(),
-            sealed => self.tile_hashes(tile.level(), first, sealed)?,
-        };
-        for index in sealed_end..end {
-            hashes.push(self.node(8 * tile.level(), index)?);
-        }
-        Ok(hashes)
-    }
-
-    /// Hashes of a tile level out of the segments.
-    fn tile_hashes(&self, level: u8, start: u64, count: u64) -> Result<Vec<Hash>> {
-        let mut hashes = Vec::with_capacity(count as usize);
-        let mut at = start;
-        while at < start + count {
-            let last_leaf = ((at + 1) << (8 * level)) - 1;
-            let position = self.head.segments.partition_point(|segment| segment.end() <= last_leaf);
-            let segment = &self.head.segments[position];
-            let complete = segment.end() >> (8 * level);
-            let end = complete.min(start + count);
-            hashes.extend(segment.tiles(&self.folder)?.hashes(level, at, end - at)?);
-            at = end;
-        }
-        Ok(hashes)
-    }
-}
-
-impl HashReader for Snapshot {
-    type Error = Error;
-
-    fn node(&self, level: u8, index: u64) -> Result<Hash> {
-        let end = (index + 1) << level;
-        if end > self.head.size {
-            return Err(Error::not_found(format!("there is no node {index} of level {level} in the tree")));
-        }
-        if let Some(hash) = self.head.journals.iter().rev().find_map(|journal| journal.node(level, index)) {
-            return Ok(hash);
-        }
-        if end > self.head.sealed_size() {
-            if level == 0 {
-                return Err(Error::damaged(format!("no journal file holds entry {index}")));
-            }
-            let (left, right) = (self.node(level - 1, 2 * index)?, self.node(level - 1, 2 * index + 1)?);
-            return Ok(node_hash(&left, &right));
-        }
-        let within = level % 8;
-        let hashes = self.tile_hashes(level / 8, index << within, 1 << within)?;
-        Ok(subtree_hash(&hashes))
-    }
-}
-
-impl From<counterfoil_tlog::Error> for Error {
-    fn from(error: counterfoil_tlog::Error) -> Self {
-        Self::invalid(error.to_string()).because(error)
-    }
-}
-
-impl SealedSegment {
-    fn sealed(&self) -> &Sealed {
-        &self.snapshot.head.segments[self.position]
-    }
-
-    /// Index of the first entry.
-    pub fn first(&self) -> u64 {
-        self.sealed().first
-    }
-
-    /// How many entries it holds.
-    pub fn count(&self) -> u64 {
-        self.sealed().count
-    }
-
-    /// The Parquet file's name in the ledger's folder.
-    pub fn name(&self) -> String {
-        self.sealed().name(&self.snapshot.folder)
-    }
-
-    fn open(&self) -> Result<&OpenSegment> {
-        self.sealed().open(&self.snapshot.folder, || self.snapshot.sealed_facts(self.position))
-    }
-
-    /// The Parquet file; every block is checked when it is read.
-    pub fn parquet(&self) -> Result<Arc<dyn ReadAt>> {
-        Ok(self.open()?.parquet.clone())
-    }
-
-    /// The segment behind the file, opened once.
-    pub fn segment(&self) -> Result<&Segment> {
-        Ok(&self.open()?.segment)
-    }
-
-    /// The index file beside it.
-    pub fn index(&self) -> Result<&Index> {
-        Ok(&self.open()?.index)
-    }
-
-    /// Rows whose key may have this value, ascending.
-    pub fn lookup(&self, key: Key, value: &str) -> Result<Vec<u64>> {
-        let rows = self.index()?.lookup(key, value);
-        let rows = rows.map_err(|error| Error::segment(self.name(), error))?;
-        Ok(rows.into_iter().map(u64::from).collect())
     }
 }

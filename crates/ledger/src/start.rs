@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 
 use crate::disk::{FolderLock, is_network_file_system};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::OpenOptions;
+use crate::options::OpenOptions;
 use crate::shared::{SealJob, Shared};
 use crate::snapshot::{Folder, Head, Snapshot};
 use crate::sources::{Ranges, SourceName, Sources};

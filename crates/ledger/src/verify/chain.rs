@@ -279,7 +279,7 @@ impl<'a> Chain<'a> {
             match facts.get(&segment.first) {
                 Some(facts) => self.check_sealed(segment, facts),
                 None if newest == Some(segment.first) => {
-                    self.notices.push(format!("{} awaits the entry that seals it", segment.files[0].name));
+                    self.notices.push(format!("{} awaits the entry that seals it; until then the journal holds its entries", segment.files[0].name));
                 }
                 None => {
                     let message = "no entry seals this segment";
