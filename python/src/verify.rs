@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use counterfoil::{ErrorKind, VerifyOptions};
-use counterfoil_entry::{Fields, canonical};
-use counterfoil_evidence::{Bundle, Finding, FindingKind, Report};
-use counterfoil_tlog::{Checkpoint, CompactRange, LeafIndex, Origin, TlogProof, VerifierKey, bundle, leaf_hash};
+use counterfoil_entry::canonical;
+use counterfoil_evidence::{Bundle, Crawl, Report};
+use counterfoil_tlog::{Origin, TilePath, TlogProof, VerifierKey, bundle, leaf_hash};
 use pyo3::prelude::*;
 
 use crate::error::{exception, invalid, raised};
@@ -81,13 +81,13 @@ pub fn split_bundle(bytes: &[u8]) -> PyResult<Vec<Vec<u8>>> {
 }
 
 /// A verification from outside: all entries that a service serves, hashed and compared with its signed checkpoint.
-/// Nothing that the service says of itself is believed.
 #[pyclass(module = "counterfoil._core")]
-pub struct Walk {
-    tree: CompactRange,
-    report: Report,
-    newest: Option<Checkpoint>,
-    older: Option<Checkpoint>,
+pub struct Walk(Option<Crawl>);
+
+impl Walk {
+    fn crawl(&mut self) -> PyResult<&mut Crawl> {
+        self.0.as_mut().ok_or_else(|| invalid("the verification was finished"))
+    }
 }
 
 #[pymethods]
@@ -97,90 +97,23 @@ impl Walk {
     #[new]
     #[pyo3(signature = (checkpoint, named, given, kept=None))]
     fn new(checkpoint: &[u8], named: &str, given: Vec<String>, kept: Option<Vec<u8>>) -> PyResult<Self> {
-        let named = keys(&[named.to_owned()])?;
-        let trusted = keys(&given)?;
-        let mut report =
-            Report { origin: named[0].name().to_string(), anchored: !trusted.is_empty(), ..Report::default() };
-        let trusted = if trusted.is_empty() {
-            report.compared_against.push("the key that the service itself names".to_owned());
-            named
-        } else {
-            report.compared_against.push("the given key".to_owned());
-            trusted
-        };
-        let newest = open(checkpoint, &trusted, "the service's checkpoint", &mut report);
-        let older = kept.as_ref().and_then(|note| open(note, &trusted, "the given checkpoint", &mut report));
-        if let (Some(newest), Some(older)) = (&newest, &older) {
-            report.anchored = true;
-            report.compared_against.push(format!("the given checkpoint of {} entries", older.size));
-            if older.size > newest.size {
-                let message =
-                    format!("the given checkpoint covers {} entries, the service {}", older.size, newest.size);
-                report.add(Finding::new(FindingKind::CheckpointAhead, message));
-            }
-        }
-        Ok(Self { tree: CompactRange::new(LeafIndex(0)), report, newest, older })
+        let named = &keys(&[named.to_owned()])?[0];
+        Ok(Self(Some(Crawl::new(checkpoint, named, &keys(&given)?, kept.as_deref()))))
     }
 
-    /// How many entries the checkpoint covers; none when it has no good signature.
-    #[getter]
-    fn size(&self) -> Option<u64> {
-        self.newest.as_ref().map(|checkpoint| checkpoint.size.0)
+    /// The path of the entry bundle that comes next; none when there is nothing more to read.
+    fn next(&mut self) -> PyResult<Option<String>> {
+        Ok(self.crawl()?.next().map(|tile| format!("/tlog/{}", TilePath::Entries(tile))))
     }
 
-    /// Takes in the next entry bundle of this many entries; false when it does not hold them.
-    fn add(&mut self, bytes: &[u8], width: usize) -> bool {
-        let entries = match bundle::entries(bytes) {
-            Ok(entries) if entries.len() == width => entries,
-            _ => {
-                let message = format!("the bundle at entry {} does not hold {width} entries", self.tree.end());
-                self.report.add(Finding::new(FindingKind::FileTruncated, message));
-                return false;
-            }
-        };
-        for entry in entries {
-            let index = self.tree.end().0;
-            if let Err(error) = Fields::check(entry) {
-                self.report.add(Finding::new(FindingKind::EntryMalformed, error.to_string()).at_index(index));
-            }
-            self.tree.push(leaf_hash(entry));
-            self.report.entries_checked += 1;
-            let reached = self.older.as_ref().filter(|older| older.size == self.tree.end());
-            if reached.is_some_and(|older| self.tree.root() != Some(older.root)) {
-                let message = format!("the first {} entries are not those of the given checkpoint", index + 1);
-                self.report.add(Finding::new(FindingKind::Fork, message));
-            }
-        }
-        true
+    /// Takes in that bundle; false when it does not hold what it should.
+    fn add(&mut self, bytes: &[u8]) -> PyResult<bool> {
+        Ok(self.crawl()?.add(bytes))
     }
 
     /// Compares the root; the report as JSON.
-    fn finish(&mut self) -> String {
-        self.report.root = self.tree.root();
-        if let Some(newest) = &self.newest {
-            self.report.size = newest.size.0;
-            if self.tree.end() == newest.size && self.report.root != Some(newest.root) {
-                let message = format!("the {} entries served do not have the root that was signed", newest.size);
-                self.report.add(Finding::new(FindingKind::RootMismatch, message));
-            }
-        }
-        told(&self.report)
-    }
-}
-
-/// A checkpoint with a signature of a trusted key; a finding when it has none.
-fn open(note: &[u8], keys: &[VerifierKey], what: &str, report: &mut Report) -> Option<Checkpoint> {
-    let origin: Origin = report.origin.parse().ok()?;
-    match Checkpoint::open(note, &origin, keys, &[]) {
-        Ok(opened) => Some(opened.checkpoint),
-        Err(error) => {
-            let kind = match &error {
-                counterfoil_tlog::Error::WrongOrigin { .. } => FindingKind::OriginMismatch,
-                counterfoil_tlog::Error::MalformedCheckpoint(_) => FindingKind::CheckpointMalformed,
-                _ => FindingKind::CheckpointSignature,
-            };
-            report.add(Finding::new(kind, format!("{what}: {error}")));
-            None
-        }
+    fn finish(&mut self) -> PyResult<String> {
+        let crawl = self.0.take().ok_or_else(|| invalid("the verification was finished"))?;
+        Ok(told(&crawl.finish()))
     }
 }

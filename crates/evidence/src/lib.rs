@@ -8,6 +8,7 @@
 
 mod build;
 mod bundle;
+mod crawl;
 mod finding;
 mod keys;
 mod report;
@@ -17,6 +18,7 @@ pub use build::BundleSource;
 pub use bundle::{
     BUNDLE_FORMAT, Bundle, BundleError, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES, MAX_PROOF_HASHES, ProvenEntry,
 };
+pub use crawl::Crawl;
 pub use finding::{Finding, FindingClass, FindingKind, UnknownKind};
 pub use keys::{KEY_REGISTERED, KEY_REVOKED, KeyRing};
 pub use report::Report;

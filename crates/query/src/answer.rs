@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use arrow::datatypes::SchemaRef;
@@ -30,11 +31,26 @@ pub(crate) struct Running {
 }
 
 /// A task that is stopped when nobody waits for it any more.
-pub(crate) struct Task(pub(crate) AbortHandle);
+pub(crate) struct Task {
+    handle: AbortHandle,
+    /// What tells the functions that are at work.
+    stopped: Arc<AtomicBool>,
+}
+
+impl Task {
+    pub(crate) fn new(handle: AbortHandle, stopped: Arc<AtomicBool>) -> Self {
+        Self { handle, stopped }
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.handle.abort();
+    }
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stop();
     }
 }
 
@@ -99,7 +115,7 @@ impl Stream for Answer {
             }
         };
         self.ended = true;
-        self.running.task.0.abort();
+        self.running.task.stop();
         Poll::Ready(item)
     }
 }

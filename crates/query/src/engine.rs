@@ -1,6 +1,8 @@
 //! Questions in, answers out.
 
+use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 
 use arrow::array::AsArray;
@@ -19,12 +21,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use crate::answer::{Answer, Piece, Running, Task};
+use crate::budget::Budget;
 use crate::error::translate;
 use crate::fault::Fault;
+use crate::guard::{guard, guard_functions};
 use crate::json::as_text;
 use crate::limits::Limits;
 use crate::order::by_index;
 use crate::session::{session, template, with_memory};
+use crate::sizes::bytes_of;
 use crate::source::Source;
 use crate::statement::{check_plan, parse, select_where};
 use crate::table::AuditLog;
@@ -38,11 +43,26 @@ const TAIL_BUDGET_BYTES: usize = 256 << 20;
 /// Batches that wait for whoever takes the rows, before the query waits too.
 const BATCHES_AHEAD: usize = 2;
 
+/// Bytes of a batch, about, that is handed on at once.
+const PIECE_BYTES: usize = 16 << 20;
+
+/// In which order entries are selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// All, oldest first.
+    Ascending,
+    /// So many of the oldest, oldest first.
+    Oldest(usize),
+    /// So many of the newest, newest first.
+    Newest(usize),
+}
+
 /// Answers SQL over snapshots of ledgers. Cheap to clone; clones share threads and what is kept of unsealed entries.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
     limits: Limits,
+    held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 struct Shared {
@@ -58,6 +78,7 @@ enum Question {
     Where {
         columns: &'static str,
         predicate: Option<String>,
+        order: Order,
         types: Option<SchemaRef>,
     },
     Prepared(Prepared),
@@ -73,7 +94,7 @@ impl Engine {
         let template = template(cores).map_err(|error| translate(&error, ""))?;
         let workers = Arc::new(Workers::start(cores)?);
         let tails = Arc::new(TailCache::new(TAIL_BUDGET_BYTES));
-        Ok(Self { shared: Arc::new(Shared { workers, template, tails }), limits })
+        Ok(Self { shared: Arc::new(Shared { workers, template, tails }), limits, held: None })
     }
 
     /// Answers one SQL statement over the table `audit_log`. Blocks until the query is planned; not to be called from
@@ -95,13 +116,14 @@ impl Engine {
         self.ask(over(source), Question::Sql(sql.to_owned())).answer().await
     }
 
-    /// The indices of the entries for which one SQL condition holds, ascending. Blocks; not to be called from async code.
+    /// The indices of the entries for which one SQL condition holds, in an order that may end early. Blocks; not to be called
+    /// from async code.
     ///
     /// # Errors
     /// Those of [`query`](Self::query); `Invalid` also for a predicate that is not exactly one condition.
-    pub fn select_indices<S: Source + Clone>(&self, source: &S, predicate: &str) -> Result<Vec<u64>> {
+    pub fn select_indices<S: Source + Clone>(&self, source: &S, predicate: &str, order: Order) -> Result<Vec<u64>> {
         let predicate = Some(predicate.to_owned());
-        let question = Question::Where { columns: "index", predicate, types: None };
+        let question = Question::Where { columns: "index", predicate, order, types: None };
         let answer = self.shared.workers.block_on(self.ask(over(source), question).answer())?;
         let mut indices = Vec::new();
         for batch in answer {
@@ -126,7 +148,8 @@ impl Engine {
     /// Those of [`select_indices`](Self::select_indices).
     pub async fn rows_async<S: Source + Clone>(&self, source: &S, predicate: Option<&str>) -> Result<Answer> {
         let predicate = predicate.map(str::to_owned);
-        let question = Question::Where { columns: "*", predicate, types: Some(counterfoil_segment::schema()) };
+        let types = Some(counterfoil_segment::schema());
+        let question = Question::Where { columns: "*", predicate, order: Order::Ascending, types };
         self.ask(over(source), question).answer().await
     }
 
@@ -137,7 +160,12 @@ impl Engine {
 
     /// The same engine, with the same threads, under other limits.
     pub fn with_limits(&self, limits: Limits) -> Self {
-        Self { shared: Arc::clone(&self.shared), limits }
+        Self { limits, ..self.clone() }
+    }
+
+    /// The same engine, whose queries hold something, such as a place among few, until they have really ended.
+    pub fn holding(&self, held: impl Send + Sync + 'static) -> Self {
+        Self { held: Some(Arc::new(held)), ..self.clone() }
     }
 
     /// Answers a statement that was parsed already, for async code.
@@ -169,13 +197,13 @@ impl Engine {
     /// `Internal` when it panics, `Unavailable` at the limit of time.
     pub async fn on_workers<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
         let task = self.shared.workers.handle().spawn(work);
-        let _stopped_with_this = Task(task.abort_handle());
+        let _stopped_with_this = Task::new(task.abort_handle(), Arc::default());
         let done = async { task.await.map_err(|error| Error::new(ErrorKind::Internal, error.to_string())) };
         match self.deadline() {
             None => done.await,
             Some(deadline) => {
                 let timed = {
-                    let _inside = self.shared.workers.handle().enter();
+                    let _inside = self.shared.workers.clock().enter();
                     tokio::time::timeout_at(deadline, done)
                 };
                 timed.await.unwrap_or_else(|_| Err(self.limits.time_is_up()))
@@ -188,7 +216,10 @@ impl Engine {
     }
 
     fn run(&self, tables: Tables, question: Question) -> Run {
-        Run { shared: Arc::clone(&self.shared), tables, question, limits: self.limits, fault: Fault::default() }
+        let (fault, stopped) = (Fault::default(), Arc::<AtomicBool>::default());
+        let budget = Budget::new(self.limits, self.limits.deadline(), Arc::clone(&stopped), fault.clone());
+        let (shared, limits) = (Arc::clone(&self.shared), self.limits);
+        Run { shared, tables, question, limits, fault, budget, stopped, _held: self.held.clone() }
     }
 
     fn ask(&self, tables: Tables, question: Question) -> Running {
@@ -197,7 +228,7 @@ impl Engine {
         let workers = Arc::clone(&self.shared.workers);
         let deadline = self.deadline();
         let run = self.run(tables, question);
-        let limits = self.limits;
+        let (limits, stopped) = (self.limits, Arc::clone(&run.stopped));
         let task = workers.handle().spawn(async move {
             let to = pieces_to.clone();
             let run = run.drive(schema_to, pieces_to);
@@ -209,11 +240,11 @@ impl Engine {
                 let _ = to.send(Err(limits.time_is_up())).await;
             }
         });
-        let _inside = workers.handle().enter();
+        let _inside = workers.clock().enter();
         Running {
             schema,
             pieces,
-            task: Task(task.abort_handle()),
+            task: Task::new(task.abort_handle(), stopped),
             deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
             limits: self.limits,
             workers: Arc::clone(&workers),
@@ -228,6 +259,9 @@ struct Run {
     question: Question,
     limits: Limits,
     fault: Fault,
+    budget: Budget,
+    stopped: Arc<AtomicBool>,
+    _held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Run {
@@ -261,8 +295,8 @@ impl Run {
     fn session(&self) -> Result<(SessionContext, Statement, Option<SchemaRef>)> {
         let (statement, types) = match &self.question {
             Question::Sql(sql) => (parse(sql)?, None),
-            Question::Where { columns, predicate, types } => {
-                (select_where(columns, predicate.as_deref())?, types.clone())
+            Question::Where { columns, predicate, order, types } => {
+                (select_where(columns, predicate.as_deref(), *order)?, types.clone())
             }
             Question::Prepared(prepared) => (prepared.statement.clone(), None),
         };
@@ -285,7 +319,9 @@ impl Run {
         let plan = state.statement_to_plan(statement).await.map_err(told)?;
         check_plan(&plan)?;
         let plan = by_index(plan).and_then(as_text).map_err(told)?;
-        let plan = state.create_physical_plan(&plan).await.map_err(told)?;
+        let plan = guard_functions(plan, &self.budget).and_then(|plan| state.optimize(&plan)).map_err(told)?;
+        let plan = guard(plan, &self.budget).map_err(told)?;
+        let plan = state.query_planner().create_physical_plan(&plan, &state).await.map_err(told)?;
         let stream = execute_stream(plan, context.task_ctx()).map_err(told)?;
         let types = types.unwrap_or_else(|| stream.schema());
         Ok((stream, types))
@@ -308,8 +344,10 @@ impl Run {
             let rows = (batch.num_rows() as u64).min(left);
             let whole = rows == batch.num_rows() as u64;
             left -= rows;
-            if rows > 0 && pieces.send(Ok(Some(batch.slice(0, rows as usize)))).await.is_err() {
-                return Ok(());
+            for piece in in_pieces(&batch.slice(0, rows as usize)) {
+                if pieces.send(Ok(Some(piece))).await.is_err() {
+                    return Ok(());
+                }
             }
             if !whole {
                 return Err(self.limits.too_many_rows());
@@ -317,6 +355,15 @@ impl Run {
         }
         self.fault.get().map_or(Ok(()), Err)
     }
+}
+
+/// A batch as batches that take little when they are written out: columns of a wide answer may share their texts.
+fn in_pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+    let bytes = batch.columns().iter().fold(0_usize, |sum, column| sum.saturating_add(bytes_of(column.as_ref())));
+    let rows = batch.num_rows();
+    let of_a_piece = rows.div_ceil(bytes.div_ceil(PIECE_BYTES).max(1)).max(1);
+    let batch = batch.clone();
+    (0..rows).step_by(of_a_piece).map(move |first| batch.slice(first, of_a_piece.min(rows - first)))
 }
 
 fn over<S: Source + Clone>(source: &S) -> Tables {

@@ -8,20 +8,26 @@
 //! What the language offers stands in docs/guides/sql.md.
 
 mod answer;
+mod budget;
 mod cause;
 mod columns;
 mod engine;
 mod error;
 mod fault;
+mod guard;
+mod guarded;
+mod joined;
 mod json;
 mod limits;
 mod lookup;
+mod memory;
 mod order;
 mod pauses;
 mod prune;
 mod reader;
 mod sealed;
 mod session;
+mod sizes;
 mod source;
 mod statement;
 mod table;
@@ -33,7 +39,7 @@ mod workers;
 pub use answer::{Answer, Batches};
 pub use cause::{Cause, What};
 pub use columns::{TABLE, schema};
-pub use engine::Engine;
+pub use engine::{Engine, Order};
 pub use limits::Limits;
 pub use session::aside;
 pub use source::{Sealed, Source};

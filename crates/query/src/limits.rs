@@ -38,6 +38,13 @@ impl Limits {
         Cause::limit(message)
     }
 
+    pub(crate) fn memory_is_used_up(&self) -> Error {
+        Cause::limit(format!(
+            "memory limit reached: a function of the query would make more than {} MiB at once",
+            self.memory_bytes >> 20
+        ))
+    }
+
     pub(crate) fn too_many_rows(&self) -> Error {
         let message =
             format!("row limit reached: the answer has more than {} rows, which came before this error", self.rows);

@@ -28,7 +28,9 @@ const CATALOG: &str = "counterfoil";
 const SCHEMA: &str = "public";
 
 /// Functions that make much out of little: a few bytes of query must not become gigabytes that no limit counts.
-const LEFT_OUT: [&str; 10] = [
+const LEFT_OUT: [&str; 12] = [
+    "arrow_cast",
+    "arrow_try_cast",
     "repeat",
     "lpad",
     "rpad",

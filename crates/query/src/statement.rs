@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::cause::{Cause, What};
 use crate::columns::{TABLE, schema};
+use crate::engine::Order;
 use crate::error::{at, refused, translate};
 
 /// Longest text of a query, in bytes.
@@ -68,13 +69,18 @@ pub(crate) fn reading(statement: Statement) -> Result<Statement> {
     }
 }
 
-/// `SELECT columns FROM audit_log WHERE predicate ORDER BY index`, where the predicate is one expression and cannot
+/// `SELECT columns FROM audit_log WHERE predicate ORDER BY index …`, where the predicate is one expression and cannot
 /// become anything else: it takes its place in the parsed statement, not in its text.
 ///
 /// # Errors
 /// `Invalid`, pointing at the place where the predicate is wrong or should have ended.
-pub(crate) fn select_where(columns: &str, predicate: Option<&str>) -> Result<Statement> {
-    let mut statement = parse(&format!("SELECT {columns} FROM audit_log ORDER BY index"))?;
+pub(crate) fn select_where(columns: &str, predicate: Option<&str>, order: Order) -> Result<Statement> {
+    let order = match order {
+        Order::Ascending => String::new(),
+        Order::Oldest(most) => format!("LIMIT {most}"),
+        Order::Newest(most) => format!("DESC LIMIT {most}"),
+    };
+    let mut statement = parse(&format!("SELECT {columns} FROM audit_log ORDER BY index {order}"))?;
     let Some(predicate) = predicate else {
         return Ok(statement);
     };

@@ -86,7 +86,7 @@ impl Verify {
         let named = View::of(Path::new(url))?.verifier_key()?;
         let trust = Trust { keys: self.keys()?, checkpoint: self.checkpoint.as_deref().map(files::read).transpose()? };
         let progress = Progress::new("verifying", Unit::Entries, Some(0));
-        let verified = crawl::verify(&service, &named, trust, &|done, total| progress.of(done, total))?;
+        let verified = crawl::verify(&service, &named, &trust, &|done, total| progress.of(done, total))?;
         drop(progress);
         self.conclude("the service", &verified)
     }

@@ -1,7 +1,7 @@
 //! The same answers as evaluating every condition on every entry, however the entries are stored.
 
 use counterfoil_entry::Timestamp;
-use counterfoil_query::Engine;
+use counterfoil_query::{Engine, Order};
 use serde_json::{Value, json};
 
 use crate::fixture::{Dice, Layout, Ledger, ask, engine};
@@ -232,7 +232,7 @@ fn conditions_hold_for_the_same_entries_however_they_are_stored() {
 }
 
 fn indices(engine: &Engine, ledger: &Ledger, predicate: &str) -> Vec<u64> {
-    let found = engine.select_indices(ledger, predicate);
+    let found = engine.select_indices(ledger, predicate, Order::Ascending);
     found.unwrap_or_else(|error| panic!("{predicate}: {error}"))
 }
 

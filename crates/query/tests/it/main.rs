@@ -2,6 +2,7 @@
 
 mod answers;
 mod fixture;
+mod functions;
 mod json;
 mod limits;
 mod pruning;

@@ -1,6 +1,7 @@
 //! What is not answered, and what is said then.
 
 use counterfoil::ErrorKind;
+use counterfoil_query::Order;
 use serde_json::json;
 
 use crate::fixture::{Layout, Ledger, ask, ask_in_vain, engine};
@@ -116,7 +117,7 @@ fn errors_point_at_their_place() {
 #[test]
 fn a_predicate_is_one_condition() {
     let (engine, ledger) = (engine(), ledger());
-    assert_eq!(engine.select_indices(&ledger, "actor = 'a' -- all of a").expect("indices"), [0]);
+    assert_eq!(engine.select_indices(&ledger, "actor = 'a' -- all of a", Order::Ascending).expect("indices"), [0]);
     for predicate in [
         "actor = 'a' ORDER BY index LIMIT 0",
         "actor = 'a'; DROP TABLE audit_log",
@@ -129,10 +130,10 @@ fn a_predicate_is_one_condition() {
         "index",
         "count(*) > 0",
     ] {
-        let error = engine.select_indices(&ledger, predicate).expect_err(predicate);
+        let error = engine.select_indices(&ledger, predicate, Order::Ascending).expect_err(predicate);
         assert_eq!(error.kind, ErrorKind::Invalid, "{predicate}: {error}");
     }
-    let error = engine.select_indices(&ledger, "actor = 'a' LIMIT 0").expect_err("a second clause");
+    let error = engine.select_indices(&ledger, "actor = 'a' LIMIT 0", Order::Ascending).expect_err("a second clause");
     assert_eq!(
         error.message,
         "line 1, column 13: a predicate is one condition; it should end before LIMIT\n  actor = 'a' LIMIT 0\n              ^"

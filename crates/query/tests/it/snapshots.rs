@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use counterfoil::{CreateOptions, Ledger, OpenOptions, Reader, Snapshot};
 use counterfoil_entry::Draft;
-use counterfoil_query::Engine;
+use counterfoil_query::{Engine, Order};
 
 use crate::fixture::{engine, lines};
 
@@ -55,7 +55,7 @@ fn a_query_sees_one_checkpoint_while_a_writer_appends_and_seals() {
     check(&engine, &ledger.snapshot());
     let last = ledger.snapshot();
     assert!(last.sealed_size() >= 1_024, "{} entries are sealed", last.sealed_size());
-    let by_index = engine.select_indices(&last, "entity_id = 'C-3'").expect("indices");
+    let by_index = engine.select_indices(&last, "entity_id = 'C-3'", Order::Ascending).expect("indices");
     let history = last.history("C-3").expect("a history");
     assert_eq!(by_index, history.iter().map(|(index, _)| *index).collect::<Vec<_>>());
     ledger.close().expect("closed");
