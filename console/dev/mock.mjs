@@ -324,7 +324,7 @@ function api(method, url, body, accept) {
     const until = Date.parse(url.searchParams.get("as_of") ?? "9999-01-01");
     const own = rows.filter(({ entry, at }) => entry.entity_id === id && at <= until);
     return json(
-      `{"entity_id":${JSON.stringify(id)},"entries":[${own.map(placed).join(",")}],"tree_size":${tree.size}}`,
+      `{"entity_id":${JSON.stringify(id)},"entries":[${own.map(placed).join(",")}],"next_cursor":null,"tree_size":${tree.size}}`,
     );
   }
   if (path === "status") return json(status());

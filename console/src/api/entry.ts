@@ -118,8 +118,14 @@ export async function readEntry(index: number, signal?: AbortSignal): Promise<Fu
 }
 
 export async function readHistory(entityId: string, asOf?: string, signal?: AbortSignal): Promise<Entry[]> {
-  const query = asOf ? `?as_of=${encodeURIComponent(asOf)}` : "";
-  const json = await getExactly(`/api/v1/entities/${encodeURIComponent(entityId)}/history${query}`, signal);
-  const list = member(json, "entries");
-  return Array.isArray(list) ? list.map(placedEntry) : [];
+  const life: Entry[] = [];
+  let cursor = "";
+  do {
+    const asked = new URLSearchParams({ ...(asOf ? { as_of: asOf } : {}), ...(cursor ? { cursor } : {}) });
+    const json = await getExactly(`/api/v1/entities/${encodeURIComponent(entityId)}/history?${asked}`, signal);
+    const list = member(json, "entries");
+    if (Array.isArray(list)) for (const placed of list) life.push(placedEntry(placed));
+    cursor = textOf(member(json, "next_cursor"));
+  } while (cursor);
+  return life;
 }

@@ -28,6 +28,10 @@ const TOKEN: &str = "COUNTERFOIL_TOKEN";
 /// A file of certificates that are trusted beside the system's.
 const AUTHORITIES: &str = "COUNTERFOIL_CA_CERT";
 
+/// Longest answer that is read whole: a service is not believed, so neither is the length of what it says. 1,000 entries of
+/// a history, of 64 KiB each, fit.
+const MAX_ANSWER_BYTES: usize = 128 << 20;
+
 /// A running service.
 pub struct Remote {
     runtime: Arc<Runtime>,
@@ -138,15 +142,24 @@ impl Remote {
         })
     }
 
-    /// Sends a call and reads its answer whole.
+    /// Sends a call and reads its answer whole, up to [`MAX_ANSWER_BYTES`].
     ///
-    /// Errors: those of [`Remote::send`].
+    /// Errors: those of [`Remote::send`], and an answer that is longer.
     pub fn text(&self, call: Call<'_>) -> Result<Vec<u8>> {
-        let mut reply = self.send(call)?;
+        self.text_within(call, MAX_ANSWER_BYTES)
+    }
+
+    /// [`Remote::text`] for answers up to another length.
+    pub fn text_within(&self, call: Call<'_>, bytes: usize) -> Result<Vec<u8>> {
         let mut text = Vec::new();
-        reply
+        self.send(call)?
+            .take(bytes as u64 + 1)
             .read_to_end(&mut text)
             .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())))?;
+        if text.len() > bytes {
+            let message = format!("{} answered more than the {bytes} bytes that it may", self.name());
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
         Ok(text)
     }
 
@@ -248,6 +261,11 @@ impl Broken {
     fn way(error: impl std::fmt::Display) -> Self {
         Self::Way(error.to_string())
     }
+}
+
+/// A service answered something else.
+pub fn strange(what: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("the service gave no {what} that can be read"))
 }
 
 fn invalid(message: impl Into<String>) -> Error {

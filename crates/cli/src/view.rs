@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamReader;
 use arrow::record_batch::RecordBatch;
 use counterfoil::{Error, ErrorKind, Reader, Result, Snapshot, SourceStatus, Status};
-use counterfoil_query::{Engine, Limits};
+use counterfoil_query::{Engine, Limits, Order};
 use counterfoil_tlog::{Hash, Origin, Tile, TilePath, VerifierKey, bundle};
 use serde::Deserialize;
 use serde_json::json;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::exit::Failure;
 use crate::ledgers;
-use crate::remote::{Call, Remote, percent};
+use crate::remote::{Call, Remote, percent, strange};
 
 /// One consistent state of a ledger.
 pub enum View {
@@ -118,15 +118,21 @@ impl View {
         #[derive(Deserialize)]
         struct Life {
             entries: Vec<Placed>,
+            next_cursor: Option<String>,
         }
         match self {
             Self::Folder { snapshot, .. } => snapshot.history(entity_id),
             Self::Service { service, .. } => {
                 let path = format!("/api/v1/entities/{}/history", percent(entity_id));
-                match service.ask::<Life>(Call::get(&path)) {
-                    Ok(life) => Ok(life.entries.into_iter().map(|one| (one.index, one.entry.get().into())).collect()),
-                    Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
-                    Err(error) => Err(error),
+                let (mut entries, mut page) = (Vec::new(), path.clone());
+                loop {
+                    let life = match service.ask::<Life>(Call::get(&page)) {
+                        Err(error) if error.kind == ErrorKind::NotFound => return Ok(entries),
+                        life => life?,
+                    };
+                    entries.extend(life.entries.into_iter().map(|one| (one.index, one.entry.get().into())));
+                    let Some(cursor) = life.next_cursor else { return Ok(entries) };
+                    page = format!("{path}?cursor={cursor}");
                 }
             }
         }
@@ -246,7 +252,7 @@ impl View {
                 return Ok(indices);
             }
         };
-        Engine::new(limits)?.select_indices(snapshot, predicate)
+        Engine::new(limits)?.select_indices(snapshot, predicate, Order::Ascending)
     }
 
     /// Calls `each` with the canonical bytes of these entries, which must ascend.
@@ -312,8 +318,4 @@ fn hash(hex: &str) -> Result<Hash> {
 
 fn text(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| strange("text"))
-}
-
-fn strange(what: &str) -> Error {
-    Error::new(ErrorKind::Internal, format!("the service gave no {what} that can be read"))
 }

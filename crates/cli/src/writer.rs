@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use counterfoil::{ClientKey, Error, ErrorKind, Ledger, OpenOptions, Receipt, Result};
+use counterfoil::{ClientKey, Ledger, OpenOptions, Receipt, Result};
 use counterfoil_entry::{Draft, Timestamp};
+use counterfoil_server::Sealed;
 use counterfoil_tlog::Hash;
 use hyper::Method;
 use serde::Deserialize;
@@ -12,21 +13,12 @@ use serde_json::json;
 
 use crate::exit::Failure;
 use crate::ledgers;
-use crate::remote::{Call, Remote, percent};
+use crate::remote::{Call, Remote, percent, strange};
 
 /// Whoever records.
 pub enum Writer {
     Folder(Box<Ledger>),
     Service(Remote),
-}
-
-/// What a seal left.
-#[derive(Deserialize)]
-pub struct Sealed {
-    pub newly_sealed: u64,
-    pub sealed_size: u64,
-    pub segments: u64,
-    pub tree_size: u64,
 }
 
 #[derive(Deserialize)]
@@ -114,21 +106,10 @@ impl Writer {
 
     /// Seals early.
     pub fn seal(&self) -> Result<Sealed> {
-        let ledger = match self {
-            Self::Folder(ledger) => ledger,
-            Self::Service(service) => {
-                return service.ask(Call { method: Method::POST, ..Call::get("/api/v1/seal") });
-            }
-        };
-        let before = ledger.snapshot().sealed_size();
-        ledger.seal()?;
-        let snapshot = ledger.snapshot();
-        Ok(Sealed {
-            newly_sealed: snapshot.sealed_size() - before,
-            sealed_size: snapshot.sealed_size(),
-            segments: snapshot.segments().len() as u64,
-            tree_size: snapshot.size(),
-        })
+        match self {
+            Self::Folder(ledger) => Sealed::now(ledger),
+            Self::Service(service) => service.ask(Call { method: Method::POST, ..Call::get("/api/v1/seal") }),
+        }
     }
 
     /// Lets go of the ledger.
@@ -152,8 +133,4 @@ impl ReceiptBody {
             checkpoint: Arc::from(""),
         })
     }
-}
-
-fn strange(what: &str) -> Error {
-    Error::new(ErrorKind::Internal, format!("the service gave no {what} that can be read"))
 }

@@ -26,7 +26,21 @@ const ARRIVAL_TIME: Duration = Duration::from_secs(60);
 pub(crate) struct Body(pub(crate) Bytes, pub(crate) Room);
 
 /// The room that a body takes until it is dropped.
+#[derive(Default)]
 pub(crate) struct Room(Vec<OwnedSemaphorePermit>);
+
+impl Room {
+    /// Takes room for this many more bytes.
+    ///
+    /// # Errors
+    /// `busy` when other requests take all of it.
+    pub(crate) fn take(&mut self, from: &Arc<Semaphore>, bytes: usize) -> Result<(), Problem> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let taken = Arc::clone(from).try_acquire_many_owned(kib);
+        self.0.push(taken.map_err(|_| Problem::busy("the bodies of other requests take all the room"))?);
+        Ok(())
+    }
+}
 
 impl FromRequest<Arc<Service>> for Body {
     type Rejection = Problem;
@@ -42,7 +56,7 @@ impl FromRequest<Arc<Service>> for Body {
 
 async fn read(mut body: axum::body::Body, room: &Arc<Semaphore>) -> Result<Body, Problem> {
     let mut bytes = BytesMut::new();
-    let mut taken = Vec::new();
+    let mut taken = Room::default();
     let mut paid = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Problem::invalid(format!("the body cannot be read: {error}")))?;
@@ -52,14 +66,13 @@ async fn read(mut body: axum::body::Body, room: &Arc<Semaphore>) -> Result<Body,
             return Err(Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
         bytes.extend_from_slice(&data);
-        let due = bytes.capacity().div_ceil(1024).saturating_sub(paid);
+        let due = bytes.capacity().saturating_sub(paid);
         if due > 0 {
-            let permit = Arc::clone(room).try_acquire_many_owned(due as u32);
-            taken.push(permit.map_err(|_| Problem::busy("the bodies of other requests take all the room"))?);
+            taken.take(room, due)?;
             paid += due;
         }
     }
-    Ok(Body(bytes.freeze(), Room(taken)))
+    Ok(Body(bytes.freeze(), taken))
 }
 
 impl std::fmt::Debug for Room {

@@ -26,5 +26,6 @@ mod tlog;
 mod verification;
 
 pub use access::{LOCAL_ADMINISTRATOR, NewToken, Principal, Right, Role, TOKEN_PREFIX, TokenRecord, Tokens};
+pub use api::keys::Sealed;
 pub use life::{Announcement, run};
 pub use settings::{Settings, TlogPublic, Tls};

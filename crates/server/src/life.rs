@@ -57,8 +57,6 @@ async fn serve(
     let service = opened.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))??;
     let socket = Socket::bind(folder)
         .map_err(|error| Error::new(ErrorKind::Unavailable, format!("no socket in the ledger's folder: {error}")))?;
-    let told = |problem: crate::problem::Problem| Error::new(ErrorKind::Unavailable, problem.detail);
-    service.record_life("ledger.service_started").await.map_err(told)?;
     let address = |listener: &tokio::net::TcpListener| listener.local_addr().ok();
     let scheme = if encryption.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", address(&listener).unwrap_or(settings.listen));
@@ -71,6 +69,9 @@ async fn serve(
     let note = Note::write(folder, &announcement)?;
 
     let mut postgres = Postgres::new(&service, encryption.as_ref()).await?;
+    // From here on nothing fails: what started also stops, in the ledger too.
+    let told = |problem: crate::problem::Problem| Error::new(ErrorKind::Unavailable, problem.detail);
+    service.record_life("ledger.service_started").await.map_err(told)?;
     let doors = Doors::new(&service);
     let app = routes(&service);
     let kept = tokio::spawn(Arc::clone(&service).keep_watch());

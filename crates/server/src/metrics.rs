@@ -1,7 +1,10 @@
 //! What Prometheus reads.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use counterfoil::{OnCommit, Receipt};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -29,6 +32,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     append_seconds: Histogram,
     append_entries: Histogram,
+    commit_entries: Histogram,
     entries: Counter,
     refused: Family<Reason, Counter>,
     requests: Family<Request, Counter>,
@@ -48,6 +52,7 @@ impl Default for Metrics {
             registry: Registry::with_prefix("counterfoil"),
             append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
             append_entries: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            commit_entries: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
             entries: Counter::default(),
             refused: Family::default(),
             requests: Family::default(),
@@ -69,6 +74,8 @@ impl Metrics {
         let to = &mut self.registry;
         to.register("append_seconds", "From an append's arrival to its receipts", self.append_seconds.clone());
         to.register("append_entries", "Entries of an append", self.append_entries.clone());
+        let commits = self.commit_entries.clone();
+        to.register("commit_entries", "Entries that one sync made durable: the size of a commit", commits);
         to.register("entries_recorded", "Entries recorded since the start", self.entries.clone());
         to.register("refused", "Requests that were refused, by reason", self.refused.clone());
         to.register("requests", "Requests, by route and status", self.requests.clone());
@@ -85,10 +92,19 @@ impl Metrics {
         self
     }
 
-    pub(crate) fn appended(&self, entries: u64, took: Duration) {
+    /// Counts an append to a ledger that held `before` entries: those that were there already are not recorded again.
+    pub(crate) fn appended(&self, receipts: &[Receipt], before: u64, took: Duration) {
         self.append_seconds.observe(took.as_secs_f64());
-        self.append_entries.observe(entries as f64);
-        self.entries.inc_by(entries);
+        self.append_entries.observe(receipts.len() as f64);
+        let new: BTreeSet<u64> =
+            receipts.iter().map(|receipt| receipt.index).filter(|index| *index >= before).collect();
+        self.entries.inc_by(new.len() as u64);
+    }
+
+    /// What the ledger calls after each commit.
+    pub(crate) fn on_commit(&self) -> OnCommit {
+        let sizes = self.commit_entries.clone();
+        Arc::new(move |entries| sizes.observe(entries as f64))
     }
 
     pub(crate) fn refused(&self, reason: &str) {
@@ -116,7 +132,7 @@ impl Metrics {
         self.waiting.set(number(service.appends_waiting() as u64));
         self.healthy.set(i64::from(service.ledger.fault().is_none()));
         let last = service.verifications.last_outcome();
-        self.verification_age_seconds.set(last.map_or(-1, |(age, _)| number(age.as_secs())));
+        self.verification_age_seconds.set(last.map_or(-1, |(age, _)| age));
         self.verification_findings.set(last.map_or(-1, |(_, findings)| number(findings)));
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes everything");

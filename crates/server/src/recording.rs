@@ -1,12 +1,30 @@
 //! Recording what is good of several entries.
 
+use std::sync::Arc;
+
+use axum::http::StatusCode;
 use counterfoil::{Error, ErrorKind, Receipt};
 use counterfoil_entry::Draft;
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::access::Principal;
-use crate::problem::Problem;
+use crate::body::Room;
+use crate::problem::{DeniedBecause, Problem};
 use crate::service::Service;
+
+/// What an append takes until the ledger has answered it, whether or not its client waited for that: a place among the
+/// appends, and the room of its body. Clones are the same load.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    _held: Arc<(OwnedSemaphorePermit, Room)>,
+}
+
+impl Load {
+    pub(crate) fn new(place: OwnedSemaphorePermit, room: Room) -> Self {
+        Self { _held: Arc::new((place, room)) }
+    }
+}
 
 /// An entry that was not recorded.
 #[derive(Debug, Clone, Serialize)]
@@ -39,28 +57,33 @@ impl Outcomes {
         }
     }
 
-    /// Records what is good: an entry that the ledger refuses is left out; what stands before and behind it goes in.
+    /// Records what is good: an entry that the ledger refuses for one of these reasons is left out; what stands before and
+    /// behind it goes in.
     ///
     /// # Errors
-    /// What is no fault of one entry.
+    /// Any other reason, once what stands before is recorded.
     pub(crate) fn record(
         &mut self,
         service: &Service,
         principal: &Principal,
         mut good: Vec<(usize, Draft)>,
+        left_out: &[ErrorKind],
     ) -> Result<(), Problem> {
         while !good.is_empty() {
             let drafts = good.iter().map(|(_, draft)| draft.clone()).collect();
             match service.append_now(&principal.name, drafts) {
                 Ok(receipts) => self.receipts.extend(good.drain(..).map(|(position, _)| position).zip(receipts)),
-                Err(Error { position: Some(at), kind, message, .. }) if at < good.len() && is_about_one(kind) => {
+                Err(error @ Error { position: Some(at), .. }) if at < good.len() => {
                     let before: Vec<(usize, Draft)> = good.drain(..at).collect();
-                    let (position, _) = good.remove(0);
-                    self.refuse(position, kind.name(), message);
                     if !before.is_empty() {
                         let (positions, drafts): (Vec<_>, Vec<_>) = before.into_iter().unzip();
                         self.receipts.extend(positions.into_iter().zip(service.append_now(&principal.name, drafts)?));
                     }
+                    if !left_out.contains(&error.kind) {
+                        return Err(error.into());
+                    }
+                    let (position, _) = good.remove(0);
+                    self.refuse(position, error.kind.name(), error.message);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -68,10 +91,32 @@ impl Outcomes {
         self.refused.sort_by_key(|refusal| refusal.position);
         Ok(())
     }
+
+    /// What is noted of a request of which something was denied.
+    pub(crate) fn denied(&self, principal: &Principal) -> Option<DeniedBecause> {
+        let denied = self.refused.iter().find(|refusal| refusal.kind == "denied")?;
+        Some(DeniedBecause { who: Arc::clone(&principal.name), reason: denied.detail.clone() })
+    }
+
+    /// Why nothing at all was recorded: of one kind when all reasons are.
+    pub(crate) fn nothing(self) -> Problem {
+        let first = self.refused.first().map(|refusal| (refusal.kind, refusal.detail.as_str()));
+        let (kind, reason) = first.unwrap_or(("invalid", "there is no entry"));
+        let detail = format!("none of {} entries was recorded; the first: {reason}", self.refused.len());
+        let agreed = self.refused.iter().all(|refusal| refusal.kind == kind);
+        let kind = if agreed { kind } else { "invalid" };
+        let problem = Problem::new(kind, status_of_entry(kind), detail);
+        problem.with(self.refused)
+    }
 }
 
-fn is_about_one(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::Denied | ErrorKind::Busy)
+fn status_of_entry(kind: &str) -> StatusCode {
+    match kind {
+        "conflict" => StatusCode::CONFLICT,
+        "denied" => StatusCode::FORBIDDEN,
+        "busy" => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
 }
 
 /// Refuses an event type that the principal's credential is not for.
@@ -80,5 +125,5 @@ pub(crate) fn check_prefix(principal: &Principal, draft: &Draft) -> Result<(), P
         return Ok(());
     }
     let detail = format!("{} may not record events of the type {:?}", principal.name, draft.event_type());
-    Err(Problem::denied(detail))
+    Err(Problem::denied(detail).by(&principal.name))
 }

@@ -15,8 +15,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
+use crate::access::note_refusals;
 use crate::api::{bundles, entries, keys, listing, proofs, query, session, status, stream, tokens, verification};
-use crate::problem::{Problem, RefusedBecause};
+use crate::problem::Problem;
 use crate::service::Service;
 use crate::{console, health, tlog};
 
@@ -83,6 +84,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .layer(CompressionLayer::new())
         .layer(RequestDecompressionLayer::new())
         .layer(map_response(undecoded))
+        .layer(from_fn_with_state(Arc::clone(service), note_refusals))
         .layer(from_fn_with_state(Arc::clone(service), watched))
         .with_state(Arc::clone(service))
 }
@@ -130,9 +132,6 @@ async fn watched(State(service): State<Arc<Service>>, request: Request, next: Ne
     let status = response.status();
     let counted = COUNTED.iter().find(|known| **known == method).map_or("other", Method::as_str);
     service.metrics.answered(counted, &route, status.as_u16());
-    if let Some(RefusedBecause(kind)) = response.extensions().get() {
-        service.metrics.refused(kind);
-    }
     let took_ms = since.elapsed().as_millis() as u64;
     if status.is_server_error() {
         tracing::error!(%method, route, status = status.as_u16(), took_ms, "request failed");

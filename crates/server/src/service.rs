@@ -4,22 +4,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use counterfoil::{Ledger, OpenOptions, Receipt, Result, Snapshot};
+use counterfoil::{Error, ErrorKind, Ledger, OpenOptions, Receipt, Result, Snapshot};
 use counterfoil_entry::{ActorType, Draft, EntryBuilder, Timestamp};
 use counterfoil_query::{Engine, Limits};
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, watch};
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::access::{Caller, Denial, Denials, Role, Sessions, Tokens};
-use crate::body::ROOM_KIB;
+use crate::body::{ROOM_KIB, Room};
 use crate::metrics::Metrics;
 use crate::moment::now;
 use crate::problem::Problem;
+use crate::recording::Load;
 use crate::settings::Settings;
 use crate::verification::Verifications;
 
 /// How often new commits are looked for on behalf of streams.
 const WATCH_STEP: Duration = Duration::from_millis(50);
+
+/// Bodies below this are read where they arrive; longer ones on a thread that may take its time.
+const SHORT_BYTES: usize = 32 << 10;
+
+/// Streams of entries at once.
+const MAX_STREAMS: usize = 256;
 
 /// How long a query waits for its turn.
 const QUERY_WAIT: Duration = Duration::from_secs(3);
@@ -39,14 +47,15 @@ pub struct Service {
     /// The browser sessions.
     pub(crate) sessions: Sessions,
     /// What is measured.
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     /// The verifications.
     pub(crate) verifications: Verifications,
     /// Since when it answers.
     pub(crate) started_at: Timestamp,
     denials: Denials,
     queries: Arc<Semaphore>,
-    appends: Semaphore,
+    appends: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     /// Room for the bodies of requests, in KiB.
     pub(crate) room: Arc<Semaphore>,
     size: watch::Sender<u64>,
@@ -59,7 +68,8 @@ impl Service {
     /// # Errors
     /// Those of [`Ledger::open`].
     pub fn open(folder: &Path, settings: Settings, options: OpenOptions) -> Result<Arc<Self>> {
-        let ledger = Ledger::open(folder, options)?;
+        let metrics = Arc::new(Metrics::default());
+        let ledger = Ledger::open(folder, OpenOptions { on_commit: Some(metrics.on_commit()), ..options })?;
         let engine = Engine::new(Limits {
             time: settings.query_time,
             memory_bytes: settings.query_memory_bytes,
@@ -70,13 +80,14 @@ impl Service {
             engine,
             tokens: Tokens::in_folder(folder),
             sessions: Sessions::default(),
-            metrics: Metrics::default(),
+            metrics,
             verifications: Verifications::default(),
             started_at: now(),
             denials: Denials::default(),
             queries: Arc::new(Semaphore::new(settings.queries_at_once)),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
-            appends: Semaphore::new(settings.appends_at_once),
+            appends: Arc::new(Semaphore::new(settings.appends_at_once)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             size: watch::Sender::new(size),
             ending: watch::Sender::new(false),
             folder: folder.to_owned(),
@@ -100,15 +111,37 @@ impl Service {
         done.unwrap_or_else(|error| Err(Problem::internal(format!("the request broke off: {error}"))))
     }
 
-    /// A place among the appends that may wait for the ledger at once.
+    /// Reads a body of this length, where it arrived or on a thread that may take its time.
+    pub(crate) async fn unhurried<T: Send + 'static>(
+        self: &Arc<Self>,
+        length: usize,
+        work: impl FnOnce(&Self) -> std::result::Result<T, Problem> + Send + 'static,
+    ) -> std::result::Result<T, Problem> {
+        match length {
+            ..SHORT_BYTES => work(self),
+            _ => self.blocking(work).await,
+        }
+    }
+
+    /// A place among the appends that may wait for the ledger at once, for a body with its room.
     ///
     /// # Errors
     /// `busy` when all are taken.
-    pub(crate) fn append_place(&self) -> std::result::Result<SemaphorePermit<'_>, Problem> {
-        self.appends.try_acquire().map_err(|_| {
+    pub(crate) fn load(&self, room: Room) -> std::result::Result<Load, Problem> {
+        let place = Arc::clone(&self.appends).try_acquire_owned().map_err(|_| {
             let waiting = self.settings.appends_at_once;
             Problem::busy(format!("{waiting} appends wait for the ledger already; retry in a moment"))
-        })
+        })?;
+        Ok(Load::new(place, room))
+    }
+
+    /// A place among the streams.
+    ///
+    /// # Errors
+    /// `busy` when all are taken.
+    pub(crate) fn stream_place(&self) -> std::result::Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.streams).try_acquire_owned();
+        place.map_err(|_| Problem::busy(format!("{MAX_STREAMS} streams are open already")))
     }
 
     /// How many appends wait for the ledger.
@@ -121,14 +154,14 @@ impl Service {
     /// # Errors
     /// Those of [`Ledger::append_batch_as`].
     pub(crate) fn append_now(&self, recorder: &str, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
-        let entries = drafts.len() as u64;
-        let since = Instant::now();
+        let (since, before) = (Instant::now(), self.snapshot().size());
         let receipts = self.ledger.append_batch_as(recorder, drafts)?;
-        self.metrics.appended(entries, since.elapsed());
+        self.metrics.appended(&receipts, before, since.elapsed());
         Ok(receipts)
     }
 
-    /// Records drafts in the name of a principal, without holding a thread meanwhile.
+    /// Records drafts in the name of a principal, without holding a thread meanwhile; the load is held until the ledger
+    /// has answered.
     ///
     /// # Errors
     /// Those of [`Ledger::append_batch_as`].
@@ -136,30 +169,43 @@ impl Service {
         self: &Arc<Self>,
         recorder: &Arc<str>,
         mut drafts: Vec<Draft>,
+        load: Load,
     ) -> std::result::Result<Vec<Receipt>, Problem> {
-        let entries = drafts.len() as u64;
-        let since = Instant::now();
+        let (since, before) = (Instant::now(), self.snapshot().size());
         let (tell, told) = oneshot::channel();
-        if !self.ledger.append_batch_then(recorder, &mut drafts, move |answer| drop(tell.send(answer))) {
+        let (metrics, held) = (Arc::clone(&self.metrics), load.clone());
+        let then = move |answer: Result<Vec<Receipt>>| {
+            if let Ok(receipts) = &answer {
+                metrics.appended(receipts, before, since.elapsed());
+            }
+            drop(held);
+            drop(tell.send(answer));
+        };
+        let recorded = if self.ledger.append_batch_then(recorder, &mut drafts, then) {
+            told.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the ledger was closed")))
+        } else {
             let recorder = Arc::clone(recorder);
-            return self.blocking(move |service| Ok(service.append_now(&recorder, drafts)?)).await;
-        }
-        let receipts = told.await.map_err(|_| Problem::internal("the ledger ended before it answered"))??;
-        self.metrics.appended(entries, since.elapsed());
-        Ok(receipts)
+            let work = move |service: &Self| {
+                let _load = load;
+                Ok(service.append_now(&recorder, drafts))
+            };
+            self.blocking(work).await?
+        };
+        recorded.map_err(|error| Problem::from(error).by(recorder))
     }
 
-    /// A place among the queries that may run at once, waited for a little.
+    /// The query engine with a place among the queries that may run at once: the place is free again when its queries have
+    /// really ended and it was dropped.
     ///
     /// # Errors
-    /// `busy` when all stay taken.
-    pub(crate) async fn query_place(&self) -> std::result::Result<OwnedSemaphorePermit, Problem> {
+    /// `busy` when no place becomes free in time.
+    pub(crate) async fn query_engine(&self) -> std::result::Result<Engine, Problem> {
         let place = tokio::time::timeout(QUERY_WAIT, Arc::clone(&self.queries).acquire_owned()).await;
         let busy = || {
             let running = self.settings.queries_at_once;
             Problem::busy(format!("{running} queries run already; retry in a moment"))
         };
-        place.map_err(|_| busy())?.map_err(|_| busy())
+        Ok(self.engine.holding(place.map_err(|_| busy())?.map_err(|_| busy())?))
     }
 
     /// Records an act of the service, on behalf of whoever caused it.
@@ -179,7 +225,7 @@ impl Service {
         caller: &Caller,
         context: Value,
     ) -> std::result::Result<(), Problem> {
-        if caller.0.role != Role::Auditor {
+        if caller.principal.role != Role::Auditor {
             return Ok(());
         }
         let origin = self.snapshot().origin().to_string();
@@ -188,11 +234,11 @@ impl Service {
 
     /// Notes a denied request, as an entry or as a number.
     pub(crate) async fn deny(self: &Arc<Self>, denial: Denial) {
-        self.metrics.refused("denied");
-        if let Some(entry) = self.denials.note(denial)
+        if let Some(entry) = self.denials.note(denial.clone())
             && let Err(problem) = self.record(entry).await
         {
-            tracing::error!(detail = problem.detail, "a denied request could not be recorded");
+            tracing::error!(detail = problem.detail, "a denied request could not be recorded; it is counted");
+            self.denials.count(denial, 1);
         }
     }
 
@@ -234,7 +280,11 @@ impl Service {
 
     /// Records the denials that were only counted.
     pub(crate) async fn settle(self: &Arc<Self>, ends: bool) {
-        let settled = self.blocking(move |service| Ok(service.denials.settle(&service.ledger, ends)?)).await;
+        let work = move |service: &Self| {
+            let record = |act| service.ledger.record_act(act).map(drop);
+            Ok(service.denials.settle(ends, record)?)
+        };
+        let settled = self.blocking(work).await;
         if let Err(problem) = settled {
             tracing::error!(detail = problem.detail, "the number of denied requests could not be recorded");
         }
@@ -260,9 +310,34 @@ impl Service {
     }
 }
 
+/// Bytes of a context that are recorded as they are; a longer one is told by the beginnings of its long members.
+const MAX_CONTEXT_BYTES: usize = 48 << 10;
+
+/// Bytes of such a beginning, and of a member that is told whole.
+const BEGINNING_BYTES: usize = 4 << 10;
+
+/// A context that an entry has room for: the long members as their beginnings, lengths and digests.
+fn fitting(mut context: Value) -> Value {
+    let Some(members) = context.as_object_mut() else { return context };
+    if serde_json::to_vec(members).is_ok_and(|text| text.len() <= MAX_CONTEXT_BYTES) {
+        return context;
+    }
+    for (name, value) in std::mem::take(members) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if text.len() <= BEGINNING_BYTES {
+            members.insert(name, value);
+            continue;
+        }
+        members.insert(format!("{name}_bytes"), json!(text.len()));
+        members.insert(format!("{name}_sha256"), json!(hex::encode(Sha256::digest(&text))));
+        members.insert(name, json!(text[..text.floor_char_boundary(BEGINNING_BYTES)]));
+    }
+    context
+}
+
 /// One of the ledger's own entries about what somebody did to it.
 pub(crate) fn act(event_type: &str, actor: &str, entity_id: &str, entity_type: &str, context: Value) -> EntryBuilder {
-    let act = Draft::builder(event_type, actor, entity_id).entity_type(entity_type).context(context);
+    let act = Draft::builder(event_type, actor, entity_id).entity_type(entity_type).context(fitting(context));
     match actor {
         "counterfoil" => act.actor_type(ActorType::Service),
         _ => act,

@@ -47,7 +47,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Whether addresses beyond loopback are listened on without TLS.
     pub allow_plain_text: bool,
-    /// What of `/tlog` needs no token; by default all on loopback and nothing elsewhere.
+    /// What of `/tlog` needs no token; by default all on loopback, unless a proxy sends the request on, and nothing
+    /// elsewhere.
     pub tlog_public: Option<TlogPublic>,
     /// How long a query may run.
     pub query_time: Duration,
@@ -112,9 +113,9 @@ impl Settings {
     /// What of `/tlog` needs no token, in a request to this host.
     ///
     /// By default that is everything for whoever is on the machine itself and names it so: a page in a browser that made
-    /// its own name point to the machine (DNS rebinding) is a stranger.
-    pub(crate) fn tlog_public(&self, host: &str) -> TlogPublic {
-        let here = self.listen.ip().is_loopback() && is_loopback(host);
+    /// its own name point to the machine (DNS rebinding) is a stranger, and so is whoever comes through a proxy.
+    pub(crate) fn tlog_public(&self, host: &str, by_proxy: bool) -> TlogPublic {
+        let here = self.listen.ip().is_loopback() && is_loopback(host) && !by_proxy;
         self.tlog_public.unwrap_or(if here { TlogPublic::All } else { TlogPublic::None })
     }
 }

@@ -4,17 +4,18 @@
 //! the same bytes, so what was ever published stays right. Caches keep tiles for ever: hashes that do not lead to the
 //! signed root are not answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use axum::extract::State;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{Version, header};
 use axum::response::IntoResponse;
 use counterfoil::{Error, ErrorKind, Snapshot};
 use counterfoil_tlog::{
     Hash, HashReader, LeafIndex, Subtree, Tile, TilePath, TreeSize, bundle, root, subtree_consistency_proof,
     subtree_hash, verify_subtree_consistency,
 };
+use serde_json::json;
 
 use crate::access::{Caller, Right};
 use crate::asked::InPath;
@@ -22,11 +23,17 @@ use crate::problem::{Answered, Problem};
 use crate::service::Service;
 use crate::settings::TlogPublic;
 
-/// For what never changes.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// For what never changes and anybody may see.
+const PUBLIC: &str = "public, max-age=31536000, immutable";
+
+/// For what never changes and one reader was shown.
+const PRIVATE: &str = "private, max-age=31536000, immutable";
+
+/// Headers that a proxy adds.
+const BY_PROXIES: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via"];
 
 pub(crate) async fn checkpoint(State(service): State<Arc<Service>>, parts: Parts) -> Answered {
-    admit(&service, &parts, TlogPublic::Checkpoint).await?;
+    admit(&service, &parts, TlogPublic::Checkpoint)?;
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, service.ledger.checkpoint().to_string()).into_response())
 }
@@ -38,21 +45,39 @@ pub(crate) async fn tile(State(service): State<Arc<Service>>, InPath(path): InPa
         TilePath::Hashes(_) => TlogPublic::Tiles,
         TilePath::Entries(_) => TlogPublic::All,
     };
-    admit(&service, &parts, public).await?;
+    let reader = admit(&service, &parts, public)?;
+    if let (Some(reader), TilePath::Entries(_)) = (&reader, wanted) {
+        service.record_reading(reader, json!({"tlog": wanted.to_string()})).await?;
+    }
     let bytes = service.blocking(move |service| read(&service.snapshot(), wanted)).await?;
-    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, FOR_EVER)];
+    let cached = if reader.is_some() { PRIVATE } else { PUBLIC };
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, cached)];
     Ok((headers, bytes).into_response())
 }
 
-/// Lets anybody through to what is public, and readers to the rest.
-async fn admit(service: &Arc<Service>, parts: &Parts, what: TlogPublic) -> Result<(), Problem> {
+/// Lets anybody through to what is public, and readers to the rest: who it is, where it had to be asked.
+fn admit(service: &Service, parts: &Parts, what: TlogPublic) -> Result<Option<Caller>, Problem> {
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
-    if service.settings.tlog_public(host) >= what {
-        return Ok(());
+    if service.settings.tlog_public(host, by_proxy(service, parts)) >= what {
+        return Ok(None);
     }
     let right = if what == TlogPublic::All { Right::Read } else { Right::Prove };
-    Caller::with(parts, service, Some(right)).await.map(|_| ())
+    Caller::of(parts, service, Some(right)).map(Some)
+}
+
+/// Whether a request was sent on by a proxy, as far as one tells: by its headers, or by HTTP/1.0, which nginx speaks unless
+/// told otherwise.
+fn by_proxy(service: &Service, parts: &Parts) -> bool {
+    static WARNED: Once = Once::new();
+    let by_proxy =
+        parts.version < Version::HTTP_11 || BY_PROXIES.iter().any(|header| parts.headers.contains_key(*header));
+    if by_proxy && service.settings.tlog_public.is_none() {
+        WARNED.call_once(|| {
+            tracing::warn!("a proxy sends requests here: /tlog asks for a token unless tlog-public says what does not");
+        });
+    }
+    by_proxy
 }
 
 fn read(snapshot: &Snapshot, wanted: TilePath) -> Result<Vec<u8>, Problem> {

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use counterfoil::{VerifyOptions, verify};
 use counterfoil_entry::Timestamp;
 use counterfoil_evidence::{Finding, Report};
+use counterfoil_query::Order;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -61,7 +61,7 @@ struct Running {
 #[derive(Debug, Default)]
 struct State {
     running: Option<Arc<Running>>,
-    runs: Vec<(Instant, Run)>,
+    runs: Vec<Run>,
 }
 
 /// The verifications of one service.
@@ -84,10 +84,13 @@ struct Progress {
 }
 
 impl Verifications {
-    /// How long ago the last one ended, and its findings.
-    pub(crate) fn last_outcome(&self) -> Option<(Duration, u64)> {
+    /// How many seconds ago the last one that was run to its end ended, and its findings.
+    pub(crate) fn last_outcome(&self) -> Option<(i64, u64)> {
         let state = self.0.lock().expect("no panic while held");
-        state.runs.first().map(|(ended, run)| (ended.elapsed(), run.findings_total))
+        let run = state.runs.iter().find(|run| run.fault.is_none())?;
+        let finished_at = Timestamp::parse(&run.finished_at).ok()?;
+        let age_seconds = (now().micros() - finished_at.micros()).max(0) / 1_000_000;
+        Some((age_seconds, run.findings_total))
     }
 
     /// What runs and what has run.
@@ -98,14 +101,13 @@ impl Verifications {
             checked: running.checked.load(Ordering::Relaxed),
             total: running.total.load(Ordering::Relaxed),
         });
-        let runs: Vec<Run> = state.runs.iter().map(|(_, run)| run.clone()).collect();
-        Overview { running, last: runs.first().cloned(), runs }
+        Overview { running, last: state.runs.first().cloned(), runs: state.runs.clone() }
     }
 
     /// Takes up the runs that earlier services recorded, newest first.
     pub(crate) fn remember(&self, earlier: Vec<Run>) {
         let mut state = self.0.lock().expect("no panic while held");
-        state.runs.extend(earlier.into_iter().map(|run| (Instant::now(), run)));
+        state.runs.extend(earlier);
         state.runs.truncate(MAX_RUNS);
     }
 
@@ -120,9 +122,20 @@ impl Verifications {
 
     fn finish(&self, run: Run) {
         let mut state = self.0.lock().expect("no panic while held");
-        state.running = None;
-        state.runs.insert(0, (Instant::now(), run));
+        state.runs.insert(0, run);
         state.runs.truncate(MAX_RUNS);
+    }
+}
+
+/// The one verification under way; the next may begin when it is dropped, however it ended.
+struct Turn {
+    service: Arc<Service>,
+    running: Arc<Running>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.service.verifications.0.lock().expect("no panic while held").running = None;
     }
 }
 
@@ -134,9 +147,10 @@ pub(crate) fn start(service: &Arc<Service>, caused_by: &str) -> Result<(), Probl
     let Some(running) = service.verifications.begin(service.snapshot().size()) else {
         return Err(Problem::busy("a verification runs already"));
     };
-    let (service, caused_by) = (Arc::clone(service), caused_by.to_owned());
+    let (turn, caused_by) = (Turn { service: Arc::clone(service), running }, caused_by.to_owned());
     let work = move || {
-        let run = carry_out(&service, &running);
+        let Turn { service, running } = &turn;
+        let run = carry_out(service, running);
         let origin = service.snapshot().origin().to_string();
         let context = serde_json::to_value(&run).unwrap_or_else(|_| json!({}));
         let recorded = service.ledger.record_act(act("ledger.verified", &caused_by, &origin, "ledger", context));
@@ -233,9 +247,7 @@ fn earlier(service: &Service) -> counterfoil::Result<Vec<Run>> {
     let snapshot = service.snapshot();
     let from = snapshot.size().saturating_sub(LOOK_BACK);
     let runs = format!("index >= {from} AND event_type = 'ledger.verified'");
-    let mut indices = service.engine.select_indices(&snapshot, &runs)?;
-    indices.reverse();
-    indices.truncate(MAX_RUNS);
+    let indices = service.engine.select_indices(&snapshot, &runs, Order::Newest(MAX_RUNS))?;
     let mut runs = Vec::with_capacity(indices.len());
     for bytes in snapshot.entries(&indices)? {
         let fields = counterfoil_entry::Fields::split(&bytes)?;

@@ -3,7 +3,7 @@ import type { Tail } from "./tail";
 
 function wordsFor(tail: Tail, since: number, waiting: number, paused: boolean): string {
   if (tail.broken)
-    return "The server ended the live stream with an error. Load the newest page, and report it if it happens again.";
+    return "The live stream broke off with an error; asking again. Report it if that goes on.";
   if (paused)
     return waiting > 0
       ? `Paused. ${plural(waiting, "newer event")} wait to be shown.`

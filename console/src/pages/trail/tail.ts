@@ -7,7 +7,7 @@ export interface Tail {
   entries: Entry[];
   connected: boolean;
   dropped: number;
-  /** The server ended the stream with a problem and will not send more. */
+  /** The server ended the stream with a problem; the browser asks again by itself. */
   broken: boolean;
 }
 
@@ -24,11 +24,8 @@ export function useTail(from: number | undefined, filter: URLSearchParams): Tail
     if (from === undefined) return;
     const wanted = new URLSearchParams(key);
     const source = new EventSource(`/api/v1/stream?from=${from}`);
-    source.onopen = () => setTail((before) => ({ ...before, connected: true }));
-    source.addEventListener("problem", () => {
-      source.close();
-      setTail((before) => ({ ...before, connected: false, broken: true }));
-    });
+    source.onopen = () => setTail((before) => ({ ...before, connected: true, broken: false }));
+    source.addEventListener("problem", () => setTail((before) => ({ ...before, connected: false, broken: true })));
     source.onerror = () => setTail((before) => ({ ...before, connected: false }));
     source.onmessage = (event: MessageEvent<string>) => {
       const entry = placedEntry(parseJson(event.data));

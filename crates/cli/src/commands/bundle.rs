@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use counterfoil::{ErrorKind, Snapshot};
 use counterfoil_evidence::{Bundle as Evidence, BundleSource, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
-use counterfoil_query::{Engine, Limits};
+use counterfoil_query::{Engine, Limits, Order};
 use counterfoil_tlog::Hash;
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ impl Bundle {
                     (Some(entity), _) => serde_json::json!({"entity_id": entity}),
                     (None, predicate) => serde_json::json!({"where": predicate}),
                 };
-                service.text(Call::post("/api/v1/bundles", &choice))?
+                service.text_within(Call::post("/api/v1/bundles", &choice), MAX_BUNDLE_BYTES)?
             }
         };
         if self.output.as_os_str() == "-" {
@@ -103,7 +103,7 @@ impl Bundle {
                 Ok((scope, found.into_iter().map(|(index, _)| index).collect()))
             }
             (None, Some(predicate)) => {
-                let indices = Engine::new(Limits::default())?.select_indices(snapshot, predicate)?;
+                let indices = Engine::new(Limits::default())?.select_indices(snapshot, predicate, Order::Ascending)?;
                 Ok((predicate.clone(), indices))
             }
             (None, None) => unreachable!("the command line asks for one of them"),

@@ -13,6 +13,9 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::ledgers;
 use crate::output::{self, BOLD, DIM, styled};
 
+/// Most of anything that is counted at once.
+const MAX_AT_ONCE: usize = 1_000_000;
+
 /// Answer requests: the HTTP API, standard ingest, SQL over the PostgreSQL protocol, and the console in a browser
 ///
 /// The service is the ledger's one writer until it ends on SIGTERM or Ctrl-C: requests under way are finished first.
@@ -145,9 +148,9 @@ impl Chosen {
             (None, None, None) => None,
             _ => return Err(Failure::invalid("TLS needs both --tls-cert and --tls-key")),
         };
-        let at_least_one = |name: &str, value: usize| match value {
-            0 => Err(Failure::invalid(format!("--{name} is at least 1"))),
-            value => Ok(value),
+        let number = |name: &str, chosen: Option<usize>, default| match chosen.unwrap_or(default) {
+            number @ 1..=MAX_AT_ONCE => Ok(number),
+            _ => Err(Failure::invalid(format!("--{name} is 1 to {MAX_AT_ONCE}"))),
         };
         let seconds = |chosen: Option<u64>, default| chosen.map_or(default, Duration::from_secs);
         Ok(Settings {
@@ -158,11 +161,12 @@ impl Chosen {
             allow_plain_text: self.allow_plain_text.unwrap_or_default(),
             tlog_public: self.tlog_public,
             query_time: seconds(self.query_seconds, default.query_time),
-            query_memory_bytes: self.query_memory_mib.map_or(default.query_memory_bytes, |mib| mib << 20),
+            query_memory_bytes: number("query-memory-mib", self.query_memory_mib, default.query_memory_bytes >> 20)?
+                << 20,
             query_rows: self.query_rows.unwrap_or(default.query_rows),
-            queries_at_once: at_least_one("queries-at-once", self.queries_at_once.unwrap_or(default.queries_at_once))?,
-            appends_at_once: at_least_one("appends-at-once", self.appends_at_once.unwrap_or(default.appends_at_once))?,
-            connections: at_least_one("connections", self.connections.unwrap_or(default.connections))?,
+            queries_at_once: number("queries-at-once", self.queries_at_once, default.queries_at_once)?,
+            appends_at_once: number("appends-at-once", self.appends_at_once, default.appends_at_once)?,
+            connections: number("connections", self.connections, default.connections)?,
             verify_every: self
                 .verify_every_minutes
                 .map_or(default.verify_every, |minutes| Duration::from_secs(minutes.saturating_mul(60))),

@@ -108,8 +108,8 @@ impl Create {
             None => {
                 let ledger = open(&self.ledger)?;
                 let new = NewToken { name, role: self.role, prefixes: self.prefixes, expires_at: self.expires };
-                let (token, record) = Tokens::in_folder(&self.ledger).create(new)?;
-                ledger.record_act(record.created_by(LOCAL_ADMINISTRATOR))?;
+                let (token, _) = Tokens::in_folder(&self.ledger)
+                    .create(new, LOCAL_ADMINISTRATOR, |act| ledger.record_act(act).map(drop))?;
                 ledger.close()?;
                 token
             }
@@ -168,9 +168,8 @@ impl Revoke {
             }
             None => {
                 let ledger = open(&self.ledger)?;
-                for record in Tokens::in_folder(&self.ledger).revoke(&self.id)? {
-                    ledger.record_act(record.revoked_by(LOCAL_ADMINISTRATOR))?;
-                }
+                Tokens::in_folder(&self.ledger)
+                    .revoke(&self.id, LOCAL_ADMINISTRATOR, |act| ledger.record_act(act).map(drop))?;
                 ledger.close()?;
             }
         }

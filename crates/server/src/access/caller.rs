@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, OriginalUri};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
+use counterfoil::Error;
 
-use crate::access::denials::Denial;
 use crate::access::principal::{Principal, Right};
 use crate::access::session::{COOKIE, Holder};
 use crate::problem::Problem;
@@ -19,54 +19,81 @@ const OWN_PAGE: &str = "x-counterfoil";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Local;
 
-/// In a request's extensions: the connection's client certificate named this principal.
+/// In a request's extensions: the common name of the connection's client certificate.
 #[derive(Debug, Clone)]
-pub(crate) struct Recognised(pub(crate) Principal);
+pub(crate) struct Certified(pub(crate) Arc<str>);
 
 /// In a request's extensions: where it came from, for records of denials.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer(pub(crate) Arc<str>);
 
+/// What somebody shows to be recognised. It is looked at again for each request, and by what outlives one: tokens are
+/// revoked and expire, sessions end.
+#[derive(Debug, Clone)]
+pub(crate) enum Credential {
+    /// A token.
+    Token(String),
+    /// The name in a client certificate.
+    Certificate(Arc<str>),
+    /// The value of a browser session's cookie.
+    Session(String),
+    /// The socket in the ledger's folder.
+    Local,
+}
+
 /// Somebody who was recognised.
 #[derive(Debug, Clone)]
-pub(crate) struct Caller(pub(crate) Principal);
+pub(crate) struct Caller {
+    /// Who it is.
+    pub(crate) principal: Principal,
+    credential: Credential,
+}
 
-/// Who sent a request with these headers, over HTTP or gRPC.
-///
-/// # Errors
-/// `unauthenticated` for nobody.
-pub(crate) fn recognise(
-    service: &Service,
-    method: &Method,
-    headers: &HeaderMap,
-    extensions: &axum::http::Extensions,
-) -> Result<Principal, Problem> {
-    if let Some(token) = bearer(headers) {
-        return by_token(service, token);
+impl Credential {
+    /// What a request shows.
+    fn of(parts: &Parts, service: &Service) -> Result<Self, Problem> {
+        if let Some(token) = bearer(&parts.headers) {
+            return Ok(Self::Token(token.to_owned()));
+        }
+        if let Some(Certified(name)) = parts.extensions.get()
+            && service.tokens.principal(name).map_err(|error| unreadable(&error))?.is_some()
+        {
+            return Ok(Self::Certificate(Arc::clone(name)));
+        }
+        if parts.extensions.get::<Local>().is_some() {
+            return Ok(Self::Local);
+        }
+        let cookie = session_cookie(&parts.headers).map(|value| Self::Session(value.to_owned()));
+        cookie.ok_or_else(|| Problem::unauthenticated("send a token: Authorization: Bearer cf_…"))
     }
-    if let Some(Recognised(principal)) = extensions.get() {
-        return Ok(principal.clone());
+
+    fn principal(&self, service: &Service) -> Result<Principal, Problem> {
+        match self {
+            Self::Token(token) => by_token(service, token),
+            Self::Certificate(name) => {
+                let known = service.tokens.principal(name).map_err(|error| unreadable(&error))?;
+                known.ok_or_else(|| Problem::unauthenticated("the tokens of the certificate's name were revoked"))
+            }
+            Self::Session(cookie) => match service.sessions.holder(cookie) {
+                None => Err(Problem::unauthenticated("the session has ended; sign in again")),
+                Some(Holder::Token(token)) => by_token(service, &token),
+                Some(Holder::Principal(principal)) => Ok(principal),
+            },
+            Self::Local => Ok(Principal::local_administrator()),
+        }
     }
-    if extensions.get::<Local>().is_some() {
-        return Ok(Principal::local_administrator());
-    }
-    let Some(cookie) = session_cookie(headers) else {
-        return Err(Problem::unauthenticated("send a token: Authorization: Bearer cf_…"));
-    };
-    let principal = match service.sessions.holder(cookie) {
-        None => return Err(Problem::unauthenticated("the session has ended; sign in again")),
-        Some(Holder::Token(token)) => by_token(service, &token)?,
-        Some(Holder::Principal(principal)) => principal,
-    };
-    if method != Method::GET && method != Method::HEAD && !headers.contains_key(OWN_PAGE) {
-        return Err(Problem::denied("a request with a session's cookie that changes something needs X-Counterfoil: 1"));
-    }
-    Ok(principal)
 }
 
 fn by_token(service: &Service, token: &str) -> Result<Principal, Problem> {
-    let known = service.tokens.recognise(token)?;
+    let known = service.tokens.recognise(token).map_err(|error| unreadable(&error))?;
     known.ok_or_else(|| Problem::unauthenticated("the token is unknown, revoked or expired"))
+}
+
+/// Whoever runs the service is told what is wrong with the tokens; strangers only that something is.
+fn unreadable(error: &Error) -> Problem {
+    tracing::error!(detail = error.message, "the tokens cannot be read");
+    let Problem { kind, status, .. } = Problem::from(error.clone());
+    Problem::new(kind, status, "the tokens cannot be read")
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -83,29 +110,43 @@ pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Caller {
-    /// The name.
-    pub(crate) fn name(&self) -> &str {
-        &self.0.name
+    /// Who shows a credential; the one place where a right is checked.
+    ///
+    /// # Errors
+    /// `unauthenticated` for nobody, `denied` for somebody without the right.
+    pub(crate) fn recognise(credential: Credential, service: &Service, right: Option<Right>) -> Result<Self, Problem> {
+        let principal = credential.principal(service)?;
+        if let Some(right) = right {
+            principal.check(right).map_err(|detail| Problem::denied(detail).by(&principal.name))?;
+        }
+        Ok(Self { principal, credential })
     }
 
-    /// Recognises the sender and checks its right; a refusal is recorded.
-    pub(crate) async fn with(parts: &Parts, service: &Arc<Service>, right: Option<Right>) -> Result<Self, Problem> {
-        let who = recognise(service, &parts.method, &parts.headers, &parts.extensions);
-        let (name, problem) = match who {
-            Ok(principal) => match right.filter(|right| !principal.role.has(*right)) {
-                None => return Ok(Self(principal)),
-                Some(right) => {
-                    let detail = format!("{} is a {} and may not {}", principal.name, principal.role, right.phrase());
-                    (principal.name.to_string(), Problem::denied(detail))
-                }
-            },
-            Err(problem) => ("unknown".to_owned(), problem),
-        };
-        let peer = parts.extensions.get::<Peer>().map_or("unknown", |peer| &peer.0).to_owned();
-        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
-        let what = format!("{} {}", parts.method, uri.path());
-        service.deny(Denial { who: name, peer, what, reason: problem.detail.clone() }).await;
-        Err(problem)
+    /// Who sent a request, over HTTP or gRPC.
+    ///
+    /// # Errors
+    /// Those of [`Caller::recognise`].
+    pub(crate) fn of(parts: &Parts, service: &Service, right: Option<Right>) -> Result<Self, Problem> {
+        let caller = Self::recognise(Credential::of(parts, service)?, service, right)?;
+        let only_reads = [Method::GET, Method::HEAD].contains(&parts.method);
+        if matches!(caller.credential, Credential::Session(_)) && !only_reads && !parts.headers.contains_key(OWN_PAGE) {
+            let detail = "a request with a session's cookie that changes something needs X-Counterfoil: 1";
+            return Err(Problem::denied(detail).by(&caller.principal.name));
+        }
+        Ok(caller)
+    }
+
+    /// Recognises the same credential once more.
+    ///
+    /// # Errors
+    /// Those of [`Caller::recognise`].
+    pub(crate) fn again(&self, service: &Service, right: Right) -> Result<Self, Problem> {
+        Self::recognise(self.credential.clone(), service, Some(right))
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> &str {
+        &self.principal.name
     }
 }
 
@@ -113,7 +154,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        Self::with(parts, service, None).await
+        Self::of(parts, service, None)
     }
 }
 
@@ -127,7 +168,7 @@ macro_rules! with_right {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-                Caller::with(parts, service, Some(Right::$right)).await.map(Self)
+                Caller::of(parts, service, Some(Right::$right)).map(Self)
             }
         }
     )*};

@@ -7,9 +7,9 @@ mod session;
 mod token;
 
 pub(crate) use caller::{
-    Administers, Caller, Exports, Local, Peer, Proves, Reads, Recognised, Records, recognise, session_cookie,
+    Administers, Caller, Certified, Credential, Exports, Local, Peer, Proves, Reads, Records, session_cookie,
 };
-pub(crate) use denials::{Denial, Denials, PERIOD as DENIALS_PERIOD};
+pub(crate) use denials::{Denial, Denials, PERIOD as DENIALS_PERIOD, note_refusals};
 pub use principal::{LOCAL_ADMINISTRATOR, Principal, Right, Role};
 pub(crate) use session::{COOKIE, SESSION_TIME, Sessions};
 pub use token::{NewToken, TOKEN_PREFIX, TokenRecord, Tokens};

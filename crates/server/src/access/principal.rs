@@ -110,6 +110,17 @@ impl Principal {
         Self { name: LOCAL_ADMINISTRATOR.into(), role: Role::Admin, prefixes: Arc::new([]), expires_at: None }
     }
 
+    /// Refuses, in a sentence, what the role is not there for.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check(&self, right: Right) -> Result<(), String> {
+        match self.role.has(right) {
+            true => Ok(()),
+            false => Err(format!("{} is a {} and may not {}", self.name, self.role, right.phrase())),
+        }
+    }
+
     /// Whether this event type is within what it may record.
     pub fn may_record(&self, event_type: &str) -> bool {
         self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| event_type.starts_with(prefix.as_str()))

@@ -67,7 +67,7 @@ pub struct TokenRecord {
 
 impl TokenRecord {
     /// The entry that says who made it.
-    pub fn created_by(&self, actor: &str) -> EntryBuilder {
+    fn created_by(&self, actor: &str) -> EntryBuilder {
         let context = json!({
             "token": self.id, "role": self.role, "prefixes": self.prefixes, "expires_at": self.expires_at,
         });
@@ -75,7 +75,7 @@ impl TokenRecord {
     }
 
     /// The entry that says who revoked it.
-    pub fn revoked_by(&self, actor: &str) -> EntryBuilder {
+    fn revoked_by(&self, actor: &str) -> EntryBuilder {
         act("ledger.token_revoked", actor, &self.name, "principal", json!({"token": self.id, "role": self.role}))
     }
 
@@ -113,11 +113,17 @@ impl Tokens {
         Self { path: ledger.join("state").join("tokens.json"), read: Mutex::new(None), used: Mutex::default() }
     }
 
-    /// Makes a token; the token itself is nowhere but in this answer.
+    /// Makes a token, recorded as an act of `actor`; the token itself is nowhere but in this answer.
     ///
     /// # Errors
-    /// `Invalid` for a name, prefix or expiry that is none, `Unavailable` when it cannot be kept.
-    pub fn create(&self, new: NewToken) -> Result<(String, TokenRecord)> {
+    /// `Invalid` for a name, prefix or expiry that is none, `Unavailable` when it cannot be kept; those of `record`: what
+    /// is not in the ledger does not hold.
+    pub fn create(
+        &self,
+        new: NewToken,
+        actor: &str,
+        record: impl FnOnce(EntryBuilder) -> Result<()>,
+    ) -> Result<(String, TokenRecord)> {
         // The name will be the recorder of entries; whoever sent it calls it a name.
         check_recorder(&new.name).map_err(|error| invalid(&error.to_string().replacen("recorder", "name", 1)))?;
         if [LOCAL_ADMINISTRATOR, "counterfoil"].contains(&new.name.as_str()) {
@@ -133,7 +139,7 @@ impl Tokens {
             ));
         }
         let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random::<SECRET_BYTES>()?));
-        let record = TokenRecord {
+        let made = TokenRecord {
             id: hex::encode(random::<6>()?),
             name: new.name,
             role: new.role,
@@ -146,10 +152,10 @@ impl Tokens {
             if tokens.len() >= MAX_TOKENS {
                 return Err(Error::new(ErrorKind::Busy, format!("there are {MAX_TOKENS} tokens: revoke some first")));
             }
-            tokens.push(record.clone());
-            Ok(())
+            tokens.push(made.clone());
+            record(made.created_by(actor))
         })?;
-        Ok((token, record))
+        Ok((token, made))
     }
 
     /// All tokens, oldest first.
@@ -160,21 +166,19 @@ impl Tokens {
         self.current(|tokens| tokens.to_vec())
     }
 
-    /// Revokes the token of this id, or all of the principal of this name.
+    /// Revokes the token of this id, or all of the principal of this name, each recorded as an act of `actor`.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
-    pub fn revoke(&self, id_or_name: &str) -> Result<Vec<TokenRecord>> {
-        let mut revoked = Vec::new();
+    /// `NotFound` when there is none; those of `record`, and then all of them still hold: no token ends without its entry.
+    pub fn revoke(&self, id_or_name: &str, actor: &str, record: impl FnMut(EntryBuilder) -> Result<()>) -> Result<()> {
         self.change(|tokens| {
             let named = |token: &TokenRecord| token.id == id_or_name || token.name == id_or_name;
-            revoked = tokens.extract_if(.., |token| named(token)).collect();
-            match revoked.is_empty() {
-                true => Err(Error::new(ErrorKind::NotFound, format!("there is no token {id_or_name:?}"))),
-                false => Ok(()),
+            let revoked: Vec<TokenRecord> = tokens.extract_if(.., |token| named(token)).collect();
+            if revoked.is_empty() {
+                return Err(Error::new(ErrorKind::NotFound, format!("there is no token {id_or_name:?}")));
             }
-        })?;
-        Ok(revoked)
+            revoked.iter().map(|token| token.revoked_by(actor)).try_for_each(record)
+        })
     }
 
     /// Whose token this is; `None` for one that is unknown, revoked or expired.

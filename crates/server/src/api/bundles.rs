@@ -1,5 +1,6 @@
 //! `POST /api/v1/bundles`: evidence that is checked offline.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -7,11 +8,13 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use counterfoil::Snapshot;
 use counterfoil_evidence::{Bundle, BundleSource, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
+use counterfoil_query::Order;
 use counterfoil_tlog::{Hash, Origin, VerifierKey};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::access::Exports;
+use crate::api::sending::whole;
 use crate::api::sql::literal;
 use crate::body::JsonBody;
 use crate::problem::{Answered, Problem};
@@ -44,9 +47,10 @@ pub(crate) async fn make(
     State(service): State<Arc<Service>>,
     JsonBody(choice, _room): JsonBody<Choice>,
 ) -> Answered {
-    let _place = service.query_place().await?;
+    let engine = service.query_engine().await?;
     let scope = choice.scope();
     let told = scope.clone();
+    let held = engine.clone();
     let (text, entries) = service
         .blocking(move |service| {
             let snapshot = service.snapshot();
@@ -56,21 +60,19 @@ pub(crate) async fn make(
                     indices.dedup();
                     indices
                 }
-                _ => service.engine.select_indices(&snapshot, &scope)?,
+                _ => engine.select_indices(&snapshot, &scope, Order::Oldest(MAX_BUNDLE_ENTRIES + 1))?,
             };
             if indices.is_empty() {
                 return Err(Problem::not_found(format!("no entry where {scope}")));
             }
             if indices.len() > MAX_BUNDLE_ENTRIES {
-                let detail =
-                    format!("{} entries are too many for one bundle: at most {MAX_BUNDLE_ENTRIES}", indices.len());
+                let detail = format!("there are too many entries for one bundle: at most {MAX_BUNDLE_ENTRIES}");
                 return Err(Problem::invalid(detail));
             }
-            let bundle = Bundle::build(&Source(snapshot), &scope, &indices)?;
-            let text = bundle.format();
+            let source = Source { snapshot, room: Cell::new(MAX_BUNDLE_BYTES) };
+            let text = Bundle::build(&source, &scope, &indices)?.format();
             if text.len() > MAX_BUNDLE_BYTES {
-                let detail = format!("{} bytes are too many for one bundle: at most {MAX_BUNDLE_BYTES}", text.len());
-                return Err(Problem::invalid(detail));
+                return Err(too_large());
             }
             Ok((text, indices.len()))
         })
@@ -82,35 +84,45 @@ pub(crate) async fn make(
         (header::CONTENT_TYPE, "application/json"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"evidence.bundle.json\""),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers, whole(text.into(), &held)).into_response())
 }
 
-struct Source(Snapshot);
+fn too_large() -> Problem {
+    Problem::invalid(format!("these entries are too many bytes for one bundle: at most {MAX_BUNDLE_BYTES}"))
+}
+
+struct Source {
+    snapshot: Snapshot,
+    /// Bytes of entries that may still be taken.
+    room: Cell<usize>,
+}
 
 impl BundleSource for Source {
     type Error = Problem;
 
     fn origin(&self) -> &Origin {
-        self.0.origin()
+        self.snapshot.origin()
     }
 
     fn verifier_key(&self) -> &VerifierKey {
-        self.0.verifier_key()
+        self.snapshot.verifier_key()
     }
 
     fn checkpoint(&self) -> &str {
-        self.0.checkpoint()
+        self.snapshot.checkpoint()
     }
 
     fn entry(&self, index: u64) -> Result<Vec<u8>, Problem> {
-        Ok(self.0.entry(index)?)
+        let entry = self.snapshot.entry(index)?;
+        self.room.set(self.room.get().checked_sub(entry.len()).ok_or_else(too_large)?);
+        Ok(entry)
     }
 
     fn proof(&self, index: u64) -> Result<Vec<Hash>, Problem> {
-        Ok(self.0.prove_inclusion(index, self.0.size())?)
+        Ok(self.snapshot.prove_inclusion(index, self.snapshot.size())?)
     }
 
     fn about(&self, entity_id: &str) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
-        Ok(self.0.history(entity_id)?)
+        Ok(self.snapshot.history(entity_id)?)
     }
 }

@@ -7,23 +7,23 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use counterfoil::{Receipt, Snapshot};
+use counterfoil::{ErrorKind, Receipt, Snapshot};
 use counterfoil_entry::Draft;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::access::{Caller, Principal, Reads, Records};
+use crate::access::{Principal, Reads, Records};
 use crate::asked::{InPath, InQuery};
 use crate::body::{Body, media_type, unsupported};
 use crate::problem::{Answered, Problem};
-use crate::recording::{Outcomes, Refusal, check_prefix};
+use crate::recording::{Load, Outcomes, Refusal, check_prefix};
 use crate::service::Service;
 
-/// Bodies below this are read where they arrive; longer ones on a thread of their own.
-const SHORT_BYTES: usize = 32 << 10;
-
 /// Most entries of one request.
-pub(crate) const MAX_ENTRIES: usize = 10_000;
+const MAX_ENTRIES: usize = 10_000;
+
+/// Reasons for which `?partial=true` leaves an entry out.
+const LEFT_OUT: [ErrorKind; 4] = [ErrorKind::Invalid, ErrorKind::Conflict, ErrorKind::Denied, ErrorKind::Busy];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -57,31 +57,39 @@ pub(crate) async fn record(
     State(service): State<Arc<Service>>,
     InQuery(wishes): InQuery<Wishes>,
     headers: HeaderMap,
-    Body(body, _room): Body,
+    Body(body, room): Body,
 ) -> Answered {
     let form = Form::of(&media_type(&headers))?;
-    let place = service.append_place()?;
-    let answer = if wishes.partial {
-        service.blocking(move |service| record_good(service, &caller.0, &form.split(&body)?, wishes.proof)).await
-    } else {
-        record_all(&service, &caller, form, body, wishes.proof).await
-    };
-    drop(place);
-    answer
-}
-
-/// Records all entries or none.
-async fn record_all(service: &Arc<Service>, caller: &Caller, form: Form, body: Bytes, proof: bool) -> Answered {
+    let load = service.load(room)?;
+    let principal = caller.principal;
+    if wishes.partial {
+        let work = move |service: &Service| {
+            let _load = load;
+            record_good(service, &principal, &form.split(&body)?, wishes.proof)
+        };
+        return service.blocking(work).await;
+    }
     let read = move |principal: &Principal, body: &[u8]| {
         let texts = form.split(body)?;
         texts.iter().enumerate().map(|(at, text)| parse(principal, at, text)).collect::<Result<Vec<_>, Problem>>()
     };
-    let principal = caller.0.clone();
-    let drafts = match body.len() {
-        ..SHORT_BYTES => read(&principal, &body)?,
-        _ => service.blocking(move |_| read(&principal, &body)).await?,
-    };
-    let receipts = service.append(&caller.0.name, drafts).await?;
+    record_all(&service, principal, body, load, read, wishes.proof).await
+}
+
+/// Reads a body and records all its entries or none.
+pub(crate) async fn record_all(
+    service: &Arc<Service>,
+    principal: Principal,
+    body: Bytes,
+    load: Load,
+    read: impl FnOnce(&Principal, &[u8]) -> Result<Vec<Draft>, Problem> + Send + 'static,
+    proof: bool,
+) -> Answered {
+    let recorder = Arc::clone(&principal.name);
+    let length = body.len();
+    let reading = move |_: &Service| read(&principal, &body).map(|drafts| (drafts, load));
+    let (drafts, load) = service.unhurried(length, reading).await?;
+    let receipts = service.append(&recorder, drafts, load).await?;
     let receipts: Vec<_> = receipts.into_iter().map(|receipt| (None, receipt)).collect();
     match proof {
         false => recorded(receipts, None, None),
@@ -126,15 +134,21 @@ impl Form {
             }
             Self::Json => vec![body],
         };
-        match texts.len() {
-            0 => Err(Problem::invalid("there is no entry in the body")),
-            1..=MAX_ENTRIES => Ok(texts),
-            more => {
-                let detail = format!("{more} entries in one request, at most {MAX_ENTRIES} are taken");
-                Err(Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail))
-            }
+        if texts.is_empty() {
+            return Err(Problem::invalid("there is no entry in the body"));
         }
+        check_number(texts.len())?;
+        Ok(texts)
     }
+}
+
+/// Refuses a request with too many entries.
+pub(crate) fn check_number(entries: usize) -> Result<(), Problem> {
+    if entries <= MAX_ENTRIES {
+        return Ok(());
+    }
+    let detail = format!("{entries} entries in one request, at most {MAX_ENTRIES} are taken");
+    Err(Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail))
 }
 
 fn parse(principal: &Principal, position: usize, text: &[u8]) -> Result<Draft, Problem> {
@@ -154,14 +168,18 @@ fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]], proof:
             Err(error) => outcomes.refuse(position, "invalid", error.to_string()),
         }
     }
-    outcomes.record(service, principal, good)?;
-    if outcomes.receipts.is_empty() {
-        let first = outcomes.refused.first().map(|refused| refused.detail.clone()).unwrap_or_default();
-        let detail = format!("none of {} entries was recorded; the first: {first}", texts.len());
-        return Err(Problem::new("invalid", StatusCode::UNPROCESSABLE_ENTITY, detail));
+    outcomes.record(service, principal, good, &LEFT_OUT)?;
+    let denied = outcomes.denied(principal);
+    let mut response = if outcomes.receipts.is_empty() {
+        outcomes.nothing().by(&principal.name).into_response()
+    } else {
+        let placed = outcomes.receipts.into_iter().map(|(position, receipt)| (Some(position), receipt));
+        recorded(placed, Some(outcomes.refused), proof.then(|| service.snapshot()).as_ref())?
+    };
+    if let Some(denied) = denied {
+        response.extensions_mut().insert(denied);
     }
-    let placed = outcomes.receipts.into_iter().map(|(position, receipt)| (Some(position), receipt));
-    recorded(placed, Some(outcomes.refused), proof.then(|| service.snapshot()).as_ref())
+    Ok(response)
 }
 
 fn told(position: Option<usize>, receipt: &Receipt, proofs: Option<&Snapshot>) -> Result<ReceiptBody, Problem> {
@@ -207,7 +225,7 @@ pub(crate) fn as_json(canonical: &[u8]) -> Result<(&str, &RawValue), Problem> {
     Ok((text, serde_json::from_str(text).map_err(|_| broken())?))
 }
 
-/// A response that is more than its parts.
+/// A value as the whole answer.
 pub(crate) fn json_response(value: &impl Serialize) -> Response {
     Json(value).into_response()
 }

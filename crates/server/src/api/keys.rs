@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use counterfoil::ClientKey;
+use counterfoil::{ClientKey, Ledger, Result};
 use counterfoil_entry::check_recorder;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ struct Registered {
 }
 
 pub(crate) async fn register(
-    Administers(_): Administers,
+    Administers(caller): Administers,
     State(service): State<Arc<Service>>,
     JsonBody(wanted, _room): JsonBody<Registration>,
 ) -> Answered {
@@ -45,39 +45,52 @@ pub(crate) async fn register(
         })?;
     }
     let key_id = key.id();
-    let receipt = service.blocking(move |service| Ok(service.ledger.register_key(key.key, wanted.actors)?)).await?;
+    let work = move |service: &Service| Ok(service.ledger.register_key_as(caller.name(), key.key, wanted.actors)?);
+    let receipt = service.blocking(work).await?;
     Ok((StatusCode::CREATED, Json(Registered { key_id, index: receipt.index })).into_response())
 }
 
 pub(crate) async fn revoke(
-    Administers(_): Administers,
+    Administers(caller): Administers,
     State(service): State<Arc<Service>>,
     InPath(key_id): InPath,
 ) -> Answered {
-    let receipt = service.blocking(move |service| Ok(service.ledger.revoke_key(&key_id)?)).await?;
+    let work = move |service: &Service| Ok(service.ledger.revoke_key_as(caller.name(), &key_id)?);
+    let receipt = service.blocking(work).await?;
     recorded([(None, receipt)], None, None)
 }
 
-#[derive(Serialize)]
-struct Sealed {
-    newly_sealed: u64,
-    sealed_size: u64,
-    segments: usize,
-    tree_size: u64,
+/// What sealing early left.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Entries that were not sealed before.
+    pub newly_sealed: u64,
+    /// Entries in segments.
+    pub sealed_size: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Entries in the ledger.
+    pub tree_size: u64,
+}
+
+impl Sealed {
+    /// Seals early.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::seal`].
+    pub fn now(ledger: &Ledger) -> Result<Self> {
+        let before = ledger.snapshot().sealed_size();
+        ledger.seal()?;
+        let snapshot = ledger.snapshot();
+        Ok(Self {
+            newly_sealed: snapshot.sealed_size() - before,
+            sealed_size: snapshot.sealed_size(),
+            segments: snapshot.segments().len() as u64,
+            tree_size: snapshot.size(),
+        })
+    }
 }
 
 pub(crate) async fn seal(Administers(_): Administers, State(service): State<Arc<Service>>) -> Answered {
-    service
-        .blocking(|service| {
-            let before = service.snapshot().sealed_size();
-            service.ledger.seal()?;
-            let snapshot = service.snapshot();
-            Ok(json_response(&Sealed {
-                newly_sealed: snapshot.sealed_size() - before,
-                sealed_size: snapshot.sealed_size(),
-                segments: snapshot.segments().len(),
-                tree_size: snapshot.size(),
-            }))
-        })
-        .await
+    service.blocking(|service| Ok(json_response(&Sealed::now(&service.ledger)?))).await
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
 use counterfoil::Snapshot;
 use counterfoil_entry::{Fields, Timestamp};
-use counterfoil_query::Engine;
+use counterfoil_query::{Engine, Limits, Order};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -22,6 +23,9 @@ const DEFAULT_LIMIT: usize = 50;
 
 /// Most entries of a page.
 const MAX_LIMIT: usize = 500;
+
+/// Entries of a page of a history, at most and unless asked otherwise.
+const HISTORY_LIMIT: usize = 1_000;
 
 /// Entries that are looked through first; each further look goes over eight times as many.
 const FIRST_WINDOW: u64 = 4_096;
@@ -72,10 +76,7 @@ impl Page {
                 }
                 "cursor" => {
                     let below = value.strip_prefix("before-").and_then(|below| below.parse().ok());
-                    page.below =
-                        Some(below.ok_or_else(|| {
-                            Problem::invalid("the cursor is none that a page gave; begin without one")
-                        })?);
+                    page.below = Some(below.ok_or_else(foreign_cursor)?);
                 }
                 "from" => conditions.push(format!("timestamp >= {}", moment(&name, &value)?)),
                 "to" => conditions.push(format!("timestamp < {}", moment(&name, &value)?)),
@@ -102,18 +103,24 @@ impl Page {
     }
 
     /// The newest indices of the page, descending, and whether there may be more.
+    ///
+    /// # Errors
+    /// `unavailable` when all the looking together takes longer than one query may.
     fn find(&self, engine: &Engine, snapshot: &Snapshot) -> Result<(Vec<u64>, bool), Problem> {
         let mut end = self.below.unwrap_or(snapshot.size()).min(snapshot.size());
         let Some(predicate) = &self.predicate else {
             let start = end.saturating_sub(self.limit as u64);
             return Ok(((start..end).rev().collect(), start > 0));
         };
+        let (since, limits) = (Instant::now(), engine.limits());
         let mut found = Vec::new();
         let mut window = FIRST_WINDOW;
         while end > 0 && found.len() <= self.limit {
             let start = end.saturating_sub(window);
             let bounded = format!("index >= {start} AND index < {end} AND {predicate}");
-            found.extend(engine.select_indices(snapshot, &bounded)?.into_iter().rev());
+            let engine = engine.with_limits(Limits { time: limits.time.saturating_sub(since.elapsed()), ..limits });
+            let order = Order::Newest(self.limit + 1 - found.len());
+            found.extend(engine.select_indices(snapshot, &bounded, order)?);
             end = start;
             window = window.saturating_mul(8);
         }
@@ -121,6 +128,10 @@ impl Page {
         found.truncate(self.limit);
         Ok((found, more))
     }
+}
+
+fn foreign_cursor() -> Problem {
+    Problem::invalid("the cursor is none that a page gave; begin without one")
 }
 
 fn time(name: &str, value: &str) -> Result<Timestamp, Problem> {
@@ -151,13 +162,13 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let page = Page::parse(query.as_deref())?;
-    let _place = service.query_place().await?;
+    let engine = service.query_engine().await?;
     let asked = serde_json::json!({"list": page.predicate, "limit": page.limit});
     service.record_reading(&caller, asked).await?;
     service
         .blocking(move |service| {
             let snapshot = service.snapshot();
-            let (indices, more) = page.find(&service.engine, &snapshot)?;
+            let (indices, more) = page.find(&engine, &snapshot)?;
             let entries = snapshot.entries(&indices)?;
             let next_cursor = indices.last().filter(|_| more).map(|last| format!("before-{last}"));
             let entries = placed(&indices, &entries)?;
@@ -175,31 +186,57 @@ fn placed<'a>(indices: &[u64], entries: &'a [Vec<u8>]) -> Result<Vec<Placed<'a>>
 struct Life<'a> {
     entity_id: &'a str,
     entries: Vec<Placed<'a>>,
+    next_cursor: Option<String>,
     tree_size: u64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AsOf {
+pub(crate) struct PartOfLife {
     as_of: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+impl PartOfLife {
+    /// The condition for what comes after the cursor.
+    fn after(&self) -> Result<String, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(String::new()) };
+        let after: Option<u64> = cursor.strip_prefix("after-").and_then(|after| after.parse().ok());
+        let after = after.filter(|after| i64::try_from(*after).is_ok());
+        Ok(format!(" AND index > {}", after.ok_or_else(foreign_cursor)?))
+    }
+
+    fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(HISTORY_LIMIT);
+        if (1..=HISTORY_LIMIT).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::invalid(format!("limit is 1 to {HISTORY_LIMIT}")))
+    }
 }
 
 pub(crate) async fn history(
     Reads(caller): Reads,
     State(service): State<Arc<Service>>,
     InPath(entity_id): InPath,
-    InQuery(AsOf { as_of }): InQuery<AsOf>,
+    InQuery(part): InQuery<PartOfLife>,
 ) -> Answered {
-    let as_of = as_of.map(|value| time("as_of", &value)).transpose()?;
-    let _place = service.query_place().await?;
+    let as_of = part.as_of.as_ref().map(|value| time("as_of", value)).transpose()?;
+    let (after, limit) = (part.after()?, part.limit()?);
+    let engine = service.query_engine().await?;
     service.record_reading(&caller, serde_json::json!({"history": entity_id})).await?;
     service
         .blocking(move |service| {
             let snapshot = service.snapshot();
-            let found = service.engine.select_indices(&snapshot, &format!("entity_id = {}", literal(&entity_id)))?;
-            if found.is_empty() {
+            let predicate = format!("entity_id = {}{after}", literal(&entity_id));
+            let mut found = engine.select_indices(&snapshot, &predicate, Order::Oldest(limit + 1))?;
+            if found.is_empty() && after.is_empty() {
                 return Err(Problem::not_found(format!("no entry is about {entity_id:?}")));
             }
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let next_cursor = found.last().filter(|_| more).map(|last| format!("after-{last}"));
             let entries = snapshot.entries(&found)?;
             let happened = |bytes: &[u8]| match as_of {
                 Some(as_of) => Fields::split(bytes).is_ok_and(|fields| fields.timestamp <= as_of),
@@ -208,7 +245,8 @@ pub(crate) async fn history(
             let mut entries_placed = placed(&found, &entries)?;
             let mut kept = entries.iter().map(|bytes| happened(bytes));
             entries_placed.retain(|_| kept.next().unwrap_or(false));
-            Ok(json_response(&Life { entity_id: &entity_id, entries: entries_placed, tree_size: snapshot.size() }))
+            let (entity_id, tree_size) = (entity_id.as_str(), snapshot.size());
+            Ok(json_response(&Life { entity_id, entries: entries_placed, next_cursor, tree_size }))
         })
         .await
 }

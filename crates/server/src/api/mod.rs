@@ -6,6 +6,7 @@ pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod proofs;
 pub(crate) mod query;
+pub(crate) mod sending;
 pub(crate) mod session;
 pub(crate) mod sql;
 pub(crate) mod status;

@@ -6,12 +6,12 @@ use arrow::csv::WriterBuilder as CsvWriter;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::ArrayWriter;
-use arrow::record_batch::RecordBatch;
-use axum::body::{Body as ResponseBody, Bytes};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use counterfoil_query::Answer;
+use axum::response::IntoResponse;
+use counterfoil_query::{Answer, Engine};
 use futures::{Stream, StreamExt};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::access::Reads;
+use crate::api::sending::{Broken, pieces, whole};
 use crate::body::{Body, json, media_type, unsupported};
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
@@ -94,38 +95,27 @@ pub(crate) async fn query(
         }
         other => return Err(unsupported(other, "application/json or application/sql")),
     };
-    let place = service.query_place().await?;
+    let engine = service.query_engine().await?;
     service.record_reading(&caller, json!({"sql": sql, "form": form.media_type()})).await?;
     let snapshot = service.snapshot();
-    let answer = service.engine.query_async(&snapshot, &sql).await?;
+    let answer = engine.query_async(&snapshot, &sql).await?;
     if form == Form::Csv
         && let Some(nested) = answer.schema().fields().iter().find(|field| field.data_type().is_nested())
     {
         let detail = format!("CSV has no form for lists and structures, as in the column {:?}", nested.name());
         return Err(Problem::invalid(detail));
     }
-    let response = match form {
-        Form::Parquet => parquet(&service, answer).await?,
-        Form::Json => streamed(form, json_pieces(answer, snapshot.size(), place)),
-        Form::Csv => streamed(form, csv_pieces(answer, place)),
-        Form::Arrow => streamed(form, arrow_pieces(answer, place)?),
+    let body = match form {
+        Form::Parquet => whole(parquet(&engine, answer).await?, &engine),
+        Form::Json => pieces(json_pieces(answer, snapshot.size()), engine.limits().time),
+        Form::Csv => pieces(csv_pieces(answer), engine.limits().time),
+        Form::Arrow => pieces(arrow_pieces(answer)?, engine.limits().time),
     };
-    Ok(response)
-}
-
-type Broken = Box<dyn std::error::Error + Send + Sync>;
-
-fn streamed(form: Form, pieces: impl Stream<Item = Result<Bytes, Broken>> + Send + 'static) -> Response {
-    // What compresses a body asks once more after its end.
-    ([(header::CONTENT_TYPE, form.media_type())], ResponseBody::from_stream(pieces.fuse())).into_response()
+    Ok(([(header::CONTENT_TYPE, form.media_type())], body).into_response())
 }
 
 /// Rows as JSON arrays, each batch as it comes; what ended them early stands behind them.
-fn json_pieces<P: Send + 'static>(
-    answer: Answer,
-    tree_size: u64,
-    place: P,
-) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+fn json_pieces(answer: Answer, tree_size: u64) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
     let schema = answer.schema();
     let columns: Vec<_> = schema
         .fields()
@@ -134,17 +124,14 @@ fn json_pieces<P: Send + 'static>(
         .collect();
     let head = format!("{{\"columns\":{},\"rows\":[", json!(columns));
     let mut first = true;
-    let rows = answer.map(move |batch| {
-        let _held = &place;
-        match batch.map_err(Problem::from).and_then(|batch| rows_of(&batch)) {
-            Ok(rows) if rows.is_empty() => Ok(Vec::new()),
-            Ok(rows) => {
-                let mut piece = if std::mem::take(&mut first) { Vec::new() } else { b",".to_vec() };
-                piece.extend(rows);
-                Ok(piece)
-            }
-            Err(problem) => Err(problem),
+    let rows = answer.map(move |batch| match batch.map_err(Problem::from).and_then(|batch| rows_of(&batch)) {
+        Ok(rows) if rows.is_empty() => Ok(Vec::new()),
+        Ok(rows) => {
+            let mut piece = if std::mem::take(&mut first) { Vec::new() } else { b",".to_vec() };
+            piece.extend(rows);
+            Ok(piece)
         }
+        Err(problem) => Err(problem),
     });
     let ended = std::sync::Arc::new(std::sync::Mutex::new(None));
     let noted = Arc::clone(&ended);
@@ -185,7 +172,8 @@ fn rows_of(batch: &RecordBatch) -> Result<Vec<u8>, Problem> {
         .collect();
     let schema = Arc::new(arrow::datatypes::Schema::new(fields));
     let told = |error: arrow::error::ArrowError| Problem::internal(error.to_string());
-    let batch = RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(told)?;
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let batch = RecordBatch::try_new_with_options(schema, batch.columns().to_vec(), &rows).map_err(told)?;
     let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
     let mut writer: ArrayWriter<Vec<u8>> = builder.build(Vec::new());
     writer.write(&batch).and_then(|()| writer.finish()).map_err(told)?;
@@ -221,13 +209,10 @@ fn type_name(data_type: &arrow::datatypes::DataType) -> String {
     }
 }
 
-fn csv_pieces<P: Send + 'static>(answer: Answer, place: P) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+fn csv_pieces(answer: Answer) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
     let schema = answer.schema();
     let head = csv(&RecordBatch::new_empty(schema), true);
-    futures::stream::once(futures::future::ready(head)).chain(answer.map(move |batch| {
-        let _held = &place;
-        csv(&batch?, false)
-    }))
+    futures::stream::once(futures::future::ready(head)).chain(answer.map(|batch| csv(&batch?, false)))
 }
 
 fn csv(batch: &RecordBatch, header: bool) -> Result<Bytes, Broken> {
@@ -237,31 +222,27 @@ fn csv(batch: &RecordBatch, header: bool) -> Result<Bytes, Broken> {
 }
 
 /// An Arrow IPC stream: written into a buffer that is handed on after each batch.
-fn arrow_pieces<P: Send + 'static>(
-    answer: Answer,
-    place: P,
-) -> Result<impl Stream<Item = Result<Bytes, Broken>> + Send, Problem> {
+fn arrow_pieces(answer: Answer) -> Result<impl Stream<Item = Result<Bytes, Broken>> + Send, Problem> {
     let schema: SchemaRef = answer.schema();
     let told = |error: arrow::error::ArrowError| Problem::internal(error.to_string());
     let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(told)?;
-    let state = (answer, Some(writer), place);
-    Ok(futures::stream::unfold(state, |(mut answer, writer, place)| async move {
+    Ok(futures::stream::unfold((answer, Some(writer)), |(mut answer, writer)| async move {
         let mut writer = writer?;
         let piece = match answer.next().await {
             Some(Ok(batch)) => writer.write(&batch).map(|()| Some(std::mem::take(writer.get_mut()))),
-            Some(Err(error)) => return Some((Err(Broken::from(error)), (answer, None, place))),
+            Some(Err(error)) => return Some((Err(Broken::from(error)), (answer, None))),
             None => writer.finish().map(|()| None),
         };
         match piece {
-            Ok(Some(piece)) => Some((Ok(Bytes::from(piece)), (answer, Some(writer), place))),
-            Ok(None) => Some((Ok(Bytes::from(std::mem::take(writer.get_mut()))), (answer, None, place))),
-            Err(error) => Some((Err(Broken::from(error)), (answer, None, place))),
+            Ok(Some(piece)) => Some((Ok(Bytes::from(piece)), (answer, Some(writer)))),
+            Ok(None) => Some((Ok(Bytes::from(std::mem::take(writer.get_mut()))), (answer, None))),
+            Err(error) => Some((Err(Broken::from(error)), (answer, None))),
         }
     }))
 }
 
 /// A Parquet file has its footer at its end, so it is made whole before it is sent.
-async fn parquet(service: &Service, mut answer: Answer) -> Result<Response, Problem> {
+async fn parquet(engine: &Engine, mut answer: Answer) -> Result<Bytes, Problem> {
     let told = |error: ParquetError| match error {
         ParquetError::NYI(what) => Problem::invalid(format!("Parquet has no form for a column of the answer: {what}")),
         error => Problem::internal(error.to_string()),
@@ -269,11 +250,10 @@ async fn parquet(service: &Service, mut answer: Answer) -> Result<Response, Prob
     let mut writer = ArrowWriter::try_new(Vec::new(), answer.schema(), None).map_err(told)?;
     while let Some(batch) = answer.next().await {
         writer.write(&batch?).map_err(told)?;
-        if writer.bytes_written() + writer.in_progress_size() > service.settings.query_memory_bytes {
+        if writer.bytes_written() + writer.in_progress_size() > engine.limits().memory_bytes {
             let detail = "memory limit reached: the Parquet file would be too large; choose fewer rows or CSV";
             return Err(Problem::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, detail));
         }
     }
-    let file = writer.into_inner().map_err(told)?;
-    Ok(([(header::CONTENT_TYPE, Form::Parquet.media_type())], file).into_response())
+    Ok(writer.into_inner().map_err(told)?.into())
 }

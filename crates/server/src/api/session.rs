@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{COOKIE, Caller, Principal, Role, SESSION_TIME, session_cookie};
 use crate::asked::InQuery;
 use crate::body::JsonBody;
-use crate::problem::{Answered, Problem};
+use crate::problem::{Answered, DeniedBecause, Problem};
 use crate::service::Service;
 
 #[derive(Deserialize)]
@@ -23,16 +23,20 @@ pub(crate) struct Code {
 pub(crate) async fn sign_in(
     State(service): State<Arc<Service>>,
     method: Method,
+    headers: HeaderMap,
     InQuery(Code { code }): InQuery<Code>,
 ) -> Response {
     let Some(code) = code.filter(|_| method != Method::HEAD) else {
         return crate::console::page();
     };
     if !service.sessions.use_link(&code) {
-        return Redirect::to("/sign-in").into_response();
+        let mut response = Redirect::to("/sign-in").into_response();
+        let reason = "the link was used already, is too old or never was one".to_owned();
+        response.extensions_mut().insert(DeniedBecause { who: "unknown".into(), reason });
+        return response;
     }
     match service.sessions.open(Principal::local_administrator(), None) {
-        Ok(value) => (set_cookie(&service, &value), Redirect::to("/")).into_response(),
+        Ok(value) => (set_cookie(&service, &headers, &value), Redirect::to("/")).into_response(),
         Err(error) => Problem::from(error).into_response(),
     }
 }
@@ -66,13 +70,13 @@ pub(crate) async fn open(
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).ok();
     let bearer = bearer.filter(|_| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
     asked.headers.insert(header::AUTHORIZATION, bearer.ok_or_else(|| Problem::invalid("this is no token"))?);
-    let caller = Caller::with(&asked, &service, None).await?;
-    let value = service.sessions.open(caller.0.clone(), Some(token))?;
-    Ok((StatusCode::OK, set_cookie(&service, &value), Json(Who::of(&caller.0))).into_response())
+    let principal = Caller::of(&asked, &service, None)?.principal;
+    let value = service.sessions.open(principal.clone(), Some(token))?;
+    Ok((StatusCode::OK, set_cookie(&service, &asked.headers, &value), Json(Who::of(&principal))).into_response())
 }
 
 pub(crate) async fn who(caller: Caller) -> Answered {
-    Ok(Json(Who::of(&caller.0)).into_response())
+    Ok(Json(Who::of(&caller.principal)).into_response())
 }
 
 pub(crate) async fn close(_: Caller, State(service): State<Arc<Service>>, headers: HeaderMap) -> Answered {
@@ -83,8 +87,9 @@ pub(crate) async fn close(_: Caller, State(service): State<Arc<Service>>, header
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }
 
-fn set_cookie(service: &Service, value: &str) -> [(header::HeaderName, String); 1] {
-    let secure = if service.settings.tls.is_some() { "; Secure" } else { "" };
+fn set_cookie(service: &Service, asked: &HeaderMap, value: &str) -> [(header::HeaderName, String); 1] {
+    let before_proxy = asked.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes() == b"https");
+    let secure = if service.settings.tls.is_some() || before_proxy { "; Secure" } else { "" };
     let age = SESSION_TIME.as_secs();
     [(header::SET_COOKIE, format!("{COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"))]
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use counterfoil::{Result, Snapshot};
 use counterfoil_entry::{Fields, Timestamp, catalog};
+use counterfoil_query::{Engine, Order};
 use serde::Serialize;
 
 use crate::access::{Caller, Reads};
@@ -82,12 +83,12 @@ struct Source {
 }
 
 pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>) -> Answered {
-    let _place = service.query_place().await?;
+    let engine = service.query_engine().await?;
     service
-        .blocking(|service| {
+        .blocking(move |service| {
             let state = service.ledger.status()?;
             let snapshot = service.snapshot();
-            let heard = last_heard(service, &snapshot)?;
+            let heard = last_heard(&engine, &snapshot)?;
             let mut sources = Vec::with_capacity(state.sources.len());
             for source in state.sources {
                 let heard = heard.get(&(source.recorder.clone(), source.source.clone()));
@@ -107,8 +108,8 @@ pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>
 
 /// When the newest entry of each source was recorded, by recorder and source: found in one pass over the ledger, however
 /// many sources there are.
-fn last_heard(service: &Service, snapshot: &Snapshot) -> Result<HashMap<(Option<String>, String), Timestamp>> {
-    let newest = service.engine.select_indices(snapshot, NEWEST)?;
+fn last_heard(engine: &Engine, snapshot: &Snapshot) -> Result<HashMap<(Option<String>, String), Timestamp>> {
+    let newest = engine.select_indices(snapshot, NEWEST, Order::Ascending)?;
     let mut heard = HashMap::with_capacity(newest.len());
     for indices in newest.chunks(STEP) {
         for canonical in snapshot.entries(indices)? {

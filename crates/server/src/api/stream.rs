@@ -8,19 +8,19 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures::Stream;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use crate::access::Reads;
+use crate::access::{Caller, Reads, Right};
 use crate::api::entries::as_json;
 use crate::api::listing::Placed;
 use crate::asked::InQuery;
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
 
-/// Entries that are read at once.
-const STEP: u64 = 256;
+/// Entries that are read at once: a stream holds no more of them, of 64 KiB each at most.
+const STEP: u64 = 16;
 
 /// How long a quiet connection waits for a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -39,9 +39,12 @@ pub(crate) async fn stream(
 ) -> Answered {
     let seen = last_seen(&headers)?;
     let from = seen.map(|seen| seen.saturating_add(1)).or(from).unwrap_or_else(|| service.snapshot().size());
+    let place = service.stream_place()?;
     service.record_reading(&caller, json!({"stream_from": from})).await?;
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Ok(Sse::new(events(service, from)).keep_alive(keep_alive).into_response())
+    let reading =
+        Reading { sizes: service.sizes(), service, caller, next: from, ready: Vec::new().into_iter(), _place: place };
+    Ok(Sse::new(futures::stream::unfold(Some(reading), Reading::step)).keep_alive(keep_alive).into_response())
 }
 
 /// The index of the last event that a client which comes again has seen. One that is no index is refused: taken for
@@ -52,33 +55,53 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     index.map(Some).ok_or_else(|| Problem::invalid("Last-Event-ID is no index: give the id of an event, or from"))
 }
 
-/// The entries from an index on, without end.
-fn events(service: Arc<Service>, from: u64) -> impl Stream<Item = Result<Event, Infallible>> + Send {
-    let sizes = service.sizes();
-    let state = (service, sizes, from, Vec::new().into_iter());
-    futures::stream::unfold(state, |(service, mut sizes, mut next, mut ready)| async move {
-        loop {
-            if let Some(event) = ready.next() {
-                return Some((Ok(event), (service, sizes, next, ready)));
-            }
-            let size = tokio::select! {
-                grown = sizes.wait_for(|size| *size > next) => *grown.ok()?,
-                () = service.ended() => return None,
-            };
-            let end = size.min(next + STEP);
-            let read = service.blocking(move |service| read(service, next, end)).await;
-            match read {
-                Ok(events) => {
-                    next = end;
-                    ready = events.into_iter();
-                }
+/// The entries from an index on, as long as their reader may read them.
+struct Reading {
+    service: Arc<Service>,
+    caller: Caller,
+    sizes: watch::Receiver<u64>,
+    next: u64,
+    ready: std::vec::IntoIter<Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Reading {
+    /// The next event; a problem is the last one, and a client that comes again is told how things are then.
+    async fn step(reading: Option<Self>) -> Option<(Result<Event, Infallible>, Option<Self>)> {
+        let mut reading = reading?;
+        if reading.ready.as_slice().is_empty() {
+            match reading.read_on().await {
+                Ok(true) => {}
+                Ok(false) => return None,
                 Err(problem) => {
-                    let event = Event::default().event("problem").data(json!(problem).to_string());
-                    return Some((Ok(event), (service, sizes, u64::MAX, Vec::new().into_iter())));
+                    return Some((Ok(Event::default().event("problem").data(json!(problem).to_string())), None));
                 }
             }
         }
-    })
+        let event = reading.ready.next()?;
+        Some((Ok(event), Some(reading)))
+    }
+
+    /// Waits for entries and reads them; false when the service ends.
+    async fn read_on(&mut self) -> Result<bool, Problem> {
+        let next = self.next;
+        let size = loop {
+            self.caller.again(&self.service, Right::Read)?;
+            tokio::select! {
+                grown = self.sizes.wait_for(|size| *size > next) => match grown {
+                    Ok(size) => break *size,
+                    Err(_) => return Ok(false),
+                },
+                () = self.service.ended() => return Ok(false),
+                () = tokio::time::sleep(KEEP_ALIVE) => {}
+            }
+        };
+        self.caller.again(&self.service, Right::Read)?;
+        let end = size.min(next + STEP);
+        self.ready = self.service.blocking(move |service| read(service, next, end)).await?.into_iter();
+        self.next = end;
+        Ok(true)
+    }
 }
 
 fn read(service: &Service, from: u64, to: u64) -> Result<Vec<Event>, Problem> {

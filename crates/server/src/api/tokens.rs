@@ -70,12 +70,11 @@ pub(crate) async fn create(
     let expires_at = wanted.expires_at.as_deref().map(Timestamp::parse).transpose();
     let expires_at = expires_at.map_err(|_| Problem::invalid("expires_at is no RFC 3339 time"))?;
     let new = NewToken { name: wanted.name, role: wanted.role, prefixes: wanted.prefixes, expires_at };
-    let (token, record) = service.blocking(move |service| Ok(service.tokens.create(new)?)).await?;
-    if let Err(problem) = service.record(record.created_by(caller.name())).await {
-        // What is not in the ledger does not hold either.
-        service.blocking(move |service| Ok(service.tokens.revoke(&record.id)?)).await?;
-        return Err(problem);
-    }
+    let work = move |service: &Service| {
+        let record = |act| service.ledger.record_act(act).map(drop);
+        Ok(service.tokens.create(new, caller.name(), record)?)
+    };
+    let (token, record) = service.blocking(work).await?;
     Ok((StatusCode::CREATED, Json(Listed::of(&record, None, Some(&token)))).into_response())
 }
 
@@ -84,9 +83,10 @@ pub(crate) async fn revoke(
     State(service): State<Arc<Service>>,
     InPath(id): InPath,
 ) -> Answered {
-    let records = service.blocking(move |service| Ok(service.tokens.revoke(&id)?)).await?;
-    for record in &records {
-        service.record(record.revoked_by(caller.name())).await?;
-    }
+    let work = move |service: &Service| {
+        let record = |act| service.ledger.record_act(act).map(drop);
+        Ok(service.tokens.revoke(&id, caller.name(), record)?)
+    };
+    service.blocking(work).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::access::{Local, Peer, Recognised};
+use crate::access::{Certified, Local, Peer};
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -48,7 +48,7 @@ pub(crate) struct Doors {
 struct Origin {
     peer: Peer,
     local: bool,
-    recognised: Option<Recognised>,
+    certified: Option<Certified>,
 }
 
 impl Doors {
@@ -77,16 +77,14 @@ impl Doors {
             let connected = self.service.metrics.connected();
             let (app, builder, watcher) = (app.clone(), self.builder.clone(), self.graceful.watcher());
             let encryption = encryption.clone();
-            let service = Arc::clone(&self.service);
             tokio::spawn(async move {
                 let _held = (place, connected);
-                let origin = Origin { peer: Peer(peer.ip().to_string().into()), local: false, recognised: None };
+                let origin = Origin { peer: Peer(peer.ip().to_string().into()), local: false, certified: None };
                 match encryption {
                     None => converse(stream, origin, app, builder, watcher).await,
                     Some(encryption) => {
                         let Some((stream, name)) = encryption.accept(stream).await else { return };
-                        let recognised = name.and_then(|name| service.tokens.principal(&name).ok().flatten());
-                        let origin = Origin { recognised: recognised.map(Recognised), ..origin };
+                        let origin = Origin { certified: name.map(|name| Certified(name.into())), ..origin };
                         converse(stream, origin, app, builder, watcher).await;
                     }
                 }
@@ -106,7 +104,7 @@ impl Doors {
                 continue;
             };
             let (app, builder, watcher) = (app.clone(), self.builder.clone(), self.graceful.watcher());
-            let origin = Origin { peer: Peer("local".into()), local: true, recognised: None };
+            let origin = Origin { peer: Peer("local".into()), local: true, certified: None };
             tokio::spawn(converse(stream, origin, app, builder, watcher));
         }
     }
@@ -168,8 +166,8 @@ async fn converse(
         if origin.local {
             extensions.insert(Local);
         }
-        if let Some(recognised) = &origin.recognised {
-            extensions.insert(recognised.clone());
+        if let Some(certified) = &origin.certified {
+            extensions.insert(certified.clone());
         }
         app.clone().oneshot(request)
     });

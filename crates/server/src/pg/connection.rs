@@ -11,7 +11,7 @@ use pgwire::messages::startup::{BackendKeyData, ParameterStatus, SecretKey};
 use postgres_types::Type;
 use tokio::time::Instant;
 
-use crate::access::{Caller, Right};
+use crate::access::{Caller, Credential, Right};
 use crate::pg::cancel::Cancellable;
 use crate::pg::catalog::Catalog;
 use crate::pg::entrance::{Guest, deny};
@@ -283,15 +283,14 @@ impl Connection {
 
     /// Who asks, as long as the token holds: it is looked at again for each statement.
     pub(super) async fn caller(&self) -> Result<Caller, Broken> {
-        let known = self.service.tokens.recognise(&self.token);
-        let known = known.map_err(|error| Refusal { fatal: true, ..Refusal::of(&error, "") })?;
-        match known.filter(|principal| principal.role.has(Right::Read)) {
-            Some(principal) => Ok(Caller(principal)),
-            None => {
+        match Caller::recognise(Credential::Token(self.token.clone()), &self.service, Some(Right::Read)) {
+            Ok(caller) => Ok(caller),
+            Err(problem) if ["unauthenticated", "denied"].contains(&problem.kind) => {
                 let reason = "the token was revoked or has expired: sign in again";
                 deny(&self.service, "unknown", &self.peer, "PostgreSQL statement", reason).await;
                 Err(Refusal::fatal("28000", reason).into())
             }
+            Err(problem) => Err(Refusal { fatal: true, ..Refusal::from(problem) }.into()),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::access::{Denial, Right};
+use crate::access::{Caller, Credential, Denial, Right};
 use crate::pg::cancel::{Cancels, Key};
 use crate::pg::catalog::DATABASE;
 use crate::pg::frame::{Fields, Frame};
@@ -186,18 +186,19 @@ impl Entrance {
 
     /// Whose token this is.
     async fn check(&self, token: &str, peer: &str) -> Result<Arc<str>, Broken> {
-        match self.service.tokens.recognise(token) {
-            Err(error) => Err(Refusal { fatal: true, ..Refusal::of(&error, "") }.into()),
-            Ok(None) => {
+        let problem = match Caller::recognise(Credential::Token(token.to_owned()), &self.service, Some(Right::Read)) {
+            Ok(caller) => return Ok(caller.principal.name),
+            Err(problem) => problem,
+        };
+        let who = problem.who.clone().unwrap_or_else(|| "unknown".into());
+        Err(match problem.kind {
+            "unauthenticated" => {
                 let message = "the password is no valid token: give one that begins with cf_, not revoked or expired";
-                Err(self.denied("unknown", peer, Refusal::fatal("28P01", message)).await)
+                self.denied(&who, peer, Refusal::fatal("28P01", message)).await
             }
-            Ok(Some(principal)) if !principal.role.has(Right::Read) => {
-                let message = format!("{} is a {} and may not read entries", principal.name, principal.role);
-                Err(self.denied(&principal.name, peer, Refusal::fatal("28000", message)).await)
-            }
-            Ok(Some(principal)) => Ok(principal.name),
-        }
+            "denied" => self.denied(&who, peer, Refusal::fatal("28000", problem.detail)).await,
+            _ => Refusal { fatal: true, ..Refusal::from(problem) }.into(),
+        })
     }
 
     async fn denied(&self, who: &str, peer: &str, refusal: Refusal) -> Broken {
@@ -210,6 +211,7 @@ impl Entrance {
 pub(crate) async fn deny(service: &Arc<Service>, who: &str, peer: &str, what: &str, reason: &str) {
     let denial =
         Denial { who: who.to_owned(), peer: peer.to_owned(), what: what.to_owned(), reason: reason.to_owned() };
+    service.metrics.refused("denied");
     service.deny(denial).await;
 }
 

@@ -109,23 +109,23 @@ impl Connection {
     /// Begins to answer a statement that reads.
     async fn start(&mut self, read: &Read, values: &[Value], types: &[Type]) -> Result<Running, Broken> {
         let caller = self.caller().await?;
-        let (engine, tables, place) = match read.from {
+        let (engine, tables) = match read.from {
             From::Catalog => {
                 let (engine, tables) = self.names(read.from);
-                (engine, tables, self.catalog.place().await?)
+                (engine.holding(self.catalog.place().await?), tables)
             }
             From::Ledger => {
-                let place = self.service.query_place().await.map_err(Refusal::from)?;
+                let engine = self.service.query_engine().await.map_err(Refusal::from)?;
                 let parameters: Vec<_> = values.iter().map(Value::shown).collect();
                 let context = json!({"sql": &*read.sql, "form": "postgresql", "parameters": parameters});
                 self.service.record_reading(&caller, context).await.map_err(Refusal::from)?;
                 let snapshot = self.transaction.snapshot(|| self.service.snapshot());
-                (self.engine(), Tables::Ledger(Arc::new(snapshot)), place)
+                (self.limited(engine), Tables::Ledger(Arc::new(snapshot)))
             }
         };
         let time = engine.limits().time;
         let answer = self.ask(engine, tables, read, values, types).await?;
-        Ok(Running::new(answer, place, time, read))
+        Ok(Running::new(answer, time, read))
     }
 
     async fn ask(
@@ -145,11 +145,10 @@ impl Connection {
         }
     }
 
-    /// The engine under the service's limits and those that the client set.
-    fn engine(&self) -> Engine {
-        let engine = &self.service.engine;
+    /// The engine under the limits that the client set, beside the service's.
+    fn limited(&self, engine: Engine) -> Engine {
         match self.preferences.statement_timeout() {
-            None => engine.clone(),
+            None => engine,
             Some(time) => {
                 let limits = engine.limits();
                 engine.with_limits(Limits { time: time.min(limits.time), ..limits })

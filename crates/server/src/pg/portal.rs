@@ -7,7 +7,6 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use counterfoil_query::Answer;
 use futures::StreamExt;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::pg::refusal::Refusal;
@@ -67,7 +66,6 @@ pub(crate) struct Running {
     sql: Arc<str>,
     pub(crate) tag: &'static str,
     pub(crate) deadline: Option<Instant>,
-    _place: Option<OwnedSemaphorePermit>,
 }
 
 enum Rows {
@@ -77,17 +75,17 @@ enum Rows {
 
 impl Running {
     /// An answer of the query engine, which ends by itself after the time that it was given.
-    pub(crate) fn new(answer: Answer, place: OwnedSemaphorePermit, time: Duration, read: &Read) -> Self {
+    pub(crate) fn new(answer: Answer, time: Duration, read: &Read) -> Self {
         let (schema, rows) = (read.named(answer.schema()), Rows::Answer(Box::new(answer)));
         let deadline = Instant::now().checked_add(time);
         let (sql, tag) = (Arc::clone(&read.sql), read.tag);
-        Self { schema, rows, batch: None, sql, tag, deadline, _place: Some(place) }
+        Self { schema, rows, batch: None, sql, tag, deadline }
     }
 
     /// Rows that are there already.
     pub(crate) fn ready(batch: RecordBatch, tag: &'static str) -> Self {
         let schema = batch.schema();
-        Self { schema, rows: Rows::Ended, batch: Some((batch, 0)), sql: "".into(), tag, deadline: None, _place: None }
+        Self { schema, rows: Rows::Ended, batch: Some((batch, 0)), sql: "".into(), tag, deadline: None }
     }
 
     pub(crate) fn columns(&self, formats: &[i16]) -> Result<Columns, Refusal> {

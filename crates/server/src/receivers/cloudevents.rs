@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
+use counterfoil_entry::Draft;
 
-use crate::access::Records;
-use crate::api::entries::recorded;
+use crate::access::{Principal, Records};
+use crate::api::entries::{check_number, record_all};
 use crate::body::{Body, media_type, unsupported};
-use crate::ingest::cloudevents;
+use crate::ingest::{Refused, cloudevents};
 use crate::problem::{Answered, Problem};
 use crate::recording::check_prefix;
 use crate::service::Service;
@@ -18,43 +19,68 @@ pub(crate) async fn receive(
     Records(caller): Records,
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
-    Body(body, _room): Body,
+    Body(body, room): Body,
 ) -> Answered {
-    let given = media_type(&headers);
-    let refused = |refused: crate::ingest::Refused| Problem::refused_entry(refused.position, refused.problem);
-    let drafts = match given.as_str() {
-        "application/cloudevents+json" => vec![cloudevents::structured(&body).map_err(refused)?],
-        "application/cloudevents-batch+json" => {
-            let mapped = cloudevents::batch(&body).map_err(|error| Problem::invalid(error.0))?;
-            mapped.into_iter().collect::<Result<Vec<_>, _>>().map_err(refused)?
+    let mode = Mode::of(headers)?;
+    let load = service.load(room)?;
+    let read = move |principal: &Principal, body: &[u8]| {
+        let drafts = mode.drafts(body)?;
+        for (position, draft) in drafts.iter().enumerate() {
+            check_prefix(principal, draft).map_err(|problem| problem.at(position))?;
         }
-        _ if headers.contains_key("ce-specversion") => {
-            let mut pairs = Vec::new();
-            for (name, value) in &headers {
-                // Several SDKs send UTF-8 as it is where the binding asks for percent signs.
-                match std::str::from_utf8(value.as_bytes()) {
-                    Ok(value) => pairs.push((name.as_str(), value)),
-                    Err(_) if name.as_str().starts_with("ce-") => {
-                        return Err(Problem::invalid(format!("the header {name} is not UTF-8")));
-                    }
-                    Err(_) => {}
-                }
-            }
-            let kind = headers.get("content-type").and_then(|value| value.to_str().ok());
-            vec![cloudevents::binary(pairs, &body, kind).map_err(refused)?]
-        }
-        other => {
-            return Err(unsupported(
+        Ok(drafts)
+    };
+    record_all(&service, caller.principal, body, load, read, false).await
+}
+
+/// How a request holds its events.
+enum Mode {
+    Structured,
+    Batch,
+    Binary(HeaderMap),
+}
+
+impl Mode {
+    fn of(headers: HeaderMap) -> Result<Self, Problem> {
+        match media_type(&headers).as_str() {
+            "application/cloudevents+json" => Ok(Self::Structured),
+            "application/cloudevents-batch+json" => Ok(Self::Batch),
+            _ if headers.contains_key("ce-specversion") => Ok(Self::Binary(headers)),
+            other => Err(unsupported(
                 other,
                 "application/cloudevents+json, application/cloudevents-batch+json, or ce-… headers",
-            ));
+            )),
         }
-    };
-    for (position, draft) in drafts.iter().enumerate() {
-        check_prefix(&caller.0, draft).map_err(|problem| problem.at(position))?;
     }
-    let place = service.append_place()?;
-    let receipts = service.append(&caller.0.name, drafts).await?;
-    drop(place);
-    recorded(receipts.into_iter().map(|receipt| (None, receipt)), None, None)
+
+    fn drafts(&self, body: &[u8]) -> Result<Vec<Draft>, Problem> {
+        let refused = |refused: Refused| Problem::refused_entry(refused.position, refused.problem);
+        match self {
+            Self::Structured => Ok(vec![cloudevents::structured(body).map_err(refused)?]),
+            Self::Batch => {
+                let events = cloudevents::split(body).map_err(|error| Problem::invalid(error.0))?;
+                check_number(events.len())?;
+                cloudevents::batch(&events).map(|draft| draft.map_err(refused)).collect()
+            }
+            Self::Binary(headers) => {
+                let kind = headers.get("content-type").and_then(|value| value.to_str().ok());
+                Ok(vec![cloudevents::binary(attributes(headers)?, body, kind).map_err(refused)?])
+            }
+        }
+    }
+}
+
+/// The headers as text. Several SDKs send UTF-8 as it is where the binding asks for percent signs.
+fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
+    let mut pairs = Vec::new();
+    for (name, value) in headers {
+        match std::str::from_utf8(value.as_bytes()) {
+            Ok(value) => pairs.push((name.as_str(), value)),
+            Err(_) if name.as_str().starts_with("ce-") => {
+                return Err(Problem::invalid(format!("the header {name} is not UTF-8")));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(pairs)
 }

@@ -1,86 +1,147 @@
-//! OTLP over gRPC.
+//! OTLP over gRPC: the same as over HTTP, in another envelope. The sender is recognised before its message is read, and
+//! the message is weighed before it is decoded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::http::Method;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use axum::body::Body as HttpBody;
+use axum::extract::{FromRequest, Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::post;
+use bytes::{Buf, BufMut, Bytes};
+use http_body_util::{BodyExt, Full};
+use prost::Message;
+use tokio::sync::Semaphore;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
-use tonic::{Code, Request, Response, Status};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::server::Grpc;
+use tonic::{Code, Status};
 
-use crate::access::{Denial, Peer, Principal, Right, recognise};
-use crate::body::MAX_BODY_BYTES;
+use crate::access::{Caller, Right, note_refusals};
+use crate::body::{Body, MAX_BODY_BYTES, Room};
 use crate::problem::Problem;
-use crate::receivers::otlp::{record_logs, record_traces, rpc_code};
+use crate::receivers::otlp::{Encoding, Logs, Signal, Traces, rpc_code};
+use crate::receivers::record;
 use crate::service::Service;
+
+/// What of a message is let arrive although nobody reads it, and how long that may take.
+const SHORT_BYTES: usize = 256 << 10;
+const SHORT_TIME: Duration = Duration::from_secs(5);
 
 /// Both services of the collector.
 pub(crate) fn grpc(service: &Arc<Service>) -> Router {
-    let receiver = Receiver(Arc::clone(service));
-    let traces = TraceServiceServer::new(receiver.clone())
-        .accept_compressed(Gzip)
-        .accept_compressed(Zstd)
-        .max_decoding_message_size(MAX_BODY_BYTES);
-    let logs = LogsServiceServer::new(receiver)
-        .accept_compressed(Gzip)
-        .accept_compressed(Zstd)
-        .max_decoding_message_size(MAX_BODY_BYTES);
-    tonic::service::Routes::new(traces).add_service(logs).into_axum_router()
+    Router::new()
+        .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(export::<Traces>))
+        .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(export::<Logs>))
+        .fallback(unknown)
+        .layer(from_fn_with_state(Arc::clone(service), note_refusals))
+        .with_state(Arc::clone(service))
 }
 
-#[derive(Clone)]
-struct Receiver(Arc<Service>);
-
-impl Receiver {
-    /// Recognises the sender and checks that it may record; a refusal is recorded.
-    async fn admit<T>(&self, request: &Request<T>, what: &str) -> Result<Principal, Status> {
-        let headers = request.metadata().clone().into_headers();
-        let extensions = request.extensions();
-        let peer = extensions.get::<Peer>().map_or("unknown", |peer| &peer.0).to_owned();
-        let mut known = axum::http::Extensions::new();
-        if let Some(recognised) = extensions.get::<crate::access::Recognised>() {
-            known.insert(recognised.clone());
+async fn export<S: Signal>(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let caller = match Caller::of(&parts, &service, Some(Right::Record)) {
+        Ok(caller) => caller,
+        Err(problem) => {
+            pass_over(body).await;
+            return refused(&problem);
         }
-        let (who, problem) = match recognise(&self.0, &Method::POST, &headers, &known) {
-            Ok(principal) if principal.role.has(Right::Record) => return Ok(principal),
-            Ok(principal) => {
-                let detail = format!("{} is a {} and may not record entries", principal.name, principal.role);
-                (principal.name.to_string(), Problem::denied(detail))
+    };
+    // Read here and not by tonic: within the time and the room that all bodies have.
+    let Body(framed, _room) = match Body::from_request(Request::new(body), &service).await {
+        Ok(body) => body,
+        Err(problem) => return refused(&problem),
+    };
+    let room = Arc::clone(&service.room);
+    let answer = tower::service_fn(move |request: tonic::Request<Body>| {
+        let (service, caller) = (Arc::clone(&service), caller.clone());
+        async move {
+            let recorded = record::<S>(&service, &caller.principal, Encoding::Protobuf, request.into_inner()).await;
+            let recorded = recorded.map_err(|problem| {
+                service.metrics.refused(problem.kind);
+                status(&problem)
+            })?;
+            let mut response = tonic::Response::new(Bytes::from(recorded.answer.encode_to_vec()));
+            response.extensions_mut().extend(recorded.notes);
+            Ok::<_, Status>(response)
+        }
+    });
+    let mut grpc = Grpc::new(Undecoded(room))
+        .accept_compressed(Gzip)
+        .accept_compressed(Zstd)
+        .max_decoding_message_size(MAX_BODY_BYTES);
+    grpc.unary(answer, Request::from_parts(parts, Full::new(framed))).await.map(HttpBody::new)
+}
+
+async fn unknown(request: Request) -> Response {
+    pass_over(request.into_body()).await;
+    Status::unimplemented("").into_http::<HttpBody>()
+}
+
+/// Lets a short message arrive that nobody reads: some clients take an answer before its end for a broken stream.
+async fn pass_over(mut body: HttpBody) {
+    let arrived = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > SHORT_BYTES {
+                return;
             }
-            Err(problem) => ("unknown".to_owned(), problem),
-        };
-        self.0.deny(Denial { who, peer, what: what.to_owned(), reason: problem.detail.clone() }).await;
-        Err(status(&problem))
-    }
+        }
+    };
+    let _ = tokio::time::timeout(SHORT_TIME, arrived).await;
 }
 
 fn status(problem: &Problem) -> Status {
     Status::new(Code::from_i32(rpc_code(problem)), problem.detail.clone())
 }
 
-#[tonic::async_trait]
-impl TraceService for Receiver {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let principal = self.admit(&request, "gRPC TraceService/Export").await?;
-        let done = record_traces(&self.0, &principal, request.into_inner()).await;
-        done.map(Response::new).map_err(|problem| status(&problem))
+fn refused(problem: &Problem) -> Response {
+    let mut response = status(problem).into_http::<HttpBody>();
+    problem.note(response.extensions_mut());
+    response
+}
+
+/// Messages as they came, each with its place in the room for bodies.
+struct Undecoded(Arc<Semaphore>);
+
+impl Codec for Undecoded {
+    type Encode = Bytes;
+    type Decode = Body;
+    type Encoder = Encoded;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Encoded {
+        Encoded
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
-#[tonic::async_trait]
-impl LogsService for Receiver {
-    async fn export(
-        &self,
-        request: Request<ExportLogsServiceRequest>,
-    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        let principal = self.admit(&request, "gRPC LogsService/Export").await?;
-        let done = record_logs(&self.0, &principal, request.into_inner()).await;
-        done.map(Response::new).map_err(|problem| status(&problem))
+impl Decoder for Undecoded {
+    type Item = Body;
+    type Error = Status;
+
+    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Body>, Status> {
+        let mut room = Room::default();
+        room.take(&self.0, message.remaining()).map_err(|problem| status(&problem))?;
+        Ok(Some(Body(message.copy_to_bytes(message.remaining()), room)))
+    }
+}
+
+/// Answers that are encoded already.
+struct Encoded;
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(message);
+        Ok(())
     }
 }

@@ -7,12 +7,14 @@ mod otlp;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::routing::post;
+use counterfoil::ErrorKind;
 use counterfoil_entry::Draft;
 
+use self::otlp::{Encoding, Logs, Signal, Traces};
 use crate::access::Principal;
-use crate::ingest::Refused;
+use crate::body::{Body, Room};
 use crate::problem::Problem;
 use crate::recording::Outcomes;
 use crate::service::Service;
@@ -22,48 +24,75 @@ pub(crate) use grpc::grpc;
 /// Most spans or log records of one request.
 const MAX_RECORDS: usize = 50_000;
 
+/// Most memory of a request once it is decoded.
+const MAX_DECODED_BYTES: usize = 256 << 20;
+
 /// Entries that are recorded at once.
 const BATCH: usize = 10_000;
+
+/// Reasons for which a record is rejected while others are recorded. `Busy` is none: exporters do not send again what was
+/// rejected, and this only has to wait.
+const REJECTED: [ErrorKind; 3] = [ErrorKind::Invalid, ErrorKind::Conflict, ErrorKind::Denied];
 
 /// The receivers' routes.
 pub(crate) fn routes() -> Router<Arc<Service>> {
     Router::new()
-        .route("/v1/traces", post(otlp::traces))
-        .route("/v1/logs", post(otlp::logs))
+        .route("/v1/traces", post(otlp::receive::<Traces>))
+        .route("/v1/logs", post(otlp::receive::<Logs>))
         .route("/api/v1/cloudevents", post(cloudevents::receive))
 }
 
-/// Records what can be mapped, in the name of a principal.
-async fn record(
+/// What became of an export.
+struct Recorded<S: Signal> {
+    answer: S::Answer,
+    /// What is noted on the response.
+    notes: Extensions,
+}
+
+/// Records what of an export can be mapped, in the name of a principal.
+async fn record<S: Signal>(
     service: &Arc<Service>,
     principal: &Principal,
-    sent: usize,
-    map: impl FnOnce() -> Vec<Result<Draft, Refused>> + Send + 'static,
-) -> Result<Outcomes, Problem> {
-    if sent > MAX_RECORDS {
-        let detail = format!("{sent} spans or log records in one request, at most {MAX_RECORDS} are taken");
-        return Err(Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail));
-    }
-    let place = service.append_place()?;
+    encoding: Encoding,
+    Body(body, room): Body,
+) -> Result<Recorded<S>, Problem> {
+    let too_large = |detail: String| Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail);
+    let load = service.load(room)?;
     let principal = principal.clone();
-    let recorded = service
-        .blocking(move |service| {
-            let mut outcomes = Outcomes::default();
-            let mut good = Vec::with_capacity(sent);
-            for (position, mapped) in map().into_iter().enumerate() {
-                match mapped {
-                    Ok(draft) => outcomes.admit(&principal, position, draft, &mut good),
-                    Err(refused) => outcomes.refuse(position, "invalid", refused.problem),
-                }
+    let work = move |service: &Service| {
+        let _load = load;
+        let mut room = Room::default();
+        let decoded = encoding.weight::<S>(&body);
+        if decoded > MAX_DECODED_BYTES {
+            let detail = "the request is too large once it is decoded: send fewer spans, log records or attributes";
+            return Err(too_large(detail.to_owned()));
+        }
+        room.take(&service.room, decoded)?;
+        let request = encoding.decode::<S>(&body)?;
+        let sent = S::sent(&request);
+        if sent > MAX_RECORDS {
+            let detail = format!("{sent} spans or log records in one request, at most {MAX_RECORDS} are taken");
+            return Err(too_large(detail));
+        }
+        let mut outcomes = Outcomes::default();
+        let mut good = Vec::with_capacity(sent);
+        for (position, mapped) in S::drafts(&request).into_iter().enumerate() {
+            match mapped {
+                Ok(draft) => outcomes.admit(&principal, position, draft, &mut good),
+                Err(refused) => outcomes.refuse(position, "invalid", refused.problem),
             }
-            for batch in batches(good) {
-                outcomes.record(service, &principal, batch)?;
-            }
-            Ok(outcomes)
-        })
-        .await;
-    drop(place);
-    recorded
+        }
+        for batch in batches(good) {
+            outcomes.record(service, &principal, batch, &REJECTED)?;
+        }
+        let mut notes = Extensions::new();
+        if let Some(denied) = outcomes.denied(&principal) {
+            notes.insert(denied);
+        }
+        let rejected = (!outcomes.refused.is_empty()).then(|| (outcomes.refused.len() as i64, told(&outcomes)));
+        Ok(Recorded { answer: S::answer(rejected), notes })
+    };
+    service.blocking(work).await
 }
 
 /// Cuts what one request brought into batches that the ledger takes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use counterfoil_entry::Draft;
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
@@ -14,16 +15,92 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use serde::Serialize;
 
-use crate::access::{Principal, Records};
+use crate::access::Records;
 use crate::body::{Body, media_type, unsupported};
-use crate::ingest::{Undecodable, otlp};
-use crate::problem::{Problem, RefusedBecause};
-use crate::receivers::{record, told};
+use crate::ingest::otlp::{self, Shape};
+use crate::ingest::{Refused, Undecodable};
+use crate::problem::Problem;
+use crate::receivers::record;
 use crate::service::Service;
+
+/// Records that became entries or not, of one of the signals of OTLP.
+pub(super) trait Signal: 'static {
+    type Request: Message + Default;
+    type Answer: Message + Serialize + 'static;
+    /// Its protobuf messages.
+    const SHAPE: &'static Shape;
+
+    fn decode_json(body: &[u8]) -> Result<Self::Request, Undecodable>;
+
+    /// How many spans or log records there are.
+    fn sent(request: &Self::Request) -> usize;
+
+    /// What each of them becomes.
+    fn drafts(request: &Self::Request) -> Vec<Result<Draft, Refused>>;
+
+    /// The answer when so many were rejected, and why.
+    fn answer(rejected: Option<(i64, String)>) -> Self::Answer;
+}
+
+pub(super) struct Traces;
+
+impl Signal for Traces {
+    type Request = ExportTraceServiceRequest;
+    type Answer = ExportTraceServiceResponse;
+    const SHAPE: &'static Shape = &otlp::TRACES;
+
+    fn decode_json(body: &[u8]) -> Result<Self::Request, Undecodable> {
+        otlp::decode_json_traces(body)
+    }
+
+    fn sent(request: &Self::Request) -> usize {
+        let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+        scopes.map(|scope| scope.spans.len()).sum()
+    }
+
+    fn drafts(request: &Self::Request) -> Vec<Result<Draft, Refused>> {
+        otlp::traces(request)
+    }
+
+    fn answer(rejected: Option<(i64, String)>) -> Self::Answer {
+        let partial_success =
+            rejected.map(|(rejected_spans, error_message)| ExportTracePartialSuccess { rejected_spans, error_message });
+        Self::Answer { partial_success }
+    }
+}
+
+pub(super) struct Logs;
+
+impl Signal for Logs {
+    type Request = ExportLogsServiceRequest;
+    type Answer = ExportLogsServiceResponse;
+    const SHAPE: &'static Shape = &otlp::LOGS;
+
+    fn decode_json(body: &[u8]) -> Result<Self::Request, Undecodable> {
+        otlp::decode_json_logs(body)
+    }
+
+    fn sent(request: &Self::Request) -> usize {
+        let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
+        scopes.map(|scope| scope.log_records.len()).sum()
+    }
+
+    fn drafts(request: &Self::Request) -> Vec<Result<Draft, Refused>> {
+        otlp::logs(request)
+    }
+
+    fn answer(rejected: Option<(i64, String)>) -> Self::Answer {
+        let partial_success = rejected.map(|(rejected_log_records, error_message)| ExportLogsPartialSuccess {
+            rejected_log_records,
+            error_message,
+        });
+        Self::Answer { partial_success }
+    }
+}
 
 /// How a request is written; its answer is written the same way.
 #[derive(Debug, Clone, Copy)]
-enum Encoding {
+pub(super) enum Encoding {
     Protobuf,
     Json,
 }
@@ -37,16 +114,19 @@ impl Encoding {
         }
     }
 
-    fn decode<T: Message + Default>(
-        self,
-        body: &[u8],
-        json: impl FnOnce(&[u8]) -> Result<T, Undecodable>,
-    ) -> Result<T, Problem> {
+    /// What a request takes in memory once it is decoded.
+    pub(super) fn weight<S: Signal>(self, body: &[u8]) -> usize {
         match self {
-            Self::Protobuf => {
-                T::decode(body).map_err(|error| Problem::invalid(format!("the body is no protobuf request: {error}")))
-            }
-            Self::Json => json(body).map_err(|error| Problem::invalid(error.0)),
+            Self::Protobuf => otlp::weight(body, S::SHAPE),
+            Self::Json => otlp::json_weight(body),
+        }
+    }
+
+    pub(super) fn decode<S: Signal>(self, body: &[u8]) -> Result<S::Request, Problem> {
+        match self {
+            Self::Protobuf => S::Request::decode(body)
+                .map_err(|error| Problem::invalid(format!("the body is no protobuf request: {error}"))),
+            Self::Json => S::decode_json(body).map_err(|error| Problem::invalid(error.0)),
         }
     }
 
@@ -62,15 +142,14 @@ impl Encoding {
     /// An error as OTLP asks for it: a `google.rpc.Status`, with the same status and headers as a problem document.
     fn refuse(self, problem: Problem) -> Response {
         let status = RpcStatus { code: rpc_code(&problem), message: problem.detail.clone() };
-        let reason = RefusedBecause(problem.kind);
-        let headers = problem.clone().into_response().headers().clone();
         let mut response = self.answer(problem.status, &status);
+        problem.note(response.extensions_mut());
+        let headers = problem.into_response().headers().clone();
         for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
             if let Some(value) = headers.get(&name) {
                 response.headers_mut().insert(name, HeaderValue::clone(value));
             }
         }
-        response.extensions_mut().insert(reason);
         response
     }
 }
@@ -98,69 +177,20 @@ pub(super) fn rpc_code(problem: &Problem) -> i32 {
     }
 }
 
-pub(crate) async fn traces(
-    Records(caller): Records,
-    State(service): State<Arc<Service>>,
-    headers: HeaderMap,
-    Body(body, _room): Body,
-) -> Result<Response, Problem> {
-    let request = |encoding: Encoding| encoding.decode(&body, otlp::decode_json_traces);
-    receive(&headers, request, async |request| record_traces(&service, &caller.0, request).await).await
-}
-
-pub(crate) async fn logs(
-    Records(caller): Records,
-    State(service): State<Arc<Service>>,
-    headers: HeaderMap,
-    Body(body, _room): Body,
-) -> Result<Response, Problem> {
-    let request = |encoding: Encoding| encoding.decode(&body, otlp::decode_json_logs);
-    receive(&headers, request, async |request| record_logs(&service, &caller.0, request).await).await
-}
-
 /// Reads a request, records it, and answers in the encoding in which it came.
-async fn receive<T, A: Message + Serialize>(
-    headers: &HeaderMap,
-    read: impl FnOnce(Encoding) -> Result<T, Problem>,
-    record: impl AsyncFnOnce(T) -> Result<A, Problem>,
+pub(super) async fn receive<S: Signal>(
+    Records(caller): Records,
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, Problem> {
-    let encoding = Encoding::of(headers)?;
-    let done = match read(encoding) {
-        Ok(request) => record(request).await,
-        Err(problem) => Err(problem),
-    };
-    Ok(match done {
-        Ok(answer) => encoding.answer(StatusCode::OK, &answer),
+    let encoding = Encoding::of(&headers)?;
+    Ok(match record::<S>(&service, &caller.principal, encoding, body).await {
+        Ok(recorded) => {
+            let mut response = encoding.answer(StatusCode::OK, &recorded.answer);
+            response.extensions_mut().extend(recorded.notes);
+            response
+        }
         Err(problem) => encoding.refuse(problem),
     })
-}
-
-pub(super) async fn record_traces(
-    service: &Arc<Service>,
-    principal: &Principal,
-    request: ExportTraceServiceRequest,
-) -> Result<ExportTraceServiceResponse, Problem> {
-    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
-    let sent = scopes.map(|scope| scope.spans.len()).sum();
-    let outcomes = record(service, principal, sent, move || otlp::traces(&request)).await?;
-    let partial_success = (!outcomes.refused.is_empty()).then(|| ExportTracePartialSuccess {
-        rejected_spans: outcomes.refused.len() as i64,
-        error_message: told(&outcomes),
-    });
-    Ok(ExportTraceServiceResponse { partial_success })
-}
-
-pub(super) async fn record_logs(
-    service: &Arc<Service>,
-    principal: &Principal,
-    request: ExportLogsServiceRequest,
-) -> Result<ExportLogsServiceResponse, Problem> {
-    let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
-    let sent = scopes.map(|scope| scope.log_records.len()).sum();
-    let outcomes = record(service, principal, sent, move || otlp::logs(&request)).await?;
-    let partial_success = (!outcomes.refused.is_empty()).then(|| ExportLogsPartialSuccess {
-        rejected_log_records: outcomes.refused.len() as i64,
-        error_message: told(&outcomes),
-    });
-    Ok(ExportLogsServiceResponse { partial_success })
 }

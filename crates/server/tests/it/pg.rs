@@ -94,7 +94,7 @@ impl Service {
 
     fn token(&self, name: &str, role: Role) -> String {
         let new = NewToken { name: name.to_owned(), role, prefixes: Vec::new(), expires_at: None };
-        self.tokens().create(new).expect("a token").0
+        self.tokens().create(new, "test", |_| Ok(())).expect("a token").0
     }
 
     fn reader(&self) -> String {
@@ -262,7 +262,7 @@ fn only_who_may_read_comes_in() {
     let mut stream = service.bytes(&reader);
     stream.write_all(&message(b'Q', b"SELECT 1\0")).expect("written");
     assert!(read_until_ready(&mut stream).iter().any(|(kind, _)| *kind == b'D'));
-    service.tokens().revoke("reader").expect("revoked");
+    service.tokens().revoke("reader", "test", |_| Ok(())).expect("revoked");
     stream.write_all(&message(b'Q', b"SELECT 1\0")).expect("written");
     let end = read_to_the_end(&mut stream);
     assert!(end.contains("FATAL") && end.contains("28000") && end.contains("revoked"), "{end}");

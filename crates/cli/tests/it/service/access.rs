@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::place::LINES;
-use crate::service::{Running, wait_for};
+use crate::service::Running;
 
 const ENTRY: &str = r#"{"event_type":"invoice_paid","actor":"a","entity_id":"INV-9"}"#;
 
@@ -182,119 +182,82 @@ fn a_folder_that_a_service_holds_says_so() {
 }
 
 #[test]
-fn tls_shows_the_newest_certificate_and_knows_clients_by_theirs() {
-    let place = crate::place::Place::new();
-    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
-    let openssl = |arguments: &[&str]| {
-        let output =
-            std::process::Command::new("openssl").args(arguments).current_dir(place.path("")).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+fn a_stream_ends_with_its_token() {
+    use std::io::{Read, Write};
+    let service = Running::start();
+    let (writer, reader) = (service.token("writer"), service.token("reader"));
+    let mut stream = service.connect();
+    let head = format!("GET /api/v1/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {reader}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut seen = String::new();
+    let mut read_until = |end: &dyn Fn(&str) -> bool| {
+        let mut piece = [0; 4096];
+        while !end(&seen) {
+            match stream.read(&mut piece).unwrap() {
+                0 => break,
+                bytes => seen.push_str(std::str::from_utf8(&piece[..bytes]).unwrap()),
+            }
+        }
+        seen.clone()
     };
-    let authority = |name: &str| {
-        let (key, cert, subject) = (format!("{name}.key"), format!("{name}.pem"), format!("/CN={name}"));
-        openssl(&["req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", &key, "-out", &cert, "-subj", &subject]);
-    };
-    let issue = |name: &str, by: &str| {
-        let (key, request, cert) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
-        openssl(&[
-            "req",
-            "-newkey",
-            "ed25519",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-out",
-            &request,
-            "-subj",
-            &format!("/CN={name}"),
-        ]);
-        place.write("san.ext", "subjectAltName=IP:127.0.0.1\n");
-        let (ca, ca_key) = (format!("{by}.pem"), format!("{by}.key"));
-        openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-CA",
-            &ca,
-            "-CAkey",
-            &ca_key,
-            "-CAcreateserial",
-            "-out",
-            &cert,
-            "-extfile",
-            "san.ext",
-        ]);
-    };
-    authority("first-ca");
-    authority("second-ca");
-    issue("service", "first-ca");
-    issue("invoice-service", "first-ca");
-    let service = Running::on(
-        place,
-        &["--tls-cert", "service.pem", "--tls-key", "service.key", "--tls-client-ca", "first-ca.pem"],
-    );
-    let token = service.place.ok(&["token", "create", "audit", "--role", "writer", "--name", "invoice-service"]);
-    let url = format!("https://{}/api/v1/entries", service.address);
-    let curl = |arguments: &[&str]| {
-        let output = std::process::Command::new("curl")
-            .args(["-s", "-w", "%{http_code}", "-H", "content-type: application/json", "-d", ENTRY, &url])
-            .args(arguments)
-            .current_dir(service.place.path(""))
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let bearer = format!("authorization: Bearer {}", token.trim());
-    assert!(curl(&["--cacert", "first-ca.pem", "-H", &bearer]).ends_with("201"));
-    assert!(curl(&["--cacert", "second-ca.pem", "-H", &bearer]).ends_with("000"), "a stranger's certificate");
-    // A refusal before the body was read may reach curl as a broken stream.
-    wait_for("a refusal", || curl(&["--cacert", "first-ca.pem"]).ends_with("401").then_some(()));
-    let certificate = ["--cacert", "first-ca.pem", "--cert", "invoice-service.pem", "--key", "invoice-service.key"];
-    assert!(curl(&certificate).ends_with("201"), "the certificate's name is a principal");
-    service.place.ok(&["token", "revoke", "audit", "invoice-service"]);
-    wait_for("an end with it", || curl(&certificate).ends_with("401").then_some(()));
-    let fresh = service.place.path("");
-    for (from, to) in [("service.key", "old.key"), ("service.pem", "old.pem")] {
-        std::fs::rename(fresh.join(from), fresh.join(to)).unwrap();
+    read_until(&|seen| seen.contains("200 OK"));
+    service.record(&writer, ENTRY);
+    read_until(&|seen| seen.contains("INV-9"));
+    service.place.ok(&["token", "revoke", "audit", "reader"]);
+    service.record(&writer, &ENTRY.replace("INV-9", "INV-10"));
+    let seen = read_until(&|seen| seen.contains("INV-10") || seen.ends_with("\r\n0\r\n\r\n"));
+    assert!(!seen.contains("INV-10"), "{seen}");
+    assert!(seen.contains("event: problem") && seen.contains("unauthenticated"), "{seen}");
+}
+
+#[test]
+fn behind_a_proxy_nothing_of_the_log_is_public_unless_told() {
+    use std::io::{Read, Write};
+    let service = Running::start();
+    let entries = "/tlog/tile/entries/000.p/1";
+    service.call("GET", entries, &[], b"").expect(200);
+    for header in [("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1"), ("via", "1.1 proxy")] {
+        service.call("GET", entries, &[header], b"").problem(401, "unauthenticated", &[]);
     }
-    let reissue = |arguments: &[&str]| {
-        assert!(
-            std::process::Command::new("openssl")
-                .args(arguments)
-                .current_dir(&fresh)
-                .output()
-                .unwrap()
-                .status
-                .success()
-        );
+    // As nginx sends it unless told otherwise.
+    let mut stream = service.connect();
+    write!(stream, "GET {entries} HTTP/1.0\r\nhost: {}\r\n\r\n", service.address).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(" 401 "), "{answer}");
+    assert_eq!(service.log().matches("a proxy sends requests here").count(), 1, "{}", service.log());
+    let told = Running::start_with(&["--tlog-public", "all"]);
+    told.call("GET", entries, &[("x-forwarded-for", "192.0.2.1")], b"").expect(200);
+}
+
+#[test]
+fn what_needed_a_token_is_for_no_shared_cache() {
+    let service = Running::start_with(&["--tlog-public", "none"]);
+    let reader = service.token("reader");
+    for path in ["/tlog/tile/entries/000.p/1", "/tlog/tile/0/000.p/1"] {
+        let answer = service.get(&reader, path).expect(200);
+        assert_eq!(answer.header("cache-control"), Some("private, max-age=31536000, immutable"), "{path}");
+    }
+}
+
+#[test]
+fn behind_tls_of_a_proxy_the_cookie_is_for_tls_only() {
+    let service = Running::start();
+    let body = json!({"token": service.token("reader")}).to_string();
+    let cookie = |headers: &[(&str, &str)]| {
+        let headers = [&[("content-type", "application/json")], headers].concat();
+        let answer = service.call("POST", "/api/v1/session", &headers, body.as_bytes()).expect(200);
+        answer.header("set-cookie").unwrap().to_owned()
     };
-    reissue(&[
-        "req",
-        "-newkey",
-        "ed25519",
-        "-nodes",
-        "-keyout",
-        "service.key",
-        "-out",
-        "s.csr",
-        "-subj",
-        "/CN=service",
-    ]);
-    reissue(&[
-        "x509",
-        "-req",
-        "-in",
-        "s.csr",
-        "-CA",
-        "second-ca.pem",
-        "-CAkey",
-        "second-ca.key",
-        "-CAcreateserial",
-        "-out",
-        "service.pem",
-        "-extfile",
-        "san.ext",
-    ]);
-    wait_for("the new certificate", || curl(&["--cacert", "second-ca.pem"]).ends_with("401").then_some(()));
+    assert!(cookie(&[("x-forwarded-proto", "https")]).contains("; Secure"));
+    assert!(!cookie(&[("x-forwarded-proto", "http")]).contains("Secure"));
+}
+
+#[test]
+fn broken_tokens_let_nobody_in_and_tell_strangers_nothing() {
+    let service = Running::start();
+    service.place.write("audit/state/tokens.json", "{");
+    let problem = service.get("cf_any", "/api/v1/entries").problem(500, "damaged", &["tokens cannot be read"]);
+    assert!(!problem.to_string().contains("tokens.json"), "{problem}");
+    assert!(service.log().contains("tokens.json"), "{}", service.log());
 }

@@ -122,14 +122,8 @@ fn bombs_and_oversized_bodies_are_refused() {
     let answer = service.post(&writer, "/api/v1/entries", "application/json", deep);
     assert!((400..500).contains(&answer.status), "{}", answer.text());
     service.get(&writer, "/api/v1/checkpoint").expect(200);
-    let rss = resident_mib(service.pid());
-    assert!(rss < 600, "{rss} MiB");
-}
-
-fn resident_mib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    let peak = service.peak_mib();
+    assert!(peak < 600, "{peak} MiB");
 }
 
 #[test]
@@ -200,4 +194,37 @@ fn a_query_ends_when_its_client_leaves() {
         (service.post(&reader, "/api/v1/query", "application/sql", "SELECT 1").status == 200).then_some(())
     });
     assert!(since.elapsed() < Duration::from_secs(10), "the query went on without its client");
+}
+
+/// Asks with a statement and never reads the answer.
+fn asks_and_does_not_read(service: &Running, reader: &str, sql: &str) -> std::net::TcpStream {
+    let mut stream = service.connect();
+    let head = format!(
+        "POST /api/v1/query HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {reader}\r\naccept: text/csv\r\ncontent-type: application/sql\r\ncontent-length: {}\r\n\r\n{sql}",
+        sql.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn clients_that_do_not_read_hold_no_place_for_ever() {
+    let service = Running::start_with(&["--queries-at-once", "2", "--query-seconds", "8"]);
+    let reader = service.token("reader");
+    let line = "{\"event_type\":\"kyc_check\",\"actor\":\"bob\",\"entity_id\":\"C-1\",\"reason\":\"a reason of some length\"}\n";
+    service.record(&service.token("writer"), &line.repeat(1_000));
+    let wide =
+        "SELECT a.index AS i, b.index AS j, a.reason AS p, b.reason AS q FROM audit_log a, audit_log b LIMIT 900000";
+    let streams = [asks_and_does_not_read(&service, &reader, wide), asks_and_does_not_read(&service, &reader, wide)];
+    wait_for("both places to be taken", || {
+        (service.get(&reader, "/api/v1/entries?actor=bob").status == 429).then_some(())
+    });
+    let since = Instant::now();
+    wait_for("a place to be free", || (service.get(&reader, "/api/v1/entries?actor=bob").status == 200).then_some(()));
+    assert!(since.elapsed() < Duration::from_secs(25), "free after {:?}", since.elapsed());
+    for mut stream in streams {
+        let mut answer = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+        assert!(!answer.ends_with(b"\r\n0\r\n\r\n"), "an answer that was broken off must not look whole");
+    }
 }

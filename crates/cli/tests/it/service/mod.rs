@@ -1,13 +1,17 @@
 //! The service, as its clients see it: a real process on ports of its own.
 
 mod access;
+mod acts;
 mod faults;
+mod grpc;
 mod ingest;
 mod openapi;
+mod pressure;
 mod proving;
 mod reading;
 mod recording;
 mod remote;
 mod running;
+mod tls;
 
 pub use running::{Running, wait_for};

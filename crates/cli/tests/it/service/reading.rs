@@ -60,6 +60,18 @@ fn an_entity_has_a_history() {
     assert_eq!(types(&life), ["invoice_received", "invoice_approved", "manual_override"]);
     let then = service.get(&reader, "/api/v1/entities/INV-1/history?as_of=2026-11-24T09:02:00Z").json();
     assert_eq!(types(&then), ["invoice_received", "invoice_approved"]);
+    let page = |query: &str| service.get(&reader, &format!("/api/v1/entities/INV-1/history?{query}")).json();
+    let (mut paged, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let answer = page(&format!("limit=1{cursor}"));
+        paged.extend(answer["entries"].as_array().unwrap().clone());
+        let Some(next) = answer["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(&paged, life["entries"].as_array().unwrap());
+    for wrong in ["limit=0", "limit=1001", "cursor=before-3", "cursor=after-", "cursor=after-9223372036854775808"] {
+        service.get(&reader, &format!("/api/v1/entities/INV-1/history?{wrong}")).problem(400, "invalid", &[]);
+    }
     service.get(&reader, "/api/v1/entities/nobody/history").problem(404, "not-found", &["nobody"]);
     service.get(&reader, "/api/v1/entities/INV-1/history?as_of=yesterday").problem(400, "invalid", &["as_of"]);
 }
@@ -155,6 +167,8 @@ fn health_and_metrics_tell_how_it_is() {
     };
     assert_eq!(value("counterfoil_entries_recorded_total"), 4.0);
     assert_eq!(value("counterfoil_append_seconds_count"), 1.0);
+    assert!(value("counterfoil_commit_entries_count") >= 2.0, "the start's own entry and the append");
+    assert!(value("counterfoil_commit_entries_sum") >= 6.0);
     assert!(value("counterfoil_tree_size") >= 6.0);
     assert!(text.text().contains("counterfoil_refused_total{reason=\"unauthenticated\"} 1"));
     assert!(text.text().ends_with("# EOF\n"));
@@ -178,4 +192,23 @@ fn a_verification_runs_and_is_recorded() {
         (!runs.as_array().unwrap().is_empty()).then_some(runs)
     });
     assert_eq!(runs[0]["started_at"], run["started_at"]);
+}
+
+#[test]
+fn lists_and_histories_are_paged_however_many_entries_match() {
+    let service = Running::start_with(&["--query-rows", "100"]);
+    let (reader, writer) = (service.token("reader"), service.token("writer"));
+    let line = |number: usize| {
+        format!("{{\"event_type\":\"kyc_check\",\"actor\":\"bob\",\"entity_id\":\"C-1\",\"new_value\":{number}}}\n")
+    };
+    service.record(&writer, &(0..300).map(line).collect::<String>());
+    let newest = service.get(&reader, "/api/v1/entries?actor=bob&limit=2").expect(200).json();
+    let values: Vec<_> =
+        newest["entries"].as_array().unwrap().iter().map(|one| one["entry"]["new_value"].clone()).collect();
+    assert_eq!(values, [json!(299), json!(298)]);
+    assert!(newest["next_cursor"].is_string());
+    let life = service.get(&reader, "/api/v1/entities/C-1/history?limit=2").expect(200).json();
+    let values: Vec<_> =
+        life["entries"].as_array().unwrap().iter().map(|one| one["entry"]["new_value"].clone()).collect();
+    assert_eq!(values, [json!(0), json!(1)]);
 }

@@ -17,6 +17,8 @@ pub struct Running {
     child: Child,
     /// Where HTTP is answered.
     pub address: String,
+    /// Where OTLP over gRPC is answered, if anywhere.
+    pub grpc: Option<String>,
     /// The one-time link.
     pub sign_in: String,
 }
@@ -48,12 +50,13 @@ impl Running {
         command.stderr(std::fs::File::create(place.path("service.log")).unwrap());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut sign_in = None;
+        let (mut sign_in, mut grpc) = (None, None);
         for line in &mut lines {
             let line = line.unwrap();
             let last = line.split_whitespace().last().unwrap_or_default().to_owned();
             match line.split_whitespace().next() {
                 Some("console") => sign_in = Some(last),
+                Some("OTLP") => grpc = Some(last),
                 Some("tokens") => break,
                 _ => {}
             }
@@ -61,7 +64,7 @@ impl Running {
         let log = || std::fs::read_to_string(place.path("service.log")).unwrap();
         let sign_in = sign_in.unwrap_or_else(|| panic!("the service did not start: {}", log()));
         let address = sign_in.split("://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Running { place, child, address, sign_in }
+        Running { place, child, address, grpc, sign_in }
     }
 
     /// A token of this role, for a principal of the same name.
@@ -108,6 +111,29 @@ impl Running {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.place.path("service.log")).unwrap()
+    }
+
+    /// Most memory that it ever had, in MiB.
+    pub fn peak_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    }
+
+    /// One of its measurements.
+    pub fn metric(&self, token: &str, name: &str) -> f64 {
+        let text = self.get(token, "/metrics").expect(200);
+        let line = text.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// The ledger's own entries of a type, once it has ended.
+    pub fn acts(self, event_type: &str) -> Vec<Value> {
+        let sql = format!(
+            "SELECT actor, entity_id, reason, context FROM audit_log WHERE event_type = '{event_type}' ORDER BY index"
+        );
+        let (place, _) = self.end();
+        place.json(&["query", "audit", &sql, "--format", "json"]).as_array().unwrap().clone()
     }
 
     pub fn pid(&self) -> u32 {

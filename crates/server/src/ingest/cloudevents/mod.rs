@@ -17,18 +17,20 @@ pub fn structured(body: &[u8]) -> Result<Draft, Refused> {
     structured::event(body).and_then(entry::draft).map_err(|problem| Refused { position: 0, problem })
 }
 
-/// One entry, or the reason why there is none, for each event of a batch (`application/cloudevents-batch+json`), in order.
+/// The events of a batch (`application/cloudevents-batch+json`), each as it stands there.
 ///
 /// # Errors
 /// The body is not a JSON array.
-pub fn batch(body: &[u8]) -> Result<Vec<Result<Draft, Refused>>, Undecodable> {
-    let events: Vec<&RawValue> =
-        serde_json::from_slice(body).map_err(|error| Undecodable(format!("not a JSON array of events: {error}")))?;
-    let draft = |(position, event): (usize, &&RawValue)| {
+pub fn split(body: &[u8]) -> Result<Vec<&RawValue>, Undecodable> {
+    serde_json::from_slice(body).map_err(|error| Undecodable(format!("not a JSON array of events: {error}")))
+}
+
+/// One entry, or the reason why there is none, for each event of a batch, in order.
+pub fn batch(events: &[&RawValue]) -> impl Iterator<Item = Result<Draft, Refused>> {
+    events.iter().enumerate().map(|(position, event)| {
         let draft = structured::event(event.get().as_bytes()).and_then(entry::draft);
         draft.map_err(|problem| Refused { position, problem })
-    };
-    Ok(events.iter().enumerate().map(draft).collect())
+    })
 }
 
 /// The entry of an event in binary mode: `ce-…` headers, and data in the body.

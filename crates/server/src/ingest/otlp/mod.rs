@@ -7,6 +7,7 @@ mod json_types;
 mod log;
 mod record;
 mod span;
+mod weight;
 
 use super::Refused;
 use counterfoil_entry::Draft;
@@ -14,6 +15,7 @@ pub use decoding::{decode_json_logs, decode_json_traces};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use record::Origin;
+pub use weight::{LOGS, Shape, TRACES, json_weight, weight};
 
 /// One entry, or the reason why there is none, for each span of an export, in the order of the request.
 ///

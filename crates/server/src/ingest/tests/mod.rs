@@ -7,6 +7,7 @@ mod logs;
 mod mutations;
 mod samples;
 mod spans;
+mod weight;
 
 use crate::ingest::Refused;
 use counterfoil_entry::Draft;
