@@ -2,11 +2,12 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/counterfoil/target
 VENV ?= $(HOME)/.cache/counterfoil/venv
 GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
+PYENVS ?= $(HOME)/.cache/counterfoil
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
 CLIENTS = COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil PYTHON=$(VENV)/bin/python GOBIN_DIR=$(GOBIN_DIR)
 
-.PHONY: ours console demo dist test test-full check lint deps interop deny fuzz torture bench
+.PHONY: ours console demo dist test test-full check lint deps interop python test-python examples deny fuzz torture bench
 
 # Cargo tells by time what is fresh, not by folder: programs of another checkout that shared the target folder are stale.
 ours:
@@ -26,10 +27,11 @@ demo: ours console
 	cargo build --release --locked -p counterfoil-cli
 	COUNTERFOIL=$(COUNTERFOIL) scripts/demo.sh
 
-# What an operator installs: binary, man pages, completions, unit, container file, sample settings, documentation.
+# What an operator installs (binary, man pages, completions, unit, container file, sample settings, documentation), and the wheel.
 dist: ours console
 	cargo build --release --locked -p counterfoil-cli
-	COUNTERFOIL=$(COUNTERFOIL) scripts/dist.sh dist
+	scripts/pyenv.sh $(PYENVS)/py-tests python/tests/requirements.txt
+	COUNTERFOIL=$(COUNTERFOIL) MATURIN=$(PYENVS)/py-tests/bin/maturin scripts/dist.sh dist
 
 # The gate draws the same samples every time; `make torture` draws new ones.
 test: export PROPTEST_RNG_SEED = 20261124
@@ -37,7 +39,7 @@ test: export PROPTEST_RNG_SEED = 20261124
 # Everything: formatting, lints, every test, the fuzz corpora, and programs that are not ours.
 test: lint
 	cargo test --workspace --locked
-	$(MAKE) interop
+	$(MAKE) interop test-python examples
 
 # The quick loop.
 check: ours
@@ -63,6 +65,29 @@ interop: deps ours
 	$(CLIENTS) interop/service/openapi.sh
 	$(CLIENTS) scripts/with.sh psql javac mvn -- interop/pg/run.sh
 	$(CLIENTS) scripts/with.sh node chromium -- node interop/browser/walk.mjs
+
+# The Python package with its native part, in the checkout.
+python: ours
+	cargo build --locked -p counterfoil-cli -p counterfoil-python
+	@cp $(CARGO_TARGET_DIR)/debug/lib_core.so python/counterfoil/.core.new && mv python/counterfoil/.core.new python/counterfoil/_core.abi3.so
+
+# The package's own tests, and those of its integrations in the environments of their engines.
+test-python: export COUNTERFOIL = $(CARGO_TARGET_DIR)/debug/counterfoil
+test-python: export PYTHONDONTWRITEBYTECODE = 1
+test-python: python
+	scripts/pyenv.sh $(PYENVS)/py-tests python/tests/requirements.txt
+	scripts/pyenv.sh $(PYENVS)/py-tests-airflow examples/airflow/requirements.txt python/tests/pytest.txt
+	scripts/pyenv.sh $(PYENVS)/py-tests-prefect examples/prefect/requirements.txt python/tests/pytest.txt
+	cd python && $(PYENVS)/py-tests/bin/ruff check . ../examples && $(PYENVS)/py-tests/bin/ruff format --check . ../examples
+	cd python && $(PYENVS)/py-tests/bin/mypy
+	cd python && $(PYENVS)/py-tests/bin/pytest
+	cd python && $(PYENVS)/py-tests-airflow/bin/pytest tests/airflow
+	cd python && $(PYENVS)/py-tests-prefect/bin/pytest tests/prefect
+
+# Workflows on their real engines; each leaves a ledger that verifies and a trail that says what it must.
+examples: python
+	for example in $(notdir $(patsubst %/run.sh,%,$(wildcard examples/*/run.sh))); do \
+		COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil examples/run.sh $$example --check || exit 1; done
 
 # The long walks: every page of the console with screenshots, ten thousand connections.
 test-full: deps ours

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs what an operator installs: COUNTERFOIL=path scripts/dist.sh FOLDER (`make dist`).
+# Packs what an operator installs, and the Python package: COUNTERFOIL=path MATURIN=path scripts/dist.sh FOLDER (`make dist`).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 binary=$(realpath "${COUNTERFOIL:?the path of the counterfoil binary}")
@@ -18,4 +18,5 @@ done
 cp "$root"/packaging/* "$root"/{LICENSE,README.md,CHANGELOG.md,SECURITY.md} "$into"
 cp -r "$root"/docs/{guides,formats,threat-model.md} "$into/docs"
 tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-0}" -czf "$out/$name.tar.gz" "$name"
-(cd "$out" && sha256sum "$name.tar.gz" | tee "$name.tar.gz.sha256")
+"${MATURIN:?the path of maturin}" build --quiet --release --locked --strip --manifest-path "$root/python/Cargo.toml" --out "$out"
+(cd "$out" && sha256sum ./*.tar.gz ./*.whl | tee SHA256SUMS)

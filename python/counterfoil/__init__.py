@@ -10,6 +10,7 @@ trail.record("invoice_approved", "INV-1042", actor="invoice-bot", new_value="app
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ._core import Receipt
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .auditing import audited
     from .connected import Connected, Mode, WhenFull
     from .embedded import Embedded
+    from .signer import Signer
 
 __all__ = [
     "ABSENT",
@@ -54,6 +56,7 @@ __all__ = [
     "Poisoned",
     "Receipt",
     "Report",
+    "Signer",
     "Tampered",
     "Trail",
     "Unavailable",
@@ -79,15 +82,23 @@ def open(
     create: bool = True,
     actor: str | None = None,
     on_error: OnError = "record",
+    signer: str | os.PathLike[str] | Signer | None = None,
+    personal: Collection[str] = (),
 ) -> Embedded:
     """Opens the ledger in a folder, in this process; makes it if there is none and `create` is true.
 
     `origin` is a new ledger's name, best a URL without schema. One process has a ledger open: `Busy` for any other,
     which should use a service and `connect`. A forked child gets `Closed`.
+
+    `signer` signs every entry: a key file that `counterfoil key new` wrote, or a `Signer`; `Denied` when the ledger
+    does not know its key. `personal` names fields that are sealed under a key of the person whom the entry is about,
+    which `forget` destroys; the keys are in the ledger's `state/vault`.
     """
     from .embedded import Embedded
 
-    return Embedded(path, origin=origin, create=create, actor=actor, on_error=on_error)
+    return Embedded(
+        path, origin=origin, create=create, actor=actor, on_error=on_error, signer=signer, personal=personal
+    )
 
 
 def connect(
@@ -106,6 +117,10 @@ def connect(
     ca_cert: str | None = None,
     actor: str | None = None,
     on_error: OnError = "record",
+    signer: str | os.PathLike[str] | Signer | None = None,
+    origin: str | None = None,
+    personal: Collection[str] = (),
+    vault: str | os.PathLike[str] | None = None,
 ) -> Connected:
     """Records in a service's ledger by way of a durable spool on this machine; works while the service does not.
 
@@ -119,6 +134,11 @@ def connect(
     - `exit_timeout`: seconds that `close` and the end of the interpreter give to shipping; what is left is shipped by
       the next process that connects with the same spool.
     - `ca_cert`: a PEM file of authorities, where the system's do not know the service's certificate.
+    - `signer`: signs every entry as it is spooled: a key file that `counterfoil key new` wrote, or a `Signer`. It signs
+      for a ledger of this `origin`, which is asked of the service once and then kept in the spool: `Unavailable` if it
+      is not known and the service does not answer. Entries of a key that the ledger does not know are refused there.
+    - `personal`: names of fields that are sealed under a key of the person whom the entry is about, which `forget`
+      destroys. The keys are in the folder `vault`, or else in the spool's `vault`.
     """
     from .connected import Connected
 
@@ -137,6 +157,10 @@ def connect(
         ca_cert=ca_cert or os.environ.get("COUNTERFOIL_CA_CERT") or None,
         actor=actor,
         on_error=on_error,
+        signer=signer,
+        origin=origin,
+        personal=personal,
+        vault=vault,
     )
 
 
@@ -158,4 +182,8 @@ def __getattr__(name: str) -> Any:
         from .auditing import audited
 
         return audited
+    if name == "Signer":
+        from .signer import Signer
+
+        return Signer
     raise AttributeError(f"module 'counterfoil' has no attribute {name!r}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from .errors import Invalid
+from .paths import at
 from .redaction import SECRETS, redacted
 from .steps import Step
 from .trail import Trail
@@ -114,23 +115,9 @@ class _Plan:
         try:
             if callable(self._entity_id):
                 return self._entity_id(*args, **kwargs)
-            return _at(given, self._entity_id)
+            return at(given, self._entity_id)
         except Exception:
             return "unidentified"
-
-
-def _at(given: Mapping[str, Any], path: str) -> Any:
-    """What stands at a dotted path: keys, attributes and positions alike."""
-    first, *rest = path.replace("[", ".").replace("]", "").split(".")
-    value = given[first]
-    for name in rest:
-        if isinstance(value, Mapping):
-            value = value[name]
-        elif isinstance(value, (list, tuple)) and name.isdigit():
-            value = value[int(name)]
-        else:
-            value = getattr(value, name)
-    return value
 
 
 def _wrapped(function: Any, plan: _Plan) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import datetime
 import hashlib
+import json
 import os
-import socket
-import sys
 import threading
 import urllib.parse
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +22,12 @@ from .errors import Closed, Internal, Invalid, NotFound, Unavailable
 from .report import Report
 from .service import Service
 from .shipper import Shipper
-from .spool import Slot, slot_of_this_process
+from .signer import Signer, Signing, signer_of, this_program
+from .spool import Slot, origin_of, slot_of_this_process
 from .trail import OnError, Trail
 
 _TILE = 256
+_ARROW = "application/vnd.apache.arrow.stream"
 
 Mode = Literal["spool", "sync"]
 WhenFull = Literal["raise", "block"]
@@ -51,8 +53,12 @@ class Connected(Trail):
         ca_cert: str | None = None,
         actor: str | None = None,
         on_error: OnError = "record",
+        signer: str | os.PathLike[str] | Signer | None = None,
+        origin: str | None = None,
+        personal: Collection[str] = (),
+        vault: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__(actor=actor, on_error=on_error)
+        super().__init__(actor=actor, on_error=on_error, personal=personal)
         if mode not in ("spool", "sync") or when_full not in ("raise", "block"):
             raise Invalid("mode is 'spool' or 'sync', when_full is 'raise' or 'block'")
         if spool_limit < 1:
@@ -60,14 +66,18 @@ class Connected(Trail):
         self._service = Service(url, token, ca_cert=ca_cert)
         self._reading = Service(url, read_token, ca_cert=ca_cert) if read_token else self._service
         self._spool = Path(spool) if spool is not None else _usual_spool(self._service.url)
-        self._source = source or f"{socket.gethostname()}/{Path(sys.argv[0] or 'python').name}"
+        self._vault_path = self._spool / "vault" if vault is None else Path(vault)
+        self._source = source or this_program()
         if len(self._source.encode()) > 200:
             raise Invalid("source is at most 200 bytes")
         self._mode, self._limit, self._when_full = mode, spool_limit, when_full
         self._full_timeout, self._sync_timeout, self._exit_timeout = full_timeout, sync_timeout, exit_timeout
+        self._signing: Signing | None = None
         self._opening = threading.Lock()
         self._open: tuple[Slot, Shipper] | None = None
         self._closed = False
+        if signer is not None:
+            self._signing = Signing(signer_of(signer), origin_of(self._spool, origin, self._service))
         self._begin()
         forking.watch(self)
         atexit.register(_close_at_exit, weakref.ref(self))
@@ -82,10 +92,10 @@ class Connected(Trail):
             if self._open is None:
                 try:
                     self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    slot = slot_of_this_process(self._spool, self._source)
+                    slot = slot_of_this_process(self._spool, self._source, self._signing)
                 except OSError as error:
                     raise Unavailable(f"the spool {self._spool}: {error}") from error
-                self._open = (slot, Shipper(self._spool, slot, self._service))
+                self._open = (slot, Shipper(self._spool, slot, self._service, self._reading))
             return self._open
 
     def _append(self, entries: list[dict[str, Any]]) -> list[Receipt]:
@@ -158,6 +168,22 @@ class Connected(Trail):
         told = self._reading.get_json(f"/api/v1/entities/{quoted}/history")
         return [Entry(one["index"], None, one["entry"]) for one in told["entries"]]
 
+    def _recorded_since(self, moment: datetime.datetime) -> int:
+        recorded_at = moment.astimezone(datetime.timezone.utc).isoformat()
+        sql = f"SELECT \"index\" FROM audit_log WHERE recorded_at >= '{recorded_at}' LIMIT 1"
+        told = json.loads(self._reading.query(sql, "application/json"))
+        if not told["complete"]:
+            raise Unavailable(told["problem"]["detail"])
+        return int(told["rows"][0][0]) if told["rows"] else self.size()
+
+    def _table(self, columns: list[str] | None, start: int) -> _core.Table:
+        return _core.Table.of_service(self._page, columns, start, self.size())
+
+    def _page(self, columns: list[str], start: int, stop: int) -> bytes:
+        names = ", ".join(f'"{name}"' for name in columns)
+        sql = f'SELECT {names} FROM audit_log WHERE "index" >= {start} AND "index" < {stop}'
+        return self._reading.query(sql, _ARROW)
+
     def verify(self, *, key: str | None = None, checkpoint: str | bytes | None = None) -> Report:
         """Reads every entry that the service serves, hashes it, and compares the root with the signed checkpoint.
 
@@ -166,10 +192,8 @@ class Connected(Trail):
         kept = checkpoint.encode() if isinstance(checkpoint, str) else checkpoint
         note = self._reading.get("/tlog/checkpoint")
         walk = _core.Walk(note, key or self.verifier_key(), [key] if key else [], kept)
-        for number in range(-(-(walk.size or 0) // _TILE)):
-            width = min((walk.size or 0) - number * _TILE, _TILE)
-            if not walk.add(self._reading.get(_entries_path(number, width)), width):
-                break
+        while (path := walk.next()) and walk.add(self._reading.get(path)):
+            pass
         return Report.from_json(walk.finish())
 
     def proof(self, index: int) -> str:
@@ -208,6 +232,9 @@ class Connected(Trail):
             pass
         finally:
             shipper.stop()
+
+    def _vault_folder(self) -> Path:
+        return self._vault_path
 
     def after_fork(self) -> None:
         """In a forked child: the slot and the connections are the parent's; the child opens its own when it records."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from . import _core, forking
 from ._core import Receipt
 from .encoding import identifier
 from .entry import Entry
-from .errors import Busy, NotFound
+from .errors import Busy, Invalid, NotFound
 from .report import Report
+from .signer import Signer, check_registered, signer_of, this_program
 from .trail import OnError, Trail
 
 _AT_ONCE = 1024
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 class Embedded(Trail):
@@ -31,18 +34,38 @@ class Embedded(Trail):
         create: bool = True,
         actor: str | None = None,
         on_error: OnError = "record",
+        signer: str | os.PathLike[str] | Signer | None = None,
+        personal: Collection[str] = (),
     ) -> None:
-        super().__init__(actor=actor, on_error=on_error)
+        super().__init__(actor=actor, on_error=on_error, personal=personal)
         self._path = Path(path)
+        signing = None if signer is None else signer_of(signer)
         with forking.steady:
             self._ledger = _opened(self._path, origin, create)
             forking.watch(self)
+        if signing is not None:
+            self._sign_with(signing)
+
+    def _sign_with(self, signer: Signer) -> None:
+        try:
+            check_registered(self._ledger, signer)
+            source = this_program()
+            last = self._ledger.last_of(source)
+            self._ledger.number(source, 0 if last is None else last + 1, None, signer)
+        except BaseException:
+            self.close()
+            raise
 
     def _append(self, entries: list[dict[str, Any]]) -> list[Receipt]:
         return self._ledger.append(entries, self._convert)
 
     def record_lines(self, lines: bytes) -> list[Receipt]:
-        """Records JSON lines as they stand, without scope and encoder; what the ledger refuses is `Invalid`."""
+        """Records JSON lines as they stand, without scope and encoder; what the ledger refuses is `Invalid`.
+
+        So are lines in a trail that seals personal fields, since nothing in them would be sealed.
+        """
+        if self._personal:
+            raise Invalid("lines are recorded as they stand, and nothing in them is sealed: use record_many")
         return self._ledger.append_lines(lines)
 
     def flush(self, timeout: float | None = None) -> None:
@@ -70,6 +93,12 @@ class Embedded(Trail):
     def history(self, entity_id: object) -> list[Entry]:
         return [Entry(index, canonical) for index, canonical in self._ledger.history(identifier(entity_id))]
 
+    def _recorded_since(self, moment: datetime.datetime) -> int:
+        return _core.first_since(self._ledger, (moment - _EPOCH) // datetime.timedelta(microseconds=1))
+
+    def _table(self, columns: list[str] | None, start: int) -> _core.Table:
+        return _core.Table.of_ledger(self._ledger, columns, start)
+
     def verify(self, *, key: str | None = None, checkpoint: str | bytes | None = None) -> Report:
         self._ledger.publish()
         kept = checkpoint.encode() if isinstance(checkpoint, str) else checkpoint
@@ -94,6 +123,9 @@ class Embedded(Trail):
 
     def close(self, timeout: float | None = None) -> None:
         self._ledger.close()
+
+    def _vault_folder(self) -> Path:
+        return self._path / "state" / "vault"
 
     def after_fork(self) -> None:
         """In a forked child: the ledger stays the parent's, and every call here answers `Closed`."""

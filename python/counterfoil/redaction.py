@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from . import encoding
 
 REDACTED = "[redacted]"
+
+_PLAIN = frozenset((dict, list, tuple, str, int, float, bool, type(None)))
+_MAX_DEPTH = 32
 
 SECRETS = frozenset(("password", "passwd", "secret", "token", "api_key", "authorization", "private_key", "cvv", "pin"))
 """Names whose values are never recorded by decorators and log handlers."""
@@ -18,23 +21,44 @@ SECRETS = frozenset(("password", "passwd", "secret", "token", "api_key", "author
 
 def redacted(value: Any, fields: Collection[str]) -> Any:
     """A copy of nested mappings and lists in which the named fields are `[redacted]`, at any depth; case is ignored."""
-    names = frozenset(name.lower() for name in fields)
-    return _without(value, names, 0)
+    return replaced(value, frozenset(name.lower() for name in fields), lambda value, path: REDACTED)
 
 
-def _without(value: Any, names: frozenset[str], depth: int) -> Any:
-    if depth > 32:
+def is_named(name: object, names: frozenset[str]) -> bool:
+    """Whether a field is among those named in lower case; of a path (`address.city`) each part counts."""
+    lower = str(name).lower()
+    return lower in names or ("." in lower and not names.isdisjoint(lower.split(".")))
+
+
+def replaced(
+    value: Any,
+    names: frozenset[str],
+    stand_in: Callable[[Any, str], Any],
+    *,
+    path: str = "",
+    convert: encoding.Converter = encoding.convert,
+    _around: tuple[int, ...] = (),
+) -> Any:
+    """A copy in which `stand_in(value, path)` stands for the named fields, and for what lies too deep to look at."""
+    if id(value) in _around:
+        return convert(value, "it contains itself")
+    around = (*_around, id(value))
+    if type(value) not in _PLAIN:
+        value = convert(value, "")
+    if not isinstance(value, (Mapping, list, tuple)):
         return value
-    if not isinstance(value, (Mapping, list, tuple, str, int, float, type(None))):
-        value = encoding.convert(value, "")
+    if len(around) > _MAX_DEPTH:
+        return stand_in(value, path)
+
+    def within(member: Any, place: str) -> Any:
+        return replaced(member, names, stand_in, path=place, convert=convert, _around=around)
+
     if isinstance(value, Mapping):
         return {
-            name: REDACTED if str(name).lower() in names else _without(member, names, depth + 1)
+            name: stand_in(member, f"{path}.{name}") if is_named(name, names) else within(member, f"{path}.{name}")
             for name, member in value.items()
         }
-    if isinstance(value, (list, tuple)):
-        return [_without(member, names, depth + 1) for member in value]
-    return value
+    return [within(member, f"{path}.{place}") for place, member in enumerate(value)]
 
 
 def digest(value: object) -> dict[str, Any]:

@@ -35,6 +35,13 @@ _CHOICES = {"actor_type": ("user", "service", "ai_agent"), "outcome": ("success"
 _VALUES = ("old_value", "new_value", "context", "reason")
 _MEMBERS = frozenset((*_LIMITS, *_CHOICES, *_VALUES, "timestamp", "sequence"))
 _TEXT_KEPT = 200
+_ADDED: dict[str, Any] = {
+    "timestamp": "2000-01-01T00:00:00.000000Z",
+    "source": "x" * 217,
+    "sequence": (1 << 63) - 1,
+    "signature": {"algorithm": "ed25519", "key_id": "0" * 64, "value": "A" * 86 + "=="},
+}
+"""What recording may add."""
 
 
 def salvaged(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +156,7 @@ def _fitting(entry: dict[str, Any], notes: list[dict[str, Any]]) -> dict[str, An
             context = entry.get("context") or {}
             noted = {**entry, "context": {**context, NOTES: notes}}
         try:
-            _core.check_entry(noted, encoding.convert)
+            _core.check_entry({**_ADDED, **noted}, encoding.convert)
         except Invalid as error:
             sizes = {name: len(json.dumps(entry[name])) for name in _VALUES if name in entry}
             largest = max(sizes, key=sizes.__getitem__, default=None)

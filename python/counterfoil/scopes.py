@@ -12,8 +12,10 @@ from typing import Any
 
 from .errors import Invalid
 
-MEMBERS = frozenset(("actor", "actor_type", "on_behalf_of", "entity_type", "trace_id", "outcome", "reason"))
-"""Members of an entry that a scope can set."""
+MEMBERS = frozenset(
+    ("actor", "actor_type", "on_behalf_of", "entity_type", "trace_id", "outcome", "reason", "personal", "subject")
+)
+"""Members of an entry that a scope can set, and what is personal in it and of whom."""
 
 _current: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("counterfoil_scope", default={})  # noqa: B039
 
@@ -40,6 +42,11 @@ def scope(context: Mapping[str, Any] | None = None, /, **said: Any) -> Iterator[
 def set_scope(context: Mapping[str, Any] | None = None, /, **said: Any) -> contextvars.Token[Mapping[str, Any]]:
     """As `scope`, without an end: for hooks at the start of a request or task. The token is for `reset_scope`."""
     return _current.set(_joined(context, said))
+
+
+def put(said: Mapping[str, Any]) -> contextvars.Token[Mapping[str, Any]]:
+    """Puts a scope in the place of the one here; it may make up what it says when it is asked. For `reset_scope`."""
+    return _current.set(said)
 
 
 def reset_scope(token: contextvars.Token[Mapping[str, Any]]) -> None:

@@ -71,6 +71,10 @@ class Service:
             headers["Content-Encoding"] = "gzip"
         return _json(self._ask("POST", path, body, headers))
 
+    def query(self, sql: str, form: str) -> bytes:
+        """The answer to a statement, as the media type `form`."""
+        return self._ask("POST", "/api/v1/query", sql.encode(), {"Content-Type": "application/sql", "Accept": form})
+
     def _ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
         sent = {"Accept": "application/json, */*", **headers}
         if self._token:

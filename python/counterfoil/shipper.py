@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from ._core import Receipt
+from ._core import Receipt, is_repeat
 from .errors import Conflict, Denied, Error, Invalid, Unavailable
 from .service import Retry, Service
 from .spool import Slot, is_clean, set_aside, slots
@@ -32,8 +32,8 @@ _FOR_GOOD = ("invalid", "conflict", "denied")
 class Shipper:
     """Ships one process's slot, and what dead processes left in the others."""
 
-    def __init__(self, spool: Path, slot: Slot, service: Service) -> None:
-        self._spool, self._slot, self._service = spool, slot, service
+    def __init__(self, spool: Path, slot: Slot, service: Service, reading: Service) -> None:
+        self._spool, self._slot, self._service, self._reading = spool, slot, service, reading
         self._changed = threading.Condition()
         self._stopping = False
         self._wanted = threading.Event()
@@ -146,7 +146,7 @@ class Shipper:
         body = b"\n".join(line for _, line in batch) + b"\n"
         try:
             answer = self._service.post("/api/v1/entries?partial=true", body, "application/x-ndjson")
-        except Invalid as error:
+        except (Invalid, Conflict, Denied) as error:
             if error.kind == "too-large":
                 raise
             # None of them is good: one by one the service says why.
@@ -181,17 +181,34 @@ class Shipper:
         """One entry is refused for good. A repeat of an `id` may differ in its time alone: that is no conflict."""
         entry = json.loads(line)
         if kind == "conflict" and "id" in entry:
-            timeless = {name: value for name, value in _raw(line).items() if name != "timestamp"}
             with contextlib.suppress(Conflict, Invalid, Denied):
-                body = (
-                    "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in timeless.items()) + "}"
-                ).encode()
-                answer = self._service.post("/api/v1/entries", body, "application/json")
-                self._keep(slot, place, answer["receipts"][0])
-                return
+                told = self._told_of_first(entry, line) if "signature" in entry else self._told_without_time(line)
+                if told is not None:
+                    self._keep(slot, place, told)
+                    return
         set_aside(self._spool, line, kind, detail)
         self.refused += 1
         _log.error("counterfoil: the service refused an entry, kept in %s: %s", self._spool / "refused.jsonl", detail)
+
+    def _told_without_time(self, line: bytes) -> dict[str, Any]:
+        timeless = {name: value for name, value in _raw(line).items() if name != "timestamp"}
+        body = "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in timeless.items()) + "}"
+        receipt: dict[str, Any] = self._service.post("/api/v1/entries", body.encode(), "application/json")["receipts"][
+            0
+        ]
+        return receipt
+
+    def _told_of_first(self, entry: dict[str, Any], line: bytes) -> dict[str, Any] | None:
+        """What a repeat of a signed entry would be told: it must be read, since the signatures differ."""
+        quoted = entry["id"].replace("'", "''")
+        sql = f"SELECT \"index\" FROM audit_log WHERE id = '{quoted}' LIMIT 100"
+        found = json.loads(self._reading.query(sql, "application/json"))
+        for (index,) in found["rows"]:
+            told = self._reading.get_json(f"/api/v1/entries/{index}")
+            if is_repeat(line, told["canonical"].encode()):
+                recorded_at = told["entry"]["recorded_at"]
+                return {**told, "tree_size": found["tree_size"], "recorded_at": recorded_at}
+        return None
 
     def _keep(self, slot: Slot, place: int, told: dict[str, Any]) -> None:
         if slot is not self._slot:

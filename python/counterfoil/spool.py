@@ -6,8 +6,10 @@
     <spool>/<slot>/shipped                 the place up to which the service has everything; may be behind
     <spool>/<slot>/clean                   there while nobody holds the slot and everything in it is shipped
     <spool>/refused.jsonl                  entries that the service refused for good, with its reason
+    <spool>/origin                         the name of the service's ledger, where entries are signed for it
 
-A process has a slot to itself and its own source, and takes over a slot that is free before it makes one.
+A process has a slot to itself and its own source, and takes over a slot that is free before it makes one. Entries that
+are signed are in ledgers that bear the name of the service's and know the key, so that they check the signatures too.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from . import _core, forking
 from ._core import Receipt
 from .encoding import Converter
 from .errors import Closed, Error, NotFound, Poisoned, Unavailable
+from .service import Service
+from .signer import Signing, is_registered
 
 _SPAN = 1 << 20
 ROLL_AT = 1 << 16
@@ -56,9 +60,10 @@ class Generation(NamedTuple):
 class Slot:
     """A slot that this process holds. Appending is for any thread, shipping for one."""
 
-    def __init__(self, path: Path, lock_fd: int) -> None:
+    def __init__(self, path: Path, lock_fd: int, signing: Signing | None = None) -> None:
         self.path = path
         self._lock_fd = lock_fd
+        self._signing = signing
         told = json.loads((path / "slot.json").read_text())
         self.source: str = told["source"]
         self._changing = threading.Condition()
@@ -72,20 +77,20 @@ class Slot:
         forking.watch(self)
 
     @classmethod
-    def take(cls, path: Path) -> Slot | None:
+    def take(cls, path: Path, signing: Signing | None = None) -> Slot | None:
         """The slot in this folder, unless another process holds it."""
         with forking.steady:
             lock_fd = _locked(path / "lock")
             if lock_fd is None:
                 return None
             try:
-                return cls(path, lock_fd)
+                return cls(path, lock_fd, signing)
             except BaseException:
                 os.close(lock_fd)
                 raise
 
     @classmethod
-    def make(cls, spool: Path, source: str) -> Slot:
+    def make(cls, spool: Path, source: str, signing: Signing | None = None) -> Slot:
         """A new slot of this process, with a source that nobody else has."""
         name = secrets.token_hex(8)
         path = spool / name
@@ -95,7 +100,8 @@ class Slot:
             if lock_fd is None:
                 raise Unavailable(f"{path}: somebody else locked a new slot")
             _write(path / "slot.json", json.dumps({"source": f"{source}/{name}", "host": socket.gethostname()}))
-            return cls(path, lock_fd)
+            _sync_folder(spool)
+            return cls(path, lock_fd, signing)
 
     def append(self, entries: list[dict[str, Any]], convert: Converter) -> list[Receipt]:
         """Makes entries durable, numbered, all or nothing."""
@@ -105,7 +111,7 @@ class Slot:
             ledger = self._ledger()
             self._appending += 1
         try:
-            return ledger.append_numbered(entries, convert)
+            return ledger.append(entries, convert)
         except Poisoned:
             self._poisoned = True
             raise
@@ -150,10 +156,8 @@ class Slot:
             return
         with self._changing:
             self._changing.wait_for(lambda: self._appending == 0)
-            ledger, last = self._ledger(), self._generations[-1]
-            known = ledger.last_of(self.source)
-            sequence = last.sequence if known is None else known + 1
-            following = self._create(last.offset + ledger.size(), sequence)
+            ledger = self._ledger()
+            following = self._following(ledger, self._generations[-1])
             with forking.steady:
                 self._active = self._made(following)
                 self._generations = [*self._generations, following]
@@ -198,7 +202,11 @@ class Slot:
         if self._generations:
             last = self._generations[-1]
             try:
-                return self._numbered(_core.Ledger.open(last.path), last)
+                ledger = _core.Ledger.open(last.path)
+                if self._signing is None or ledger.origin() == self._signing.origin:
+                    return self._numbered(ledger, last)
+                first = self._following(ledger, last)
+                ledger.close()
             except NotFound:
                 # The process ended before this ledger was one: nothing was recorded in it.
                 shutil.rmtree(last.path)
@@ -212,15 +220,25 @@ class Slot:
     def _create(self, offset: int, sequence: int) -> Generation:
         return Generation(offset, sequence, self.path / f"{offset:020}-{sequence:020}")
 
+    def _following(self, ledger: _core.Ledger, last: Generation) -> Generation:
+        """The generation that goes on after the last one."""
+        known = ledger.last_of(self.source)
+        return self._create(last.offset + ledger.size(), last.sequence if known is None else known + 1)
+
     def _made(self, generation: Generation) -> _core.Ledger:
         shutil.rmtree(generation.path, ignore_errors=True)
-        ledger = _core.Ledger.create(generation.path, f"spool/{self.path.name}", _SPAN)
+        origin = self._signing.origin if self._signing else f"spool/{self.path.name}"
+        ledger = _core.Ledger.create(generation.path, origin, _SPAN)
         _sync_folder(self.path)
         return self._numbered(ledger, generation)
 
     def _numbered(self, ledger: _core.Ledger, generation: Generation) -> _core.Ledger:
         known = ledger.last_of(self.source)
-        ledger.number(self.source, generation.sequence if known is None else known + 1, generation.offset)
+        following = generation.sequence if known is None else known + 1
+        signer = self._signing.signer if self._signing else None
+        if signer is not None and not is_registered(ledger, signer):
+            ledger.register_key(signer.public_key)
+        ledger.number(self.source, following, generation.offset, signer)
         return ledger
 
     def _reopen(self) -> None:
@@ -264,18 +282,41 @@ class Slot:
             return first
 
 
-def slot_of_this_process(spool: Path, source: str) -> Slot:
+def slot_of_this_process(spool: Path, source: str, signing: Signing | None = None) -> Slot:
     """A free slot of this host, taken over, or a new one."""
     for path in slots(spool):
         if _host(path) != socket.gethostname():
             continue
         try:
-            slot = Slot.take(path)
+            slot = Slot.take(path, signing)
         except (Error, OSError, ValueError):
             continue
         if slot is not None:
             return slot
-    return Slot.make(spool, source)
+    return Slot.make(spool, source, signing)
+
+
+def origin_of(spool: Path, given: str | None, service: Service) -> str:
+    """The name of the service's ledger: as given, as it was kept, or as the service says; kept from then on."""
+    path = spool / "origin"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            kept = path.read_text()
+            if given in (None, kept):
+                return kept
+        if given is None:
+            given = str(service.get_json("/api/v1/status")["origin"])
+        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            # Whoever was quicker wrote the same.
+            _write(path, given)
+    except OSError as error:
+        raise Unavailable(f"the spool {spool}: {error}") from error
+    except Unavailable as error:
+        raise Unavailable(
+            f"{error.message}; what is signed for it must know its ledger's origin: give origin="
+        ) from error
+    return given
 
 
 def slots(spool: Path) -> Iterator[Path]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import datetime
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from . import _core
     from .steps import Step
+    from .table import Table
+    from .vault import Vault
 
 OnError = Literal["record", "raise"]
 
@@ -32,7 +38,11 @@ class _Absent:
 ABSENT: Any = _Absent()
 """No value at all, as opposed to `None`, which is recorded as `null`."""
 
+FORGOTTEN = "data_deleted"
+"""The type of the entries about a person whose key is destroyed."""
+
 _NAMES = ("event_type", "actor", "entity_id")
+_NEVER_SEALED = frozenset(("actor", "entity_id", "on_behalf_of"))
 
 
 class Trail(abc.ABC):
@@ -40,15 +50,19 @@ class Trail(abc.ABC):
 
     `actor` stands in entries that name none. With `on_error="record"` (the default) no value can make a call of the
     business code fail: what cannot be encoded is recorded as such. With `"raise"` it is `Invalid`. What keeps an entry
-    from being durable (a full disk, a closed trail) is raised either way.
+    from being durable (a full disk, a closed trail) is raised either way. `personal` names the fields that are sealed
+    under the key of the person whom an entry is about.
     """
 
-    def __init__(self, *, actor: str | None = None, on_error: OnError = "record") -> None:
+    def __init__(
+        self, *, actor: str | None = None, on_error: OnError = "record", personal: Collection[str] = ()
+    ) -> None:
         if on_error not in ("record", "raise"):
             raise Invalid(f"on_error is 'record' or 'raise', not {on_error!r}")
         self._defaults: dict[str, Any] = {"actor": actor} if actor else {}
         self._on_error = on_error
         self._convert = encoding.convert if on_error == "record" else encoding.convert_strictly
+        self._personal = personal_names(personal)
 
     def record(
         self,
@@ -67,11 +81,15 @@ class Trail(abc.ABC):
         trace_id: object = None,
         timestamp: object = None,
         id: str | None = None,
+        personal: Collection[str] | None = None,
+        subject: object = None,
     ) -> Receipt:
         """Records one event and returns when it is durable.
 
         `timestamp` is a `datetime`, seconds since 1970 or RFC 3339 text; left out, the time of recording stands in.
         `id` makes repeats harmless: the same id and content answers as the first time, other content is `Conflict`.
+        `personal` names fields, beyond those of the trail and the scope, that are sealed under the key of `subject`,
+        whom they are about: of the entity, if it is left out.
         """
         given: dict[str, Any] = {"event_type": event_type, "entity_id": entity_id}
         for name, value in (
@@ -85,6 +103,8 @@ class Trail(abc.ABC):
             ("trace_id", trace_id),
             ("timestamp", timestamp),
             ("id", id),
+            ("personal", personal),
+            ("subject", subject),
         ):
             if value is not None:
                 given[name] = value
@@ -99,7 +119,7 @@ class Trail(abc.ABC):
 
         At most 65,536 entries and 64 MiB. One sync for all of them: this is the fast way to record much.
         """
-        said = self._said()
+        said = self.said()
         made = [self._made(given, said) for given in entries]
         for _ in range(len(made) + 2):
             try:
@@ -110,15 +130,21 @@ class Trail(abc.ABC):
                 made = _salvaged_at(made, getattr(error, "position", None))
         return self._append(made)
 
-    def _said(self) -> dict[str, Any]:
+    def said(self) -> dict[str, Any]:
+        """What entries carry here unless they say otherwise: the trail's own and the scope's."""
         said = scopes.current()
         return {**self._defaults, **said} if said else self._defaults
 
     def _made(self, given: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-        """The entry with what the scope says, and names and times as texts."""
+        """The entry with what the scope says, names and times as texts, and what is personal sealed."""
         if not said and _is_plain(given):
-            return given
+            return self._sealed(given, said)
         entry = {**said, **given}
+        if given.get("actor") is not None and scopes.current().get("actor") not in (None, given["actor"]):
+            # What the scope says of its own actor is not true of another one.
+            for name in ("actor_type", "on_behalf_of"):
+                if name not in given:
+                    entry.pop(name, None)
         if said and "context" in said and "context" in given:
             own = given["context"]
             entry["context"] = {**said["context"], **own} if isinstance(own, Mapping) else own
@@ -127,7 +153,29 @@ class Trail(abc.ABC):
             entry["actor"] = said.get("actor") or NOBODY
         if "timestamp" in entry or any(type(entry.get(name)) is not str for name in _NAMES):
             self._tidy(entry)
-        return entry
+        return self._sealed(entry, said)
+
+    def _sealed(self, entry: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+        if not self._personal and "personal" not in entry and "subject" not in entry:
+            return entry
+        kept = {name: value for name, value in entry.items() if name not in ("personal", "subject")}
+        names = self._personal | personal_names(entry.get("personal")) | personal_names(said.get("personal"))
+        if not names or kept.get("event_type") == FORGOTTEN:
+            return kept
+        subject = entry.get("subject")
+        if subject is None:
+            subject = kept.get("entity_id")
+        return self._vault.sealed(kept, names, encoding.identifier(subject), self._convert)
+
+    @functools.cached_property
+    def _vault(self) -> Vault:
+        from .vault import Vault
+
+        return Vault(self._vault_folder())
+
+    @abc.abstractmethod
+    def _vault_folder(self) -> Path:
+        """Where the keys are under which personal fields are sealed."""
 
     def _tidy(self, entry: dict[str, Any]) -> None:
         for name, value in list(entry.items()):
@@ -163,6 +211,27 @@ class Trail(abc.ABC):
     @abc.abstractmethod
     def history(self, entity_id: object) -> list[Entry]:
         """All entries of one entity, oldest first."""
+
+    def arrow(self, columns: Sequence[str] | None = None, *, since: int | datetime.datetime = 0) -> Table:
+        """Entries as Arrow columns, all or the named ones, as of now; see `counterfoil.table.Table`.
+
+        `since` is the first index, or a time: entries that were recorded then or later. A time without an offset is
+        local time.
+        """
+        from .table import Table
+
+        start = self._recorded_since(since.astimezone()) if isinstance(since, datetime.datetime) else since
+        if start < 0:
+            raise Invalid("since is an index from 0, or a datetime")
+        return Table(self._table(None if columns is None else list(columns), start))
+
+    @abc.abstractmethod
+    def _recorded_since(self, moment: datetime.datetime) -> int:
+        """The index of the first entry recorded at `moment`, which has an offset, or later."""
+
+    @abc.abstractmethod
+    def _table(self, columns: list[str] | None, start: int) -> _core.Table:
+        """The native part of `arrow`."""
 
     @abc.abstractmethod
     def verify(self, *, key: str | None = None, checkpoint: str | bytes | None = None) -> Report:
@@ -202,6 +271,26 @@ class Trail(abc.ABC):
 
         return check_recorded(self, self.wait(receipt), key)
 
+    def unseal(self, value: Any) -> Any:
+        """An entry, or a value of one, with its sealed fields as they were before.
+
+        What is under a key that is not here, because it was destroyed or is in another vault, stays `{"$sealed": …}`.
+        Raises `Tampered` for a sealed value that was changed.
+        """
+        return self._vault.unsealed(value)
+
+    def forget(self, subject: object, *, reason: str, **members: Any) -> Receipt:
+        """Destroys the key of a person: what was sealed under it cannot be read again, in any copy of the ledger.
+
+        Records `data_deleted` before and after, with the key's id in the second entry's `context.key_id`: `null` if the
+        vault has no key of the person. What is recorded of the person later is under a new key.
+        """
+        step = self.step(FORGOTTEN, subject, reason=reason, **members)
+        with step:
+            step.context["key_id"] = self._vault.forget(encoding.identifier(subject))
+        assert step.finished is not None
+        return step.finished
+
     def __iter__(self) -> Iterator[Entry]:
         return self.entries()
 
@@ -236,6 +325,15 @@ class Trail(abc.ABC):
         from .auditing import audited
 
         return audited(event_type, trail=self, **options)
+
+
+def personal_names(names: str | Collection[str] | None) -> frozenset[str]:
+    """Names of personal fields as they are compared. `Invalid` for members of an entry that cannot be sealed."""
+    given = (names,) if isinstance(names, str) else names or ()
+    lower = frozenset(name.lower() for name in given)
+    if not lower.isdisjoint(_NEVER_SEALED):
+        raise Invalid("actor, entity_id and on_behalf_of cannot be sealed: put pseudonyms there")
+    return lower
 
 
 def _is_plain(given: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:

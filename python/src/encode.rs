@@ -18,21 +18,6 @@ const MAX_INTEGER_BYTES: usize = 64;
 /// Why a dict may not stand as it is: the converter answers with a copy that has texts for names.
 const NAMES: &str = "a name in it is no text";
 
-/// What an entry's number in its source depends on.
-#[derive(Debug)]
-pub struct Encoded {
-    /// The entry as a JSON object.
-    pub json: Vec<u8>,
-    /// Whether it brings its own idempotency: an `id`, or `source` and `sequence`.
-    pub known: bool,
-}
-
-impl AsRef<[u8]> for Encoded {
-    fn as_ref(&self) -> &[u8] {
-        &self.json
-    }
-}
-
 /// Writes Python values as JSON.
 pub struct Encoder<'py> {
     converter: Bound<'py, PyAny>,
@@ -48,9 +33,8 @@ impl<'py> Encoder<'py> {
 
     /// Encodes an entry: a dict of its members. One that is `None` is left out, but for a value before or after, which
     /// is `null`.
-    pub fn entry(&mut self, entry: &Bound<'py, PyDict>) -> PyResult<Encoded> {
+    pub fn entry(&mut self, entry: &Bound<'py, PyDict>) -> PyResult<Vec<u8>> {
         let mut json = Vec::with_capacity(512);
-        let mut known = false;
         self.around.clear();
         self.around.push(entry.as_ptr() as usize);
         json.push(b'{');
@@ -60,7 +44,6 @@ impl<'py> Encoder<'py> {
             if value.is_none() && name != "old_value" && name != "new_value" {
                 continue;
             }
-            known |= name == "id" || name == "source";
             if json.len() > 1 {
                 json.push(b',');
             }
@@ -69,7 +52,15 @@ impl<'py> Encoder<'py> {
             self.value(&value, &mut json)?;
         }
         json.push(b'}');
-        Ok(Encoded { json, known })
+        Ok(json)
+    }
+
+    /// Encodes a value that stands alone.
+    pub fn alone(&mut self, value: &Bound<'py, PyAny>) -> PyResult<Vec<u8>> {
+        let mut json = Vec::new();
+        self.around.clear();
+        self.value(value, &mut json)?;
+        Ok(json)
     }
 
     fn value(&mut self, value: &Bound<'py, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {

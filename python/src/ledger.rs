@@ -9,9 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::disk::ForkDisk;
-use crate::encode::{Encoded, Encoder};
+use crate::encode::Encoder;
 use crate::error::{exception, raised};
 use crate::receipt::Receipt;
+use crate::signer::{self, Signer};
 use crate::source::{self, Source};
 use crate::unshipped::{self, Unshipped};
 
@@ -42,8 +43,20 @@ impl PyLedger {
         worked.map_err(|error| raised(&error))
     }
 
-    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+    pub(crate) fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
         self.with(py, |ledger| Ok(ledger.snapshot()))
+    }
+
+    /// Records entries in JSON: numbered by the source where there is one.
+    fn record<T: AsRef<[u8]> + Sync>(&self, py: Python<'_>, entries: &[T]) -> PyResult<Vec<Receipt>> {
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.with(py, |ledger| {
+            let drafts = drafts(entries)?;
+            match source {
+                Some(source) => source.append(ledger, drafts),
+                None => Ok(ledger.append_batch(drafts)?.into_iter().map(Receipt::from).collect()),
+            }
+        })
     }
 
     fn made(py: Python<'_>, make: impl FnOnce(OpenOptions) -> Result<Ledger, Error> + Send) -> PyResult<Self> {
@@ -104,44 +117,50 @@ impl PyLedger {
         entries: Vec<Bound<'_, PyDict>>,
         converter: Bound<'_, PyAny>,
     ) -> PyResult<Vec<Receipt>> {
-        let encoded = encode(entries, converter)?;
-        let receipts = self.with(py, |ledger| ledger.append_batch(drafts(&encoded)?))?;
-        Ok(receipts.into_iter().map(Receipt::from).collect())
+        let mut encoder = Encoder::new(converter);
+        let encoded: Vec<Vec<u8>> = entries.iter().map(|entry| encoder.entry(entry)).collect::<PyResult<_>>()?;
+        self.record(py, &encoded)
     }
 
     /// Records entries in JSON lines: all of them in one stretch, or nothing.
     fn append_lines(&self, py: Python<'_>, lines: &[u8]) -> PyResult<Vec<Receipt>> {
-        let receipts = self.with(py, |ledger| {
-            let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-            ledger.append_batch(drafts(&lines.collect::<Vec<_>>())?)
-        })?;
-        Ok(receipts.into_iter().map(Receipt::from).collect())
+        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        self.record(py, &lines.collect::<Vec<_>>())
     }
 
-    /// From now on [`PyLedger::append_numbered`] numbers what has no idempotency of its own, from `next` on.
-    /// `offset` is added to the places in its receipts.
-    fn number(&self, source: &str, next: u64, offset: u64) {
-        let source = Arc::new(Source::new(source, next, offset));
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).replace(source);
-    }
-
-    /// Records entries with the source's next numbers. Callers that come together share one sync.
-    fn append_numbered(
+    /// From now on entries without idempotency of their own are numbered, from `next` on, and signed where there is a
+    /// `signer`: an object with `public_key` and `sign(message)`. With an `offset`, receipts are those of a spool, and it
+    /// is added to the places in them.
+    #[pyo3(signature = (source, next, offset=None, signer=None))]
+    fn number(
         &self,
         py: Python<'_>,
-        entries: Vec<Bound<'_, PyDict>>,
-        converter: Bound<'_, PyAny>,
-    ) -> PyResult<Vec<Receipt>> {
-        let encoded = encode(entries, converter)?;
-        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let source = source.ok_or_else(|| exception(ErrorKind::Internal, "the ledger has no source", None))?;
-        self.with(py, |ledger| source.append(ledger, encoded))
+        source: &str,
+        next: u64,
+        offset: Option<u64>,
+        signer: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let origin = self.origin(py)?;
+        let signer = signer.map(|signer| Signer::new(origin, signer)).transpose()?;
+        let source = Arc::new(Source::new(source, next, offset, signer));
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).replace(source);
+        Ok(())
     }
 
-    /// The highest number of a source that the ledger holds.
+    /// Registers a client's key, for every actor.
+    fn register_key(&self, py: Python<'_>, public_key: &[u8]) -> PyResult<()> {
+        let key = signer::public_key(public_key)?;
+        self.with(py, |ledger| ledger.register_key(key, Vec::new()).map(drop))
+    }
+
+    /// The highest number of a source of this process that the ledger holds.
     fn last_of(&self, py: Python<'_>, source: &str) -> PyResult<Option<u64>> {
         let status = self.with(py, |ledger| ledger.status())?;
-        Ok(status.sources.iter().find(|known| known.source == source).map(|known| known.last))
+        Ok(status
+            .sources
+            .iter()
+            .find(|known| known.recorder.is_none() && known.source == source)
+            .map(|known| known.last))
     }
 
     /// Client entries from an index on, as they are shipped: without what the ledger added but with its time.
@@ -236,11 +255,6 @@ pub fn abandon(ledger: Py<PyLedger>) {
     std::mem::forget(ledger);
 }
 
-fn encode<'py>(entries: Vec<Bound<'py, PyDict>>, converter: Bound<'py, PyAny>) -> PyResult<Vec<Encoded>> {
-    let mut encoder = Encoder::new(converter);
-    entries.iter().map(|entry| encoder.entry(entry)).collect()
-}
-
 /// Encodes an entry and checks it as the ledger would. The canonical bytes.
 #[pyfunction]
 pub fn check_entry<'py>(
@@ -249,7 +263,7 @@ pub fn check_entry<'py>(
     converter: Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let encoded = Encoder::new(converter).entry(&entry)?;
-    let draft = source::draft(&encoded.json, 0).map_err(|error| raised(&error))?;
+    let draft = source::draft(&encoded, 0).map_err(|error| raised(&error))?;
     if draft.event_type().starts_with(OWN_PREFIX) {
         return Err(exception(
             ErrorKind::Invalid,

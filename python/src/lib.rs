@@ -5,8 +5,14 @@ mod disk;
 mod encode;
 mod error;
 mod ledger;
+mod pages;
 mod receipt;
+mod repeat;
+mod rows;
+mod sealed;
+mod signer;
 mod source;
+mod table;
 mod unshipped;
 mod verify;
 
@@ -16,6 +22,14 @@ mod _core {
     use crate::ledger::{PyLedger, abandon, check_entry};
     #[pymodule_export]
     use crate::receipt::Receipt;
+    #[pymodule_export]
+    use crate::repeat::is_repeat;
+    #[pymodule_export]
+    use crate::sealed::{encode_value, seal, unseal};
+    #[pymodule_export]
+    use crate::signer::KeyFile;
+    #[pymodule_export]
+    use crate::table::{Table, first_since};
     #[pymodule_export]
     use crate::verify::{Walk, check_proof, split_bundle, verify_bundle, verify_folder};
 }

@@ -30,7 +30,7 @@ pub fn read(snapshot: &Snapshot, start: u64, most: usize, most_bytes: usize) -> 
 }
 
 /// An entry without `recorded_at`: its time stays as `timestamp`. None for the spool ledger's own acts.
-fn as_sent(canonical: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+pub fn as_sent(canonical: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     let fields = Fields::split(canonical)?;
     if fields.event_type.starts_with(OWN_PREFIX) {
         return Ok(None);
