@@ -141,10 +141,9 @@ class Trail(abc.ABC):
             return self._sealed(given, said)
         entry = {**said, **given}
         if given.get("actor") is not None and scopes.current().get("actor") not in (None, given["actor"]):
-            # What the scope says of its own actor is not true of another one.
-            for name in ("actor_type", "on_behalf_of"):
-                if name not in given:
-                    entry.pop(name, None)
+            # The scope says of what kind its own actor is, not another one.
+            if "actor_type" not in given:
+                entry.pop("actor_type", None)
         if said and "context" in said and "context" in given:
             own = given["context"]
             entry["context"] = {**said["context"], **own} if isinstance(own, Mapping) else own
