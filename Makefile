@@ -78,11 +78,12 @@ test-python: python
 	scripts/pyenv.sh $(PYENVS)/py-tests python/tests/requirements.txt
 	scripts/pyenv.sh $(PYENVS)/py-tests-airflow examples/airflow/requirements.txt python/tests/pytest.txt
 	scripts/pyenv.sh $(PYENVS)/py-tests-prefect examples/prefect/requirements.txt python/tests/pytest.txt
-	cd python && $(PYENVS)/py-tests/bin/ruff check . ../examples && $(PYENVS)/py-tests/bin/ruff format --check . ../examples
+	cd python && $(PYENVS)/py-tests/bin/ruff check --config pyproject.toml . ../examples
+	cd python && $(PYENVS)/py-tests/bin/ruff format --config pyproject.toml --check . ../examples
 	cd python && $(PYENVS)/py-tests/bin/mypy
 	cd python && $(PYENVS)/py-tests/bin/pytest
-	cd python && $(PYENVS)/py-tests-airflow/bin/pytest tests/airflow
-	cd python && $(PYENVS)/py-tests-prefect/bin/pytest tests/prefect
+	cd python && $(PYENVS)/py-tests-airflow/bin/pytest tests/on_airflow
+	cd python && $(PYENVS)/py-tests-prefect/bin/pytest tests/on_prefect
 
 # Workflows on their real engines; each leaves a ledger that verifies and a trail that says what it must.
 examples: python
@@ -109,5 +110,9 @@ torture: ours
 
 # The figures of docs/performance.md; results and plot in bench/results.
 bench: deps ours
-	cargo build --release --locked -p counterfoil-bench -p counterfoil-cli
+	cargo build --release --locked -p counterfoil-bench -p counterfoil-cli -p counterfoil-python
+	scripts/pyenv.sh $(PYENVS)/py-tests python/tests/requirements.txt
+	rm -rf $(BENCH_DIR)/python && mkdir -p $(BENCH_DIR)/python && cp -r python/counterfoil $(BENCH_DIR)/python
+	cp $(CARGO_TARGET_DIR)/release/lib_core.so $(BENCH_DIR)/python/counterfoil/_core.abi3.so
+	PYTHONPATH=$(BENCH_DIR)/python OUT=bench/results/python.json $(PYENVS)/py-tests/bin/python python/bench/compare.py
 	COUNTERFOIL=$(COUNTERFOIL) PYTHON=$(VENV)/bin/python BENCH_DIR=$(BENCH_DIR) BENCH=$(CARGO_TARGET_DIR)/release/counterfoil-bench bench/run.sh

@@ -140,10 +140,10 @@ class Trail(abc.ABC):
         if not said and _is_plain(given):
             return self._sealed(given, said)
         entry = {**said, **given}
-        if given.get("actor") is not None and scopes.current().get("actor") not in (None, given["actor"]):
-            # The scope says of what kind its own actor is, not another one.
-            if "actor_type" not in given:
-                entry.pop("actor_type", None)
+        another = given.get("actor") is not None and scopes.current().get("actor") not in (None, given["actor"])
+        if another and "actor_type" not in given:
+            # The scope says of what kind its own actor is.
+            entry.pop("actor_type", None)
         if said and "context" in said and "context" in given:
             own = given["context"]
             entry["context"] = {**said["context"], **own} if isinstance(own, Mapping) else own
