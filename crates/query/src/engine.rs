@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::order::by_index;
 use crate::session::{session, template, with_memory};
 use crate::sizes::bytes_of;
+use crate::shape::check_steps;
 use crate::source::Source;
 use crate::statement::{check_plan, parse, select_where};
 use crate::table::AuditLog;
@@ -318,6 +319,7 @@ impl Run {
         let state = context.state();
         let plan = state.statement_to_plan(statement).await.map_err(told)?;
         check_plan(&plan)?;
+        check_steps(&plan).map_err(told)?;
         let plan = by_index(plan).and_then(as_text).map_err(told)?;
         let plan = guard_functions(plan, &self.budget).and_then(|plan| state.optimize(&plan)).map_err(told)?;
         let plan = guard(plan, &self.budget).map_err(told)?;

@@ -27,6 +27,7 @@ mod prune;
 mod reader;
 mod sealed;
 mod session;
+mod shape;
 mod sizes;
 mod source;
 mod statement;

@@ -15,12 +15,13 @@ use crate::cause::{Cause, What};
 use crate::columns::{TABLE, schema};
 use crate::engine::Order;
 use crate::error::{at, refused, translate};
+use crate::shape::check_shape;
 
 /// Longest text of a query, in bytes.
 pub const MAX_SQL_BYTES: usize = 256 * 1024;
 
 /// Most operators and keywords in a query: what can nest. Names, literals and commas do not count, so lists may be long.
-pub const MAX_OPERATORS: usize = 2_000;
+pub const MAX_OPERATORS: usize = 1_000;
 
 /// How deep parentheses and subqueries may nest.
 pub(crate) const MAX_DEPTH: usize = 50;
@@ -63,6 +64,7 @@ pub fn statements(sql: &str) -> Result<Vec<Statement>> {
 /// `Invalid`, naming what is refused.
 pub(crate) fn reading(statement: Statement) -> Result<Statement> {
     check_reads(&statement)?;
+    check_statement(&statement)?;
     match shown(&statement) {
         Some(sql) => parse(&sql),
         None => Ok(statement),
@@ -129,6 +131,14 @@ fn shown(statement: &Statement) -> Option<String> {
             Some(format!("DESCRIBE {table}"))
         }
         _ => None,
+    }
+}
+
+fn check_statement(statement: &Statement) -> Result<()> {
+    match statement {
+        Statement::Explain(explain) => check_statement(&explain.statement),
+        Statement::Statement(sql) => check_shape(sql),
+        _ => Ok(()),
     }
 }
 

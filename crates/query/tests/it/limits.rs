@@ -126,3 +126,35 @@ fn a_cross_join_ends_with_the_time_limit_and_its_work_too() {
     });
     assert!(idle, "a query goes on after its end");
 }
+
+/// Planning cannot be stopped half-way, so what is large to plan is refused before.
+#[test]
+fn what_is_small_to_write_and_large_to_plan_is_refused_at_once() {
+    let (ledger, engine) = (Ledger::new(&entries(10, 3), Layout::default()), limited(|_| ()));
+    let columns = |most: usize| (0..most).map(|n| format!("index + {n}")).collect::<Vec<_>>().join(", ");
+    let doubling = (1..12).fold("WITH t0 AS (SELECT 1 AS x FROM audit_log)".to_owned(), |sql, n| {
+        format!("{sql}, t{n} AS (SELECT a.x FROM t{} a, t{} b)", n - 1, n - 1)
+    });
+    let joined: String = (0..150).map(|n| format!(" JOIN audit_log b{n} ON a.index = b{n}.index")).collect();
+    for (sql, wanted) in [
+        (format!("SELECT count(*) FROM audit_log GROUP BY CUBE({})", columns(24)), "grouping sets"),
+        (format!("SELECT count(*) FROM audit_log GROUP BY CUBE({0}), ROLLUP({0}), CUBE({0})", columns(5)), "grouping sets"),
+        (format!("SELECT count(*) FROM audit_log a{joined}"), "151 tables"),
+        (format!("SELECT 1 FROM audit_log{}", ", audit_log".repeat(900)), "901 tables"),
+        (format!("SELECT index{} FROM audit_log", "+index".repeat(1_900)), "operators"),
+        (format!("{doubling} SELECT count(*) FROM t11"), "1000 steps"),
+        (format!("EXPLAIN SELECT count(*) FROM audit_log GROUP BY CUBE({})", columns(24)), "grouping sets"),
+    ] {
+        let start = Instant::now();
+        let error = ask_in_vain(&engine, &ledger, &sql);
+        let shown: String = sql.chars().take(60).collect();
+        assert!(error.kind == ErrorKind::Invalid && error.message.contains(wanted), "{shown}: {error}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{shown} took {:?}", start.elapsed());
+    }
+    for sql in [
+        format!("SELECT count(*) FROM audit_log GROUP BY CUBE({})", columns(8)),
+        format!("SELECT index{} FROM audit_log", "+index".repeat(450)),
+    ] {
+        engine.query(&ledger, &sql).and_then(|answer| answer.collect()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
