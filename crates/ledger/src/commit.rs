@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameBuilder, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
 use crate::seen::{Keys, Seen, same_content};
 use crate::snapshot::Snapshot;
-use crate::sources::Sources;
+use crate::sources::Ahead;
 
 /// Entries that one caller wants recorded together.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Commit<'_> {
 
     fn find_places(&self, submission: &Submission, keys: &[Option<Keys>]) -> Result<Vec<Place>> {
         let mut within: HashMap<Name<'_>, usize> = HashMap::new();
-        let mut ahead = Sources::default();
+        let mut ahead = Ahead::default();
         let mut places = Vec::with_capacity(keys.len());
         for (position, (draft, keys)) in submission.drafts.iter().zip(keys).enumerate() {
             let Some(keys) = keys else {
@@ -133,7 +133,7 @@ impl Commit<'_> {
         Ok(places)
     }
 
-    fn check_room(&self, keys: &Keys, ahead: &mut Sources) -> Result<()> {
+    fn check_room(&self, keys: &Keys, ahead: &mut Ahead) -> Result<()> {
         let seen = self.seen.as_deref().expect("a submission with keys finds what was seen");
         keys.source().map_or(Ok(()), |(name, sequence)| seen.sources.check_room(ahead, name, sequence))
     }

@@ -157,7 +157,7 @@ impl DiskFile for OsFile {
 
 impl Disk for OsDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        let mode = if path.ends_with("keys") { 0o700 } else { 0o755 };
+        let mode = if path.ends_with("keys") { 0o700 } else { 0o750 };
         fs::DirBuilder::new().recursive(true).mode(mode).create(path)
     }
 

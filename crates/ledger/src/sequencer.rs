@@ -21,6 +21,8 @@ use crate::tail_check::TailCheck;
 const ALLOCATION_STEP_BYTES: u64 = 16 << 20;
 /// A commit takes no further submission beyond this.
 const COMMIT_TARGET_BYTES: usize = 8 << 20;
+/// How long commits may go on without a new file `checkpoint`, at which readers stop.
+const MOST_UNPUBLISHED: Duration = Duration::from_secs(60);
 /// The file `checkpoint` is written at most this often.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 /// A clock that is further ahead than this of what the last commit and the time since give is not believed.
@@ -42,6 +44,8 @@ pub(crate) struct Sequencer {
     builder: FrameBuilder,
     last_monotonic: Option<Duration>,
     unpublished_since: Option<Duration>,
+    /// When the first commit was made that the file `checkpoint` does not cover.
+    uncovered_since: Option<Duration>,
     /// What the ledger has to say of its opening, in front of the first entry that comes.
     opening: Option<Submission>,
 }
@@ -83,6 +87,7 @@ impl Sequencer {
         Self {
             offset: journal.end_offset(),
             unpublished_since: (!is_published).then(|| shared.clock.monotonic()),
+            uncovered_since: None,
             shared,
             signer,
             tree,
@@ -194,6 +199,7 @@ impl Sequencer {
         }
         let _guard = self.shared.poison_on_panic("a commit");
         self.refuse_when_it_cannot_roll()?;
+        self.refuse_when_it_cannot_publish()?;
         self.reserve(batch)?;
         let recorded_at = self.next_time()?;
         let before = self.shared.snapshot();
@@ -227,6 +233,15 @@ impl Sequencer {
         Ok(placed.into_iter().map(|answer| Ok(answer?.into_iter().map(receipt).collect())).collect())
     }
 
+    /// Readers stop at the file `checkpoint`: while it cannot be written, what they do not see must not grow for ever.
+    fn refuse_when_it_cannot_publish(&mut self) -> Result<()> {
+        let waited = |since| self.shared.clock.monotonic().saturating_sub(since) > MOST_UNPUBLISHED;
+        if !self.uncovered_since.is_some_and(waited) {
+            return Ok(());
+        }
+        self.publish().map_err(|error| Error::unavailable(format!("the checkpoint cannot be written: {error}")))
+    }
+
     /// Hashes and signs the frame; nothing is written yet.
     fn prepare(&mut self, recorded_at: Timestamp) -> Result<Prepared> {
         let leaves: Vec<Hash> = self.builder.hash().iter().map(|row| row.leaf).collect();
@@ -255,7 +270,9 @@ impl Sequencer {
         self.tree = tree;
         self.last_time = header.time_micros;
         self.last_monotonic = Some(self.shared.clock.monotonic());
-        self.unpublished_since.get_or_insert_with(|| self.shared.clock.monotonic());
+        let now = self.shared.clock.monotonic();
+        self.unpublished_since.get_or_insert(now);
+        self.uncovered_since.get_or_insert(now);
         self.shared.update_head(|head| {
             head.size = place.header.end();
             head.root = header.root;
@@ -313,7 +330,7 @@ impl Sequencer {
         let written = written.map_err(|error| Error::io("checkpoint", error));
         self.shared.faults().publishing = written.clone().err();
         written?;
-        self.unpublished_since = None;
+        (self.unpublished_since, self.uncovered_since) = (None, None);
         Ok(())
     }
 

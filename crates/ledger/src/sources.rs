@@ -10,6 +10,8 @@ pub const MAX_OPEN_RANGES: usize = 1_024;
 pub const MAX_AHEAD: u64 = 1_000_000;
 /// The most sources that a ledger follows.
 pub const MAX_SOURCES: usize = 100_000;
+/// The most sources of one recorder. Whoever has the ledger without a credential has all of it.
+pub const MAX_OWN_SOURCES: usize = 10_000;
 
 /// A recording program, as the credential that submitted its entries and the name it gave itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,54 +93,74 @@ impl Ranges {
 
 /// All sources of a ledger.
 #[derive(Debug, Clone, Default)]
-pub struct Sources(BTreeMap<SourceName, Ranges>);
+pub struct Sources {
+    ranges: BTreeMap<SourceName, Ranges>,
+    /// How many there are of each recorder.
+    own: BTreeMap<Option<String>, usize>,
+}
+
+/// What one recorder's batch adds to the sources.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    /// The sources to which it adds, as they will be then.
+    ranges: BTreeMap<SourceName, Ranges>,
+    /// How many of them it begins.
+    begun: usize,
+}
 
 impl Sources {
     /// The sources in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&SourceName, &Ranges)> {
-        self.0.iter()
+        self.ranges.iter()
     }
 
     /// Puts what an index file says of a source.
     pub fn put(&mut self, name: SourceName, ranges: Ranges) {
-        self.0.insert(name, ranges);
+        let recorder = name.recorder.clone();
+        if self.ranges.insert(name, ranges).is_none() {
+            *self.own.entry(recorder).or_default() += 1;
+        }
     }
 
     /// Whether a number of a source was seen.
     pub fn contains(&self, name: &SourceName, number: u64) -> bool {
-        self.0.get(name).is_some_and(|ranges| ranges.contains(number))
+        self.ranges.get(name).is_some_and(|ranges| ranges.contains(number))
     }
 
     /// Adds a number of a source; false when it was there already.
     pub fn insert(&mut self, name: &SourceName, number: u64) -> bool {
-        match self.0.get_mut(name) {
+        match self.ranges.get_mut(name) {
             Some(ranges) => ranges.insert(number),
-            None => self.0.entry(name.clone()).or_default().insert(number),
+            None => {
+                self.put(name.clone(), Ranges(vec![(number, number)]));
+                true
+            }
         }
     }
 
     /// Takes a number of a source away again, and the source with its last one.
     pub fn remove(&mut self, name: &SourceName, number: u64) {
-        if let Some(ranges) = self.0.get_mut(name) {
-            ranges.remove(number);
-            if ranges.parts().is_empty() {
-                self.0.remove(name);
-            }
+        let Some(ranges) = self.ranges.get_mut(name) else { return };
+        ranges.remove(number);
+        if ranges.parts().is_empty() {
+            self.ranges.remove(name);
+            self.own.entry(name.recorder.clone()).and_modify(|own| *own -= 1);
         }
     }
 
-    /// Refuses a new number that would cost more memory than a source may have. `ahead` holds the sources to which a batch
-    /// adds, as they will be then; the number joins it.
-    pub fn check_room(&self, ahead: &mut Sources, name: SourceName, number: u64) -> Result<()> {
+    /// Refuses a new number that would cost more memory than a source may have, and a new source beyond what its recorder
+    /// or the ledger may have; otherwise the number joins what lies ahead.
+    pub fn check_room(&self, ahead: &mut Ahead, name: SourceName, number: u64) -> Result<()> {
         let busy = |message: String| Err(Error::new(ErrorKind::Busy, message));
-        if !ahead.0.contains_key(&name) {
-            let known = self.0.get(&name).cloned();
-            if known.is_none() && self.0.len() + ahead.0.len() >= MAX_SOURCES {
-                return busy(format!("the ledger follows {MAX_SOURCES} sources already and takes no further one"));
+        if !ahead.ranges.contains_key(&name) {
+            let known = self.ranges.get(&name).cloned();
+            if known.is_none() {
+                self.check_new(ahead, name.recorder.as_ref())?;
+                ahead.begun += 1;
             }
-            ahead.put(name.clone(), known.unwrap_or_default());
+            ahead.ranges.insert(name.clone(), known.unwrap_or_default());
         }
-        let ranges = ahead.0.get_mut(&name).expect("it was put there");
+        let ranges = ahead.ranges.get_mut(&name).expect("it was put there");
         let source = &name.source;
         if let Some(last) = ranges.last().filter(|last| number > last.saturating_add(MAX_AHEAD)) {
             return busy(format!(
@@ -151,6 +173,21 @@ impl Sources {
         }
         ranges.insert(number);
         Ok(())
+    }
+
+    /// Refuses one more source of a recorder; waiting would not help it.
+    fn check_new(&self, ahead: &Ahead, recorder: Option<&String>) -> Result<()> {
+        let denied = |message: String| Err(Error::new(ErrorKind::Denied, message));
+        if self.ranges.len() + ahead.begun >= MAX_SOURCES {
+            return denied(format!("the ledger follows {MAX_SOURCES} sources already and takes no further one"));
+        }
+        let own = self.own.get(&recorder.cloned()).map_or(0, |own| *own);
+        match recorder {
+            Some(recorder) if own + ahead.begun >= MAX_OWN_SOURCES => {
+                denied(format!("{recorder} has {MAX_OWN_SOURCES} sources already and may begin no further one"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -182,12 +219,33 @@ mod tests {
         let name = SourceName { recorder: None, source: "etl".into() };
         let mut sources = Sources::default();
         sources.insert(&name, 7);
-        let check = |sources: &Sources, number| sources.check_room(&mut Sources::default(), name.clone(), number);
+        let check = |sources: &Sources, number| sources.check_room(&mut Ahead::default(), name.clone(), number);
         assert!(check(&sources, 8 + MAX_AHEAD).is_err());
         for number in 0..MAX_OPEN_RANGES as u64 {
             sources.insert(&name, 100 + 2 * number);
         }
         assert!(check(&sources, 50).is_err(), "one gap too many");
         assert!(check(&sources, 101).is_ok(), "filling a gap is always possible");
+    }
+    #[test]
+    fn a_recorder_takes_no_more_than_its_share() {
+        let named = |recorder: Option<&str>, source: usize| SourceName {
+            recorder: recorder.map(str::to_owned),
+            source: source.to_string(),
+        };
+        let mut sources = Sources::default();
+        for source in 0..MAX_OWN_SOURCES - 1 {
+            sources.insert(&named(Some("etl"), source), 1);
+        }
+        let mut ahead = Ahead::default();
+        let mut check = |recorder, source, number| sources.check_room(&mut ahead, named(recorder, source), number);
+        assert!(check(Some("etl"), 0, 2).is_ok(), "a known source goes on");
+        assert!(check(Some("etl"), 10_000, 1).is_ok(), "its last one");
+        assert!(check(Some("etl"), 10_000, 2).is_ok());
+        assert_eq!(check(Some("etl"), 10_001, 1).expect_err("one too many").kind, ErrorKind::Denied);
+        sources.remove(&named(Some("etl"), 7), 1);
+        let check = |recorder, source| sources.check_room(&mut Ahead::default(), named(recorder, source), 1);
+        assert!(check(Some("etl"), 10_001).is_ok(), "one was taken back");
+        assert!(check(Some("erp"), 1).is_ok() && check(None, 1).is_ok(), "others are not touched");
     }
 }

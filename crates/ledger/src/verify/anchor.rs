@@ -150,7 +150,13 @@ fn trusted_keys(config: &Config, options: &VerifyOptions<'_>, report: &mut Repor
         report.compared_against.push(format!("the given key {key}"));
     }
     if !options.keys.contains(&config.verifier_key) {
-        let message = format!("the ledger names the key {}, which is none of those given", config.verifier_key);
+        let given: Vec<String> = options.keys.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "the ledger names the key {}, which is none of those given, {}: the key was changed, or the given key is \
+             not this ledger's",
+            config.verifier_key,
+            given.join(", ")
+        );
         report.add(finding(FindingKind::KeyMismatch, "ledger.toml", None, message));
     }
     options.keys.clone()

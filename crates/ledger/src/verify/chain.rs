@@ -279,7 +279,10 @@ impl<'a> Chain<'a> {
             match facts.get(&segment.first) {
                 Some(facts) => self.check_sealed(segment, facts),
                 None if newest == Some(segment.first) => {
-                    self.notices.push(format!("{} awaits the entry that seals it; until then the journal holds its entries", segment.files[0].name));
+                    self.notices.push(format!(
+                        "{} awaits the entry that seals it; until then the journal holds its entries",
+                        segment.files[0].name
+                    ));
                 }
                 None => {
                     let message = "no entry seals this segment";
@@ -346,8 +349,9 @@ impl<'a> Chain<'a> {
                 1 => "1 entry is".to_owned(),
                 newer => format!("{newer} entries are"),
             };
-            self.notices
-                .push(format!("{newer} newer than the folder's checkpoint; the journal's frames are signed too"));
+            self.notices.push(format!(
+                "{newer} newer than the folder's checkpoint, and readers of the folder see them once it is written anew"
+            ));
         }
     }
 

@@ -52,7 +52,8 @@ impl Files {
         }
         for name in names(disk, layout, layout.root(), findings) {
             let known = ROOT_FILES.contains(&name.as_str()) || ROOT_FOLDERS.contains(&name.as_str());
-            if !known && name != "checkpoint.tmp" {
+            let is_left_over = name == "checkpoint.tmp" && disk.open(&layout.root().join(&name)).is_ok();
+            if !known && !is_left_over {
                 findings.push(unexpected(&name));
             }
         }

@@ -44,6 +44,10 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &A
             chain.notices.push(format!("{name}: it is not in use yet: the writer was stopped while it made it"));
             continue;
         }
+        if !last && journal.end() == journal.first {
+            let message = "it holds no entry, and a later journal file goes on";
+            chain.findings.push(finding(FindingKind::UnexpectedFile, &name, None, message));
+        }
         if last {
             set_aside_torn(&journal, anchors, chain);
         }

@@ -7,11 +7,13 @@ mod effort;
 mod exhibit;
 mod forge;
 mod idempotency;
+mod in_the_way;
 mod kill;
 mod pages;
 mod panics;
 mod refusals;
 mod signatures;
 mod simulation;
+
 mod tamper;
 mod trial;
