@@ -16,6 +16,7 @@ for shell in bash zsh fish; do
   "$binary" completions "$shell" >"$into/completions/counterfoil.$shell"
 done
 cp "$root"/packaging/* "$root"/{LICENSE,README.md,CHANGELOG.md,SECURITY.md} "$into"
+install -m 755 "$root/interop/verify_bundle.py" "$into"
 cp -r "$root"/docs/{guides,formats,threat-model.md} "$into/docs"
 tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-0}" -czf "$out/$name.tar.gz" "$name"
 "${MATURIN:?the path of maturin}" build --quiet --release --locked --strip --manifest-path "$root/python/Cargo.toml" --out "$out"

@@ -1,14 +1,16 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { entryOf } from "../src/api/entry";
 import { answerOf } from "../src/api/query";
 import { tilePath } from "../src/proof/tiles";
+import { laidOut } from "../src/text/detail";
 import { compareFields } from "../src/text/diff";
 import { visible } from "../src/text/escape";
 import { statesOf } from "../src/text/history";
 import { isObject, type Json, type JsonObject, parseCutRows, parseJson, writeJson } from "../src/text/json";
 import { grouped } from "../src/text/number";
-import { verbOf } from "../src/text/sentence";
-import { fromField, instant, lasting, timeText } from "../src/text/time";
+import { isWorded, verbOf } from "../src/text/sentence";
+import { fromField, instant, lasting, tickText, timeText } from "../src/text/time";
 
 function object(text: string): JsonObject {
   const value = parseJson(text);
@@ -81,6 +83,12 @@ describe("numbers and times", () => {
     );
     expect(timeText("2026-11-24T10:00:00Z", "utc")).toBe("2026-11-24 10:00:00 UTC");
     expect(fromField("2026-11-24T10:00", "utc")).toBe("2026-11-24T10:00:00.000Z");
+    const at = new Date("2026-11-24T14:41:05Z");
+    expect([tickText(at, "utc", 5), tickText(at, "utc", 60), tickText(at, "utc", 86_400)]).toEqual([
+      "14:41:05",
+      "14:41",
+      "11-24",
+    ]);
     expect([lasting(59), lasting(7200), lasting(3 * 86_400)]).toEqual(["59 s", "2 h", "3 days"]);
   });
 });
@@ -96,6 +104,18 @@ describe("sentences", () => {
     ["opened", "opened"],
   ])("%s", (eventType, verb) => {
     expect(verbOf(eventType)).toBe(verb);
+  });
+
+  it("says of every act on the ledger who did what", () => {
+    const catalog = readFileSync(new URL("../../crates/entry/src/catalog/events.json", import.meta.url), "utf8");
+    const own = [...catalog.matchAll(/"(ledger\.[a-z_]+)"/g)].map((found) => found[1] ?? "");
+    expect(own.length).toBeGreaterThan(20);
+    // What is not worded by hand mentions the word "ledger" where the entity should be, or turns round who acts.
+    for (const eventType of own) expect(isWorded(eventType), eventType).toBe(true);
+    expect(`unknown ${verbOf("ledger.access_denied")} POST /api/v1/session`).toBe(
+      "unknown was denied access: POST /api/v1/session",
+    );
+    expect(`kim ${verbOf("ledger.token_created")} etl`).toBe("kim made a token for etl");
   });
 });
 
@@ -151,5 +171,18 @@ describe("tile paths", () => {
     ["1", 1000, 7, "tile/1/x001/000.p/7"],
   ])("%s %i %i", (kind, index, width, path) => {
     expect(tilePath(kind, index, width)).toBe(path);
+  });
+});
+
+describe("what went wrong with a query", () => {
+  it("shows the place in the query before the columns that there are", () => {
+    const detail =
+      "line 1, column 8: there is no column nope. The columns here are index, actor\n  SELECT nope\n         ^";
+    expect(laidOut(detail)).toEqual({
+      said: "line 1, column 8: there is no column nope.",
+      shown: ["  SELECT nope", "         ^"],
+      more: "The columns here are index, actor",
+    });
+    expect(laidOut("no token. Sign in")).toEqual({ said: "no token. Sign in", shown: [], more: "" });
   });
 });

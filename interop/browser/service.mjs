@@ -18,7 +18,7 @@ export async function serve(folder) {
   const work = folder ? null : mkdtempSync(join(tmpdir(), "counterfoil-browser-"));
   const ledger = folder ?? join(work, "audit");
   if (!folder) counterfoil("init", ledger, "--origin", "bank.example/audit");
-  const child = spawn(COUNTERFOIL, ["serve", ledger, "--listen", "127.0.0.1:0", "--log", "error"], {
+  const child = spawn(COUNTERFOIL, ["serve", ledger, "--listen", "127.0.0.1:0", "--print-link", "--log", "error"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const since = Date.now();

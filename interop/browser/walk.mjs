@@ -102,7 +102,15 @@ async function signIn(page, service) {
   const stranger = await open(page.context().browser(), {});
   await stranger.goto(service.link);
   await stranger.getByRole("button", { name: /sign in/i }).waitFor();
-  check(true, "the link works once: a second browser is asked for a token");
+  await stranger.getByText("This link was used already or is too old").waitFor();
+  check(true, "the link works once: a second browser is told so and asked for a token");
+  await stranger.getByLabel("Token").fill(service.token("writer"));
+  await stranger.getByRole("button", { name: "Sign in", exact: true }).click();
+  await stranger.getByRole("link", { name: "Access" }).waitFor();
+  check((await stranger.locator(".nav a").count()) === 1, "a writer's menu has the one page that answers a writer");
+  await stranger.goto(`${service.base}/trial`);
+  await stranger.getByRole("navigation").waitFor();
+  check(true, "a mistyped address is a page of the console");
   await stranger.context().close();
 }
 

@@ -128,7 +128,8 @@ def connect(
     - `spool`: a folder on a local disk, shared by all processes that record in this service; the usual place is under
       `~/.local/state/counterfoil`. `source`: how this program is named in the entries' `source`.
     - `mode="spool"`: `record` returns after the local sync. `mode="sync"`: it waits for the ledger's own receipt, at
-      most `sync_timeout` seconds, then `Unavailable`; the entry is in the spool even so and will be shipped.
+      most `sync_timeout` seconds, then `Unavailable`; the entry is in the spool even so and will be shipped. What the
+      service refuses for good is raised; the other entries of a batch are recorded.
     - `spool_limit`: entries that may wait in this process's spool. Beyond it, `when_full="raise"` raises `Unavailable`
       and `"block"` waits for room, at most `full_timeout` seconds. Nothing is ever dropped.
     - `exit_timeout`: seconds that `close` and the end of the interpreter give to shipping; what is left is shipped by

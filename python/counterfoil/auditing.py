@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from .errors import Invalid
-from .paths import at
+from .paths import at, first_of
 from .redaction import SECRETS, redacted
+from .salvage import UNIDENTIFIED, note_unidentified
 from .steps import Step
 from .trail import Trail
 
@@ -30,7 +31,8 @@ def audited(
     """Records each call of the decorated function: its intent before, its result or failure after.
 
     - `entity_id`: where the entity's id stands in the arguments (`"invoice.id"`: attributes,
-      keys and positions alike), or a function of the arguments.
+      keys and positions alike), or a function of the arguments. `Invalid` if it begins with no argument of the
+      function; a call in which nothing stands there is recorded with the entity `unidentified`, a note and a warning.
     - `arguments`: the names of arguments that are recorded, in `context.arguments`. None unless named here.
     - `redact`: fields whose values are replaced, in arguments and result; passwords and the like always are.
     - `result`: whether the result is recorded as `new_value`; or a function that makes of it what is.
@@ -50,6 +52,8 @@ def audited(
         unknown = set(arguments) - set(signature.parameters)
         if unknown:
             raise Invalid(f"{function.__qualname__} has no arguments {', '.join(sorted(unknown))}")
+        if isinstance(entity_id, str) and not _may_have(signature, first := first_of(entity_id)):
+            raise Invalid(f"{function.__qualname__} has no argument {first}: entity_id={entity_id!r}")
         plan = _Plan(
             function, signature, event_type, entity_id, trail, tuple(arguments), hidden, result, intent, members
         )
@@ -97,7 +101,7 @@ class _Plan:
             kept = {name: given[name] for name in self._arguments if name in given}
             context["arguments"] = redacted(kept, self._hidden)
         others = {name: value for name, value in self._members.items() if name != "context"}
-        entity = self._entity(given, args, kwargs)
+        entity = self._entity(given, args, kwargs, context)
         trail = self._trail or default_trail()
         return Step(trail, self._event_type, entity, intent=self._intent, context=context, **others)
 
@@ -111,13 +115,22 @@ class _Plan:
         except Exception as error:
             step.set(context={"result": error})
 
-    def _entity(self, given: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _entity(
+        self, given: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: dict[str, Any]
+    ) -> Any:
         try:
             if callable(self._entity_id):
                 return self._entity_id(*args, **kwargs)
-            return at(given, self._entity_id)
-        except Exception:
-            return "unidentified"
+            return at({**kwargs, **given}, self._entity_id)
+        except Exception as error:
+            note_unidentified(context, self._function, self._entity_id, error)
+            return UNIDENTIFIED
+
+
+def _may_have(signature: inspect.Signature, name: str) -> bool:
+    """Whether calls may have an argument of this name."""
+    named = signature.parameters
+    return name in named or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in named.values())
 
 
 def _wrapped(function: Any, plan: _Plan) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from . import scopes
 from .contents import OUTPUT, RESULT, Content, Contents, fitted
 from .paths import at
+from .salvage import UNIDENTIFIED, note_unidentified
 from .trail import Trail
 
 _log = logging.getLogger("counterfoil")
@@ -103,7 +104,10 @@ class Decision:
         """Makes a tool's call with these arguments this decision."""
         call.event_type = self.event_type
         call.entity_type = self.entity_type or call.entity_type
-        call.entity_id = _found(self.entity_id, given) or call.entity_id or (self.entity_id and "unidentified")
+        call.entity_id = _found(self.entity_id, given) or call.entity_id
+        if self.entity_id and not call.entity_id:
+            call.entity_id = UNIDENTIFIED
+            note_unidentified(call.context, f"the decision {self.event_type}", self.entity_id, None)
         call.reason = _found(self.reason, given)
 
 

@@ -10,7 +10,7 @@ import os
 import threading
 import urllib.parse
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from . import _core, forking
 from ._core import Receipt
 from .encoding import identifier
 from .entry import Entry
-from .errors import Closed, Internal, Invalid, NotFound, Unavailable
+from .errors import Closed, Error, Internal, Invalid, NotFound, Unavailable
 from .report import Report
 from .service import Service
 from .shipper import Shipper
@@ -104,10 +104,22 @@ class Connected(Trail):
             self._make_room(slot, shipper, len(entries))
         receipts = slot.append(entries, self._convert)
         shipper.wake()
-        if self._mode == "sync" and receipts:
-            shipper.wait_until(max(receipt.spooled or 0 for receipt in receipts) + 1, self._sync_timeout)
-            return [self._shipped(receipt) for receipt in receipts]
         return receipts
+
+    def record_many(self, entries: Iterable[Mapping[str, Any]]) -> list[Receipt]:
+        receipts = super().record_many(entries)
+        if self._mode == "spool" or not receipts:
+            return receipts
+        _, shipper = self._begin()
+        shipper.wait_until(max(receipt.spooled or 0 for receipt in receipts) + 1, self._sync_timeout)
+        recorded: list[Receipt] = []
+        for position, receipt in enumerate(receipts):
+            try:
+                recorded.append(self._shipped(receipt))
+            except Error as refusal:
+                refusal.position = position
+                raise
+        return recorded
 
     def _make_room(self, slot: Slot, shipper: Shipper, entries: int) -> None:
         room = max(self._limit - entries + 1, 1)
@@ -120,9 +132,7 @@ class Connected(Trail):
         _, shipper = self._begin()
         found = None if receipt.spooled is None else shipper.receipt(receipt.spooled)
         if found is None:
-            raise NotFound(
-                f"no receipt for {receipt!r}: the service refused it (see status) or it was shipped too long ago"
-            )
+            raise NotFound(f"no receipt for {receipt!r} any more: it was shipped too long ago")
         return Receipt(
             index=found.index,
             leaf_hash=found.leaf_hash,
@@ -144,7 +154,9 @@ class Connected(Trail):
 
     def flush(self, timeout: float | None = None) -> None:
         slot, shipper = self._begin()
-        shipper.wait_until(slot.end(), timeout)
+        end = slot.end()
+        shipper.wait_until(end, timeout)
+        shipper.raise_refusals(end)
 
     def size(self) -> int:
         return _size_of(self.checkpoint())

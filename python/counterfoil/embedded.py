@@ -133,6 +133,8 @@ class Embedded(Trail):
 
 
 def _opened(path: Path, origin: str | None, create: bool) -> _core.Ledger:
+    if path.is_file():
+        raise Invalid(f"{path}: it is a file, a ledger is a folder")
     try:
         return _core.Ledger.open(path)
     except NotFound:

@@ -20,11 +20,15 @@ def check_bundle(bundle: bytes | str, *, key: str | None = None) -> Report:
     return Report.from_json(_core.verify_bundle(raw, [key] if key else []))
 
 
-def check_proof(proof: bytes | str, entry: bytes | str, *, key: str) -> int:
+def check_proof(proof: bytes | str, entry: Entry | bytes | str, *, key: str) -> int:
     """Checks that a proof leads from an entry to a checkpoint signed with `key`. The entry's index.
 
     Raises `Tampered` when it does not, `Invalid` when something is no proof, entry or key.
     """
+    if isinstance(entry, Entry):
+        if entry.canonical is None:
+            raise Invalid(f"this entry came without the bytes that were hashed: take trail.entry({entry.index})")
+        entry = entry.canonical
     raw = [part.encode() if isinstance(part, str) else part for part in (proof, entry)]
     return _core.check_proof(raw[0], raw[1], key)[0]
 

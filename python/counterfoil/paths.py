@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def _parts(path: str) -> list[str]:
+    return path.replace("[", ".").replace("]", "").split(".")
+
+
+def first_of(path: str) -> str:
+    """The name that a dotted path begins with."""
+    return _parts(path)[0]
+
+
 def at(given: Mapping[str, Any], path: str) -> Any:
     """What stands at a dotted path: keys, attributes and positions alike."""
-    first, *rest = path.replace("[", ".").replace("]", "").split(".")
+    first, *rest = _parts(path)
     value = given[first]
     for name in rest:
         if isinstance(value, Mapping):

@@ -198,7 +198,7 @@ class _Recorder:
 
 
 def _add_hook(run: Any, name: str, hook: Callable[..., None]) -> None:
-    # A new list: copies of a flow made by with_options share theirs.
+    # A new list: flows may share the one that they were given.
     setattr(run, f"{name}_hooks", [*(getattr(run, f"{name}_hooks") or ()), hook])
 
 

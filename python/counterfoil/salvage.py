@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +16,13 @@ from typing import Any
 from . import _core, encoding
 from .errors import Error, Invalid
 
+_log = logging.getLogger("counterfoil")
+
 NOBODY = "unattributed"
 """The actor of an entry that names none."""
+
+UNIDENTIFIED = "unidentified"
+"""The entity of an entry that names none."""
 
 NOTES = "$unencoded"
 
@@ -30,11 +36,17 @@ _LIMITS = {
     "id": 64,
     "source": 256,
 }
-_REQUIRED = {"event_type": "unnamed_event", "actor": NOBODY, "entity_id": "unidentified"}
+_REQUIRED = {"event_type": "unnamed_event", "actor": NOBODY, "entity_id": UNIDENTIFIED}
 _CHOICES = {"actor_type": ("user", "service", "ai_agent"), "outcome": ("success", "failure", "denied")}
 _VALUES = ("old_value", "new_value", "context", "reason")
 _MEMBERS = frozenset((*_LIMITS, *_CHOICES, *_VALUES, "timestamp", "sequence"))
 _TEXT_KEPT = 200
+_MOST_SINGLY = 8
+"""Members of a context that give way one by one."""
+
+_ROOM_BESIDE = 32_768
+"""Bytes that the others may then take; beyond that the context gives way whole."""
+
 _ADDED: dict[str, Any] = {
     "timestamp": "2000-01-01T00:00:00.000000Z",
     "source": "x" * 217,
@@ -42,6 +54,22 @@ _ADDED: dict[str, Any] = {
     "signature": {"algorithm": "ed25519", "key_id": "0" * 64, "value": "A" * 86 + "=="},
 }
 """What recording may add."""
+
+
+_warned: set[tuple[str, str]] = set()
+
+
+def note_unidentified(context: dict[str, Any], whose: str, place: object, why: BaseException | None) -> None:
+    """Notes in an entry's context that no entity was found at `place`; the log says so once for each `whose`.
+
+    What `why` says is kept out of both: it may hold arguments, which are recorded only where they are named.
+    """
+    where = f"entity_id={place!r}" if isinstance(place, str) else "the function entity_id"
+    reason = f"{where} finds none" + (f": {type(why).__name__}" if why else "")
+    context[NOTES] = [{"member": "entity_id", "reason": reason}]
+    if (whose, where) not in _warned:
+        _warned.add((whose, where))
+        _log.warning("counterfoil: the entity of %s is %r: %s", whose, UNIDENTIFIED, reason)
 
 
 def salvaged(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +93,7 @@ def salvaged(entry: Mapping[str, Any]) -> dict[str, Any]:
         elif name == "sequence":
             made[name] = value
         elif name not in _MEMBERS:
-            notes.append({"member": str(name), "reason": "an entry has no such member", "value": _plain(value)})
+            notes.append({"member": str(name), "reason": "an entry has no such member", **_kept(value)})
     for name, stand_in in _REQUIRED.items():
         if not made.get(name):
             made[name] = stand_in
@@ -78,8 +106,7 @@ def salvaged(entry: Mapping[str, Any]) -> dict[str, Any]:
             if name in made:
                 notes.append({"member": name, "reason": "source and sequence come together", "value": made.pop(name)})
     if context is not None:
-        plain = _value("context", context, notes)
-        made["context"] = plain if isinstance(plain, dict) else {"value": plain}
+        made["context"] = _context(context, notes)
     return _fitting(made, notes)
 
 
@@ -126,26 +153,56 @@ def _reason(value: Any, notes: list[dict[str, Any]]) -> Any:
 
 def _value(name: str, value: Any, notes: list[dict[str, Any]]) -> Any:
     """The value as plain JSON, or a marker if the ledger refuses it where it stands."""
-    holder = "context" if name == "context" else name
-    probe = {**_REQUIRED, holder: value}
-    if name == "context" and not isinstance(value, Mapping):
-        probe[holder] = {"value": value}
     try:
-        return json.loads(_core.check_entry(probe, encoding.convert))[holder]
+        return _checked(name, value)
     except Error as error:
-        plain = _plain(value)
-        text = json.dumps(plain, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        notes.append({"member": name, "reason": error.message[:_TEXT_KEPT], "bytes": len(text), "sha256": digest})
-        return {NOTES: {"type": type(value).__name__, "reason": error.message[:_TEXT_KEPT], "text": text[:_TEXT_KEPT]}}
+        reason, told = error.message[:_TEXT_KEPT], _digest(value)
+        text = told.pop("text")
+        notes.append({"member": name[:_TEXT_KEPT], "reason": reason, **told})
+        return {NOTES: {"type": type(value).__name__, "reason": reason, "text": text}}
 
 
-def _plain(value: Any) -> Any:
-    """What is left of a value by way of a probe that cannot be refused for its size or its names."""
+def _context(value: Any, notes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The context as plain JSON; markers stand for those of its members that the ledger refuses."""
     try:
-        return json.loads(_core.check_entry({**_REQUIRED, "new_value": value}, encoding.convert))["new_value"]
+        plain: dict[str, Any] = _checked("context", value)
     except Error:
-        return encoding.unencoded(value, "the ledger refuses it")
+        plain = json.loads(_raw(value)) if isinstance(value, Mapping) else {"value": value}
+        return {name: _value(f"context.{name}", member, notes) for name, member in plain.items()}
+    return plain
+
+
+def _checked(name: str, value: Any) -> Any:
+    """A value as plain JSON; `Invalid` if the ledger refuses it at `name`, which may be a member of the context."""
+    holder, dot, member = name.partition(".")
+    inside = {member: value} if dot else value
+    if name == "context" and not isinstance(value, Mapping):
+        inside = {"value": value}
+    found = json.loads(_core.check_entry({**_REQUIRED, holder: inside}, encoding.convert))[holder]
+    return found[member] if dot else found
+
+
+def _kept(value: Any) -> dict[str, Any]:
+    """A value that has no place of its own, for a note: itself, or its digest."""
+    try:
+        return {"value": _checked("new_value", value)}
+    except Error:
+        return _digest(value)
+
+
+def _raw(value: Any) -> bytes:
+    """The canonical JSON of a value, whatever its size."""
+    try:
+        return _core.encode_value(value, encoding.convert)
+    except Error as error:
+        return _core.encode_value(encoding.unencoded(value, error.message[:_TEXT_KEPT]), encoding.convert)
+
+
+def _digest(value: Any) -> dict[str, Any]:
+    """Length and SHA-256 of a value's canonical JSON, and how it begins."""
+    raw = _raw(value)
+    text = raw[: 4 * _TEXT_KEPT].decode("utf-8", "ignore")[:_TEXT_KEPT]
+    return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), "text": text}
 
 
 def _fitting(entry: dict[str, Any], notes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -154,21 +211,41 @@ def _fitting(entry: dict[str, Any], notes: list[dict[str, Any]]) -> dict[str, An
         noted = entry
         if notes:
             context = entry.get("context") or {}
-            noted = {**entry, "context": {**context, NOTES: notes}}
+            earlier = context.get(NOTES)
+            noted = {**entry, "context": {**context, NOTES: [*earlier, *notes] if isinstance(earlier, list) else notes}}
         try:
             _core.check_entry({**_ADDED, **noted}, encoding.convert)
         except Invalid as error:
-            sizes = {name: len(json.dumps(entry[name])) for name in _VALUES if name in entry}
-            largest = max(sizes, key=sizes.__getitem__, default=None)
+            largest = _largest(entry)
             if largest is None:
                 notes[:] = [{"reason": error.message[:_TEXT_KEPT]}]
                 return {**_REQUIRED, **{name: entry[name] for name in _REQUIRED}, "context": {NOTES: notes}}
-            text = json.dumps(entry.pop(largest), sort_keys=True)
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            note = {"member": largest, "reason": "too large", "bytes": len(text.encode()), "sha256": digest}
-            notes.append({**note, "text": text[:_TEXT_KEPT]})
+            holder, member = largest
+            if member is None:
+                name, value = holder, entry.pop(holder)
+            else:
+                name, value = f"{holder}.{member}", entry[holder].pop(member)
+            notes.append({"member": name[:_TEXT_KEPT], "reason": "too large", **_digest(value)})
         else:
             return noted
+
+
+def _largest(entry: dict[str, Any]) -> tuple[str, str | None] | None:
+    """What gives way next: one of the entry's values, or a member of its context."""
+    sizes = {name: _size(entry[name]) for name in _VALUES if name in entry}
+    largest = max(sizes, key=sizes.__getitem__, default=None)
+    if largest is None:
+        return None
+    if largest != "context":
+        return largest, None
+    members = sorted((len(name) + _size(value), name) for name, value in entry["context"].items())
+    if len(members) < 2 or sum(size for size, _ in members[:-_MOST_SINGLY]) > _ROOM_BESIDE:
+        return "context", None
+    return "context", members[-1][1]
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value))
 
 
 def _is_whole_number(value: Any) -> bool:

@@ -97,7 +97,11 @@ class Service:
                 self._drop()
             if answer.status < 300:
                 return text
-            raise _problem(answer.status, text, answer.getheader("Retry-After"))
+            problem = _problem(answer.status, text, answer.getheader("Retry-After"))
+            if answer.status == 401 and not self._token:
+                problem.message = f"{self.url} asks for a token: connect(token=…) or COUNTERFOIL_TOKEN"
+                problem.args = (problem.message,)
+            raise problem
         raise Internal("unreachable")
 
     def _connection(self, fresh: bool) -> tuple[http.client.HTTPConnection, bool]:

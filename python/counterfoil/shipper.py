@@ -10,10 +10,10 @@ import threading
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ._core import Receipt, is_repeat
-from .errors import Conflict, Denied, Error, Invalid, Unavailable
+from .errors import Conflict, Denied, Error, Invalid, Unavailable, of_kind
 from .service import Retry, Service
 from .spool import Slot, is_clean, set_aside, slots
 
@@ -28,6 +28,8 @@ _LEFTOVERS_EVERY_S = 2.0
 _LONGEST_STOP_S = 3.0
 _FOR_GOOD = ("invalid", "conflict", "denied")
 
+T = TypeVar("T")
+
 
 class Shipper:
     """Ships one process's slot, and what dead processes left in the others."""
@@ -39,6 +41,9 @@ class Shipper:
         self._wanted = threading.Event()
         self._hurried = False
         self._receipts: OrderedDict[int, Receipt] = OrderedDict()
+        self._refusals: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._untold: set[int] = set()
+        self._own_from = slot.end()
         self._unreadable: set[Path] = set()
         self._next_look = time.monotonic() + random.uniform(0, _LEFTOVERS_EVERY_S)
         self._most = _MOST
@@ -63,8 +68,24 @@ class Shipper:
                 raise Unavailable(f"not shipped yet, and safe in the spool{why}")
 
     def receipt(self, place: int) -> Receipt | None:
-        """The ledger's receipt for the entry at a place, if it was among the newest that were shipped."""
-        return self._receipts.get(place)
+        """The ledger's receipt for the entry at a place, if it was among the newest that were shipped.
+
+        Raises what the service said if it refused the entry.
+        """
+        with self._changed:
+            if place in self._refusals:
+                self._untold.discard(place)
+                raise of_kind(*self._refusals[place])
+            return self._receipts.get(place)
+
+    def raise_refusals(self, before: int) -> None:
+        """Raises the first refusal before a place that was not told yet; they are told now."""
+        with self._changed:
+            told = sorted(place for place in self._untold if place < before)
+            self._untold.difference_update(told)
+            if told:
+                kind, message = self._refusals[told[0]]
+                raise of_kind(kind, message + (f" (and {len(told) - 1} more)" if len(told) > 1 else ""))
 
     def wait_for_room(self, limit: int, timeout: float | None) -> bool:
         """Waits until fewer than `limit` entries are unshipped."""
@@ -186,9 +207,13 @@ class Shipper:
                 if told is not None:
                     self._keep(slot, place, told)
                     return
-        set_aside(self._spool, line, kind, detail)
+        kept = set_aside(self._spool, line, kind, detail)
         self.refused += 1
-        _log.error("counterfoil: the service refused an entry, kept in %s: %s", self._spool / "refused.jsonl", detail)
+        _log.error("counterfoil: the service refused an entry, kept in %s: %s", kept, detail)
+        if slot is self._slot and place >= self._own_from:
+            with self._changed:
+                self._untold.add(place)
+                self._untold.difference_update(_remember(self._refusals, place, (kind, f"{detail}; kept in {kept}")))
 
     def _told_without_time(self, line: bytes) -> dict[str, Any]:
         timeless = {name: value for name, value in _raw(line).items() if name != "timestamp"}
@@ -213,14 +238,13 @@ class Shipper:
     def _keep(self, slot: Slot, place: int, told: dict[str, Any]) -> None:
         if slot is not self._slot:
             return
-        self._receipts[place] = Receipt(
+        receipt = Receipt(
             index=told["index"],
             leaf_hash=told["leaf_hash"],
             tree_size=told["tree_size"],
             recorded_at=told["recorded_at"],
         )
-        while len(self._receipts) > _RECEIPTS_KEPT:
-            self._receipts.popitem(last=False)
+        _remember(self._receipts, place, receipt)
 
     def _look_for_leftovers(self) -> None:
         """Ships what processes that are gone left in their slots."""
@@ -244,6 +268,12 @@ class Shipper:
                     self._ship_once(self._slot)
             finally:
                 leftover.close()
+
+
+def _remember(kept: OrderedDict[int, T], place: int, what: T) -> list[int]:
+    """Keeps the newest; the places that are forgotten for it."""
+    kept[place] = what
+    return [kept.popitem(last=False)[0] for _ in range(len(kept) - _RECEIPTS_KEPT)]
 
 
 def _raw(line: bytes) -> dict[str, str]:

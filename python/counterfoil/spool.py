@@ -339,13 +339,15 @@ def _host(path: Path) -> str | None:
     return host
 
 
-def set_aside(spool: Path, line: bytes, kind: str, detail: str) -> None:
-    """Keeps an entry that the service refused for good; durable when this returns."""
+def set_aside(spool: Path, line: bytes, kind: str, detail: str) -> Path:
+    """Keeps an entry that the service refused for good, durable when this returns; the file."""
+    path = spool / "refused.jsonl"
     kept = json.dumps({"kind": kind, "detail": detail, "entry": json.loads(line)}, ensure_ascii=False)
-    with open(spool / "refused.jsonl", "ab") as file:
+    with open(path, "ab") as file:
         file.write(kept.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    return path
 
 
 def _generations(path: Path) -> list[Generation]:

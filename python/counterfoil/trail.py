@@ -193,7 +193,10 @@ class Trail(abc.ABC):
 
     @abc.abstractmethod
     def flush(self, timeout: float | None = None) -> None:
-        """Returns when the ledger has everything that was recorded before; `Unavailable` after `timeout` seconds."""
+        """Returns when the ledger has everything that was recorded before; `Unavailable` after `timeout` seconds.
+
+        If a service refused some of it for good, the first refusal is raised, once: `Denied`, `Conflict` or `Invalid`.
+        """
 
     @abc.abstractmethod
     def size(self) -> int:
@@ -254,7 +257,10 @@ class Trail(abc.ABC):
 
     @abc.abstractmethod
     def wait(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
-        """The ledger's receipt for a receipt of the spool, when it is there; `Unavailable` after `timeout` seconds."""
+        """The ledger's receipt for a receipt of the spool, when it is there; `Unavailable` after `timeout` seconds.
+
+        If the service refused the entry for good, that is raised: `Denied`, `Conflict` or `Invalid`.
+        """
 
     @abc.abstractmethod
     def close(self, timeout: float | None = None) -> None:

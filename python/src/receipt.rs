@@ -99,11 +99,9 @@ impl Receipt {
         match (self.index, self.spooled) {
             (Some(index), _) => format!("Receipt(index={index}, leaf_hash='{}')", self.leaf_hash().unwrap_or_default()),
             (None, Some(place)) => {
-                format!(
-                    "Receipt(spooled={place}, source='{}', sequence={:?})",
-                    self.source().unwrap_or(""),
-                    self.sequence
-                )
+                // An entry that is known by its `id` has no number.
+                let number = self.sequence.map(|number| format!(", sequence={number}")).unwrap_or_default();
+                format!("Receipt(spooled={place}, source='{}'{number})", self.source().unwrap_or(""))
             }
             (None, None) => "Receipt()".to_owned(),
         }

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from running import Running
+
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+
+
+def set_constants(monkeypatch: pytest.MonkeyPatch, service: Running) -> None:
+    """The three constants that python.md has a reader set: what its pages and the others need of the environment."""
+    for name, value in (("URL", service.url), ("WRITER", service.writer), ("READER", service.reader)):
+        monkeypatch.setenv(name, value)
 
 
 def run_examples(

@@ -216,3 +216,48 @@ def test_mistakes_of_the_decorator_are_told_at_once(trail: counterfoil.Trail) ->
     call = counterfoil.audited("e", entity_id="x")(abs)
     with pytest.raises(counterfoil.Invalid, match="no trail"):
         call(1)
+    with pytest.raises(counterfoil.Invalid, match=r"approve has no argument invoce: .*invoce\.id"):
+
+        @counterfoil.audited("invoice_approved", entity_id="invoce.id", trail=trail)
+        def approve(invoice: Invoice) -> None: ...
+
+
+def test_an_entity_that_is_not_found_is_told(trail: counterfoil.Trail, caplog: pytest.LogCaptureFixture) -> None:
+    @counterfoil.audited("invoice_approved", entity_id="invoice.number", trail=trail, actor="bot")
+    def approve(invoice: Invoice) -> int:
+        return invoice.amount
+
+    @counterfoil.audited("invoice_closed", entity_id=lambda invoice: invoice["id"], trail=trail, actor="bot")
+    def close(invoice: Invoice) -> None: ...
+
+    assert [approve(Invoice("INV-1", 5)), approve(Invoice("INV-2", 6))] == [5, 6]
+    close(Invoice("INV-3", 7))
+    entries = pairs(trail)
+    assert {entry["entity_id"] for entry in entries} == {"unidentified"}
+    (note,) = entries[0]["context"]["$unencoded"]
+    assert note["member"] == "entity_id"
+    assert "invoice.number" in note["reason"]
+    assert "AttributeError" in note["reason"]
+    assert entries[0]["context"]["$unencoded"] == entries[1]["context"]["$unencoded"]
+    assert "TypeError" in entries[-1]["context"]["$unencoded"][0]["reason"]
+    warnings = [record.getMessage() for record in caplog.records if record.name == "counterfoil"]
+    assert len(warnings) == 2, "once for each function"
+    assert "approve" in warnings[0]
+    assert "invoice.number" in warnings[0]
+
+
+def test_notes_of_the_encoder_stand_beside_that_of_the_entity(trail: counterfoil.Trail) -> None:
+    @counterfoil.audited("read", entity_id="invoice.number", arguments=["scan"], trail=trail, actor="bot", intent=False)
+    def read(invoice: Invoice, scan: str) -> None: ...
+
+    read(Invoice("INV-1", 5), "x" * 100_000)
+    (entry,) = pairs(trail)
+    assert [note["member"] for note in entry["context"]["$unencoded"]] == ["entity_id", "context.arguments"]
+
+
+def test_the_entity_may_be_an_argument_that_has_no_name(trail: counterfoil.Trail) -> None:
+    @counterfoil.audited("order_read", entity_id="order.id", trail=trail, actor="bot", intent=False)
+    def read(**more: Any) -> None: ...
+
+    read(order={"id": "ORD-1"})
+    assert [entry["entity_id"] for entry in pairs(trail)] == ["ORD-1"]

@@ -200,12 +200,61 @@ def test_what_the_service_refuses_is_kept(service: Running) -> None:
         trail.record("invoice_seen", "1", actor="a")
         trail.record("payment_seen", "2", actor="a")
         trail.record("invoice_seen", "3", actor="a")
+        with pytest.raises(counterfoil.Denied, match=r"payment_seen.*refused\.jsonl"):
+            trail.flush(30)
         trail.flush(30)
         assert trail.status()["refused"] == 1
     assert [entry["entity_id"] for entry in clients(service)] == ["1", "3"]
     kept = json.loads((spool_folder / "refused.jsonl").read_text())
     assert kept["entry"]["entity_id"] == "2"
     assert kept["kind"] == "denied"
+
+
+def test_a_refusal_is_raised_as_what_it_is(service: Running) -> None:
+    narrow = service.token("writer", "--name", "narrow", "--prefix", "invoice_")
+    told = r"narrow.*payment_seen.*; kept in .*spool/refused\.jsonl"
+    with counterfoil.connect(service.url, token=narrow, spool=service.folder / "spool", mode="sync") as trail:
+        with pytest.raises(counterfoil.Denied, match=told):
+            trail.record("payment_seen", "1", actor="a")
+        trail.flush(30)
+        batch = [{"event_type": kind, "entity_id": "2", "actor": "a"} for kind in ("invoice_seen", "payment_seen")]
+        with pytest.raises(counterfoil.Denied, match=told) as refused:
+            trail.record_many(batch)
+        assert refused.value.position == 1
+        elsewhere = service.folder / "elsewhere"
+        with counterfoil.connect(service.url, token=narrow, spool=elsewhere, mode="sync") as other:
+            other.record("invoice_seen", "3", actor="a", id="known")
+        with pytest.raises(counterfoil.Conflict, match="refused"):
+            trail.record("invoice_seen", "other", actor="a", id="known")
+        assert trail.status()["refused"] == 3, "each was sent and set aside once"
+    with counterfoil.connect(service.url, token=narrow, spool=service.folder / "spool") as trail:
+        receipt = trail.record("payment_seen", "4", actor="a")
+        for _ in range(2):
+            with pytest.raises(counterfoil.Denied, match=told):
+                trail.wait(receipt, 30)
+        trail.flush(30)
+        for number in range(3):
+            trail.record("payment_seen", f"5-{number}", actor="a")
+        with pytest.raises(counterfoil.Denied, match="2 more"):
+            trail.flush(30)
+    assert [entry["entity_id"] for entry in clients(service)] == ["2", "3"]
+
+
+def test_without_a_token_it_says_where_one_goes(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COUNTERFOIL_TOKEN", raising=False)
+    with counterfoil.connect(service.url, spool=service.folder / "spool", exit_timeout=0) as trail:
+        with pytest.raises(counterfoil.Denied, match=r"connect\(token=…\) or COUNTERFOIL_TOKEN"):
+            trail.history("x")
+        trail.record("e", "x", actor="a")
+        wait_for("trouble", lambda: "COUNTERFOIL_TOKEN" in (trail.status()["trouble"] or ""))
+
+
+def test_receipts_say_where_the_entry_is(service: Running) -> None:
+    with service.connect(source="invoices") as trail:
+        numbered = trail.record("e", "x", actor="a")
+        known = trail.record("e", "y", actor="a", id="task-7")
+        assert repr(numbered) == f"Receipt(spooled=1, source='{numbered.source}', sequence=0)"
+        assert repr(known) == f"Receipt(spooled=2, source='{known.source}')"
 
 
 def test_a_revoked_token_keeps_entries_in_the_spool(service: Running) -> None:

@@ -7,6 +7,7 @@ import decimal
 import hashlib
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,5 +192,8 @@ def test_a_transformation_that_fails(trail: counterfoil.Trail) -> None:
     assert "new_value" not in finished
 
 
-def test_every_example_runs(trail: counterfoil.Trail) -> None:
-    run_examples("integrations/dataframes.md", {"trail": trail}, examples=3)
+def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    run_examples("integrations/dataframes.md", names, examples=3)
+    names["trail"].close()

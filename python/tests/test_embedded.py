@@ -40,6 +40,10 @@ def test_receipts_are_checked_against_the_ledger(trail: counterfoil.Trail) -> No
     changed = trail.entry(1).canonical.replace(b"CUST-3", b"CUST-4")  # type: ignore[union-attr]
     with pytest.raises(counterfoil.Tampered):
         counterfoil.check_proof(trail.proof(1), changed, key=trail.verifier_key())
+    assert counterfoil.check_proof(trail.proof(1), trail.entry(1), key=trail.verifier_key()) == 1
+    (without_bytes,) = [counterfoil.Entry(1, None, trail.entry(1).members)]
+    with pytest.raises(counterfoil.Invalid, match=r"trail\.entry\(1\)"):
+        counterfoil.check_proof(trail.proof(1), without_bytes, key=trail.verifier_key())
 
 
 def test_batches_stay_together_and_in_order(trail: counterfoil.Trail) -> None:
@@ -103,6 +107,9 @@ def test_a_closed_trail_says_so(tmp_path: Path) -> None:
         trail.record("e", "x", actor="a")
     with pytest.raises(counterfoil.NotFound):
         counterfoil.open(tmp_path / "none", create=False)
+    (tmp_path / "flows.py").write_text("")
+    with pytest.raises(counterfoil.Invalid, match=r"flows\.py: it is a file"):
+        counterfoil.open(tmp_path / "flows.py")
 
 
 def test_what_was_changed_on_disk_is_found(tmp_path: Path) -> None:

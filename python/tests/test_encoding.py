@@ -6,6 +6,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import hashlib
 import ipaddress
 import json
 import pathlib
@@ -230,6 +231,48 @@ def test_no_entry_is_lost(trail: counterfoil.Trail, entry: dict[str, Any]) -> No
     if not any(entry.get(name) == value for name, value in CONVERTED):
         assert "unencoded" in json.dumps(kept.members)
     assert trail.verify()
+
+
+def in_json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def noted_of(trail: counterfoil.Trail, **members: Any) -> tuple[Any, dict[str, Any]]:
+    entry = trail.entry(trail.record("e", "x", actor="a", **members).index or 0)
+    (note,) = entry["context"]["$unencoded"]
+    return entry, note
+
+
+def test_a_large_value_is_known_by_its_own_digest(trail: counterfoil.Trail) -> None:
+    digests = set()
+    for value in ({"doc": "A" * 100_000}, {"doc": "B" * 100_000}, ["é" * 70_000], "t" * 100_000):
+        entry, note = noted_of(trail, new_value=value)
+        raw = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        assert (note["member"], note["bytes"]) == ("new_value", len(raw))
+        assert note["sha256"] == hashlib.sha256(raw).hexdigest()
+        assert entry["new_value"]["$unencoded"]["text"] == raw.decode()[:200]
+        digests.add(note["sha256"])
+    assert len(digests) == 4
+
+
+def test_a_large_context_loses_only_what_is_large(trail: counterfoil.Trail) -> None:
+    entry, note = noted_of(trail, new_value="n", context={"model_version": "m-2.11", "document": "A" * 100_000, "n": 1})
+    assert (entry["context"]["model_version"], entry["context"]["n"], entry["new_value"]) == ("m-2.11", 1, "n")
+    assert (note["member"], note["bytes"]) == ("context.document", 100_002)
+    assert note["sha256"] == hashlib.sha256(in_json("A" * 100_000)).hexdigest()
+    # None is too large by itself.
+    pages = {f"page-{number}": str(number) * 30_000 for number in range(3)}
+    entry, note = noted_of(trail, context={"model_version": "m-2.11", **pages})
+    assert entry["context"]["model_version"] == "m-2.11"
+    assert note["sha256"] == hashlib.sha256(in_json(pages[note["member"].removeprefix("context.")])).hexdigest()
+    # All together they are many, and none of them is large: they are told as one.
+    many = {f"line-{number}": "x" * 100 for number in range(2_000)}
+    entry, note = noted_of(trail, context=many)
+    assert (note["member"], note["bytes"]) == ("context", len(in_json(many)))
+    assert note["sha256"] == hashlib.sha256(in_json(many)).hexdigest()
+    # A member that the ledger does not know.
+    entry = trail.entry(trail.record_many([{**ENTRY, "amounts": [1] * 50_000}])[0].index or 0)
+    assert entry["context"]["$unencoded"][0]["sha256"] == hashlib.sha256(in_json([1] * 50_000)).hexdigest()
 
 
 JSON_LIKE = st.recursive(

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -357,6 +358,20 @@ def test_a_run_that_decides_is_the_outermost_with_that_event_type(trail: counter
     assert recorded(trail)[-1]["outcome"] == "failure"
 
 
+def test_a_decision_about_nothing_says_so(trail: counterfoil.Trail, caplog: pytest.LogCaptureFixture) -> None:
+    decisions = {"approve": Decision("invoice_approved", entity_id="invoice.nr")}
+    for _ in range(2):
+        approve.invoke({"invoice_id": "INV-7", "amount": 3}, config(trail, decisions=decisions))
+    entries = recorded(trail)
+    assert {entry["entity_id"] for entry in entries} == {"unidentified"}
+    for entry in entries:
+        assert [note["member"] for note in entry["context"]["$unencoded"]] == ["entity_id"]
+        assert "'invoice.nr' finds none" in entry["context"]["$unencoded"][0]["reason"]
+    assert [one.getMessage() for one in caplog.records if one.name == "counterfoil"] == [
+        "counterfoil: the entity of the decision invoice_approved is 'unidentified': entity_id='invoice.nr' finds none"
+    ]
+
+
 def test_an_agent_reads_as_one_story(trail: counterfoil.Trail) -> None:
     model = saying(calling("approve", invoice_id="INV-7", amount=3), answer("Approved."))
     agent = create_agent(model, [approve], name="invoice-agent", checkpointer=InMemorySaver())
@@ -481,8 +496,10 @@ def test_an_entry_that_cannot_be_durable_stops_the_run(
     assert "could not be recorded" in caplog.text
 
 
-def test_the_guide(trail: counterfoil.Trail) -> None:
+def test_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     settling = saying(answer("It is."), calling("approve", invoice_id="INV-8", amount=3), answer("Settled."))
     chain = saying("0.12", "It is.") | RunnableLambda(lambda message: message.content)
-    names = {"trail": trail, "agent": create_agent(settling, [approve]), "chain": chain}
+    names: dict[str, Any] = {"agent": create_agent(settling, [approve]), "chain": chain}
     run_examples("integrations/langchain.md", names, examples=3)
+    names["trail"].close()

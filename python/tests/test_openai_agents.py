@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -290,7 +291,10 @@ def test_an_entry_that_cannot_be_durable_is_logged(trail: counterfoil.Trail, cap
     assert "model_inference of trace_" in caplog.text
 
 
-def test_the_guide(trail: counterfoil.Trail) -> None:
+def test_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     answers = ({"content": "Due."}, calling("approve", invoice_id="INV-8", amount=3), {"content": "Settled."})
     agent = Agent("clerk", model=completing(*answers), tools=[approve])
-    run_examples("integrations/openai-agents.md", {"trail": trail, "agent": agent}, examples=2)
+    names: dict[str, Any] = {"agent": agent}
+    run_examples("integrations/openai-agents.md", names, examples=2)
+    names["trail"].close()

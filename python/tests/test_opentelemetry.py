@@ -269,5 +269,8 @@ def test_an_entry_that_cannot_be_durable_is_raised(trail: counterfoil.Trail, cap
     assert "could not be recorded" in caplog.text
 
 
-def test_the_guide(trail: counterfoil.Trail) -> None:
-    run_examples("integrations/opentelemetry.md", {"trail": trail}, examples=2)
+def test_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    run_examples("integrations/opentelemetry.md", names, examples=2)
+    names["trail"].close()

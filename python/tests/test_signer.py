@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guides import run_examples
+from guides import run_examples, set_constants
 from running import Running, program, wait_for
 
 import counterfoil
@@ -246,9 +246,11 @@ def test_an_unknown_key_is_refused_by_the_service_and_kept(service: Running, tmp
     stranger = known_key(other, tmp_path / "stranger.pem")
     with service.connect(signer=stranger) as trail:
         trail.record("e", "one", actor="bot")
-        trail.flush(30)
+        with pytest.raises(counterfoil.Denied, match="not registered"):
+            trail.flush(30)
         trail.record_many([{"event_type": "e", "entity_id": f"x-{n}", "actor": "bot"} for n in range(3)])
-        trail.flush(30)
+        with pytest.raises(counterfoil.Denied, match="2 more"):
+            trail.flush(30)
         assert trail.status()["refused"] == 4
     refused = [json.loads(line) for line in (service.folder / "spool" / "refused.jsonl").read_text().splitlines()]
     assert [one["kind"] for one in refused] == ["denied"] * 4
@@ -299,7 +301,8 @@ def test_a_retried_task_records_once(service: Running, key: Path, tmp_path: Path
     assert len(service.recorded()) == 1
     with service.connect(signer=key, spool=tmp_path / "spool-3") as trail:
         trail.record("task_done", "T-1", actor="bot", id="task-1", new_value={"rows": 4})
-        trail.flush(30)
+        with pytest.raises(counterfoil.Conflict, match="task-1"):
+            trail.flush(30)
         assert trail.status()["refused"] == 1
 
 
@@ -323,13 +326,8 @@ def test_the_guide(tmp_path: Path, service: Running, monkeypatch: pytest.MonkeyP
     counterfoil.open("audit").close()
     run("key", "new", "audit", "--actor", "invoice-bot", "-o", "invoice-bot.pem")
     device = Device(new_key(service, Path("device.pem"), "--actor", "invoice-bot"))
-    names: dict[str, Any] = {
-        "URL": service.url,
-        "WRITER": service.writer,
-        "READER": service.reader,
-        "PUBLIC_KEY": device.public_key,
-        "ask_the_device": device.sign,
-    }
+    set_constants(monkeypatch, service)
+    names: dict[str, Any] = {"PUBLIC_KEY": device.public_key, "ask_the_device": device.sign}
     run_examples("integrations/signing.md", names, examples=2)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
 
 import pytest
-from guides import GUIDES, run_examples
+from guides import GUIDES, run_examples, set_constants
 from running import Running
 
 
@@ -19,8 +18,8 @@ def test_every_example_runs(
     pytest.importorskip(page)
     pytest.importorskip(package)
     monkeypatch.chdir(service.folder)
-    names: dict[str, Any] = {"URL": service.url, "WRITER": service.writer, "READER": service.reader}
-    run_examples(f"integrations/{page}.md", names, examples=examples)
+    set_constants(monkeypatch, service)
+    run_examples(f"integrations/{page}.md", {}, examples=examples)
 
 
 DJANGO = """
@@ -34,7 +33,7 @@ from guides import run_examples
 settings.configure(ROOT_URLCONF="__main__", SECRET_KEY="k", ALLOWED_HOSTS=["*"],
                    MIDDLEWARE=["counterfoil.django.ActionMiddleware"],
                    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"])
-names = {"URL": sys.argv[2], "WRITER": sys.argv[3], "READER": sys.argv[4]}
+names = {}
 urlpatterns = [path("journal/<str:number>/post/", lambda request, number: names["post"](request, number))]
 run_examples("integrations/django.md", names, examples=2)
 environ = RequestFactory().post("/journal/J-1/post/", {"memo": "m"}).environ
@@ -49,11 +48,11 @@ names["trail"].close()
 """
 
 
-def test_the_examples_for_django(service: Running) -> None:
+def test_the_examples_for_django(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("django")
-    arguments = [str(GUIDES.parents[1] / "python" / "tests"), service.url, service.writer, service.reader]
+    set_constants(monkeypatch, service)
     ran = subprocess.run(
-        [sys.executable, "-c", DJANGO, *arguments],
+        [sys.executable, "-c", DJANGO, str(GUIDES.parents[1] / "python" / "tests")],
         cwd=service.folder,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

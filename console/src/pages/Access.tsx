@@ -31,8 +31,16 @@ function Me({ session }: { session: Session }) {
         <dd>{session.role}</dd>
         <dt>May</dt>
         <dd>{MAY[session.role] ?? "what the role allows"}</dd>
-        <dt>Signed in until</dt>
-        <dd>{session.expires_at ? <At time={session.expires_at} /> : "12 hours after signing in"}</dd>
+        {session.expires_at && (
+          <>
+            <dt>Token holds until</dt>
+            <dd>
+              <At time={session.expires_at} />
+            </dd>
+          </>
+        )}
+        <dt>Signed out after</dt>
+        <dd>12 hours</dd>
       </dl>
     </Card>
   );

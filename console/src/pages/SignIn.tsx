@@ -36,6 +36,15 @@ export function SignIn() {
         <h1>Sign in to the ledger</h1>
         <p className="quiet">Every look at the ledger belongs to a named person or program.</p>
       </div>
+      {params.get("link") === "used" && (
+        <div className="note" data-tone="denied" role="status">
+          <strong>This link was used already or is too old</strong>
+          <p className="quiet">
+            A sign-in link works once, within an hour. Start <code>counterfoil serve</code> again for a new one, or sign
+            in with a token.
+          </p>
+        </div>
+      )}
       <form className="stack" onSubmit={submit}>
         <PasswordInput
           label="Token"
@@ -62,8 +71,8 @@ export function SignIn() {
       )}
       <div className="stack small">
         <p>
-          <b>No token?</b> When <code>counterfoil serve</code> starts, it prints a link that signs in once. Or whoever
-          runs the ledger makes a token for you on its machine:
+          <b>No token?</b> When <code>counterfoil serve</code> starts in a terminal, it prints a link that signs in
+          once. Or whoever runs the ledger makes a token for you on its machine:
         </p>
         <Code value="counterfoil token create LEDGER --role auditor" />
       </div>

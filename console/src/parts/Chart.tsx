@@ -3,7 +3,7 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import { useZone } from "../state/settings";
 import { grouped } from "../text/number";
-import { clockText, dateText, type Zone } from "../text/time";
+import { tickText, type Zone } from "../text/time";
 
 export interface Series {
   name: string;
@@ -17,21 +17,16 @@ export interface ChartProps {
   times: number[];
   series: Series[];
   kind: "stacked" | "area" | "lines";
+  /** How much time a bar stands for, in seconds; it is drawn around the time at which that begins. */
   step?: number;
   height?: number;
   onBrush?: (from: number, to: number) => void;
   onHover?: (place: number | undefined) => void;
 }
 
-const DAY = 86_400;
-
 function timeLabels(zone: Zone) {
   return (_: uPlot, splits: number[], __: number, ___: number, step: number) =>
-    splits.map((seconds) => {
-      const date = new Date(seconds * 1000);
-      const clock = clockText(date, zone, false);
-      return step >= DAY || clock === "00:00" ? dateText(date, zone).slice(5) : clock;
-    });
+    splits.map((seconds) => tickText(new Date(seconds * 1000), zone, step));
 }
 
 function stacked(series: Series[]): (number | null)[][] {
@@ -51,7 +46,7 @@ function drawnSeries({ kind, series }: ChartProps): uPlot.Series[] {
   return series.map(({ name, colour }) => {
     const paint = colourOf(colour);
     if (kind === "stacked") {
-      const bars = uPlot.paths.bars?.({ size: [0.82, 64], align: 1 });
+      const bars = uPlot.paths.bars?.({ size: [0.82, 64] });
       return { label: name, fill: paint, width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) };
     }
     return {
@@ -82,11 +77,11 @@ function options(props: ChartProps, width: number, zone: Zone): uPlot.Options {
       zone === "utc" ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000),
     cursor: { y: false, points: { show: false }, drag: { x: onBrush !== undefined, y: false, setScale: false } },
     scales: {
-      x: { time: true, range: (_, min, max) => [min, Math.max(max + step, min + 1)] },
+      x: { time: true, range: (_, min, max) => [min - step / 2, Math.max(max + step / 2, min + 1)] },
       y: { range: (_, __, max) => [0, Math.max(1, max * 1.06)] },
     },
     axes: [
-      { ...axis, size: 28, grid: { show: false }, values: timeLabels(zone) },
+      { ...axis, size: 28, space: 76, grid: { show: false }, values: timeLabels(zone) },
       {
         ...axis,
         size: 58,
@@ -108,7 +103,7 @@ function options(props: ChartProps, width: number, zone: Zone): uPlot.Options {
             plot.posToVal(left, "x"),
           );
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          if (from !== undefined && to !== undefined) onBrush(from, to);
+          if (from !== undefined && to !== undefined) onBrush(from + step / 2, to + step / 2);
         },
       ],
     },

@@ -87,8 +87,6 @@ export function Grades({ run }: { run: Run | null | undefined }) {
         </Grade>
       )}
       <LastRun run={run} />
-      <Grade tone="none" title="Shipped to another place: not set up" />
-      <Grade tone="none" title="Witnessed by others: not set up" />
     </ul>
   );
 }

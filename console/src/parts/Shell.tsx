@@ -1,5 +1,6 @@
 import { ActionIcon, SegmentedControl, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { type ReactNode, useEffect, useRef } from "react";
+import type { Role } from "../api/types";
 import { signOut, useSession } from "../state/ledger";
 import { navigate, usePath } from "../state/router";
 import { useZone, zoneStore } from "../state/settings";
@@ -67,8 +68,14 @@ function Who() {
   );
 }
 
+/** A writer reads nothing: of all pages only its own access answers it. */
+function placesOf(role: Role | undefined) {
+  return role === "writer" ? PLACES.filter(({ href }) => href === "/access") : PLACES;
+}
+
 export function Shell({ children }: { children: ReactNode }) {
   const path = usePath();
+  const session = useSession();
   const main = useRef<HTMLElement>(null);
   const shown = useRef(path);
   useEffect(() => {
@@ -87,7 +94,7 @@ export function Shell({ children }: { children: ReactNode }) {
           Counterfoil
         </Link>
         <nav className="nav" aria-label="Pages">
-          {PLACES.map(({ href, name, icon }) => (
+          {placesOf(session?.role).map(({ href, name, icon }) => (
             <Link key={href} href={href} aria-current={current === href ? "page" : undefined}>
               <Icon name={icon} />
               {name}

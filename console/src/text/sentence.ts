@@ -4,10 +4,29 @@ const IRREGULAR: Record<string, string> = {
   manual_override: "overrode the decision on",
   "ledger.created": "created the ledger",
   "ledger.opened": "opened the ledger",
-  "ledger.sealed": "sealed a segment of",
-  "ledger.verified": "verified the ledger",
   "ledger.key_registered": "registered the key",
+  "ledger.key_rotated": "replaced the signing key of",
   "ledger.key_revoked": "revoked the key",
+  "ledger.sealed": "sealed",
+  "ledger.reindexed": "rebuilt the indexes of",
+  "ledger.torn_write": "cut off a write that was never acknowledged in",
+  "ledger.shipped": "copied elsewhere:",
+  "ledger.verified": "verified the ledger",
+  "ledger.alert_raised": "raised an alert on",
+  "ledger.alert_acknowledged": "took charge of the alert",
+  "ledger.alert_resolved": "resolved the alert",
+  "ledger.service_started": "started the service of",
+  "ledger.service_stopped": "ended the service of",
+  "ledger.token_created": "made a token for",
+  "ledger.token_revoked": "revoked the token of",
+  "ledger.access_denied": "was denied access:",
+  "ledger.query_run": "ran a query on",
+  "ledger.export_made": "exported entries of",
+  "ledger.hold_placed": "placed a legal hold on",
+  "ledger.hold_released": "released the legal hold on",
+  "ledger.pruned": "removed what is beyond its retention from",
+  "ledger.subject_erased": "destroyed the key of the sealed data of",
+  "ledger.restored": "restored the ledger",
 };
 
 const PARTICIPLES = new Set([
@@ -27,6 +46,11 @@ const PAST: Record<string, string> = { given: "gave", taken: "took", withdrawn: 
 
 function isParticiple(word: string): boolean {
   return PARTICIPLES.has(word) || (word.length > 3 && word.endsWith("ed"));
+}
+
+/** Whether a type has words of its own. */
+export function isWorded(eventType: string): boolean {
+  return Object.hasOwn(IRREGULAR, eventType);
 }
 
 /** `invoice_approved` becomes "approved invoice"; what does not end in a participle is "recorded …" and keeps its words. */

@@ -47,6 +47,12 @@ export function clockText(text: string | Date, zone: Zone, seconds = true): stri
   return `${pad(hour)}:${pad(minute)}${seconds ? `:${pad(second)}` : ""}`;
 }
 
+/** A mark on an axis of time whose marks are so many seconds apart. */
+export function tickText(date: Date, zone: Zone, step: number): string {
+  const clock = clockText(date, zone, step < MINUTE);
+  return step >= DAY || clock === "00:00" ? dateText(date, zone).slice(5) : clock;
+}
+
 export function timeText(text: string | Date, zone: Zone, seconds = true): string {
   return `${dateText(text, zone)} ${clockText(text, zone, seconds)} ${zoneName(zone, typeof text === "string" ? instant(text) : text)}`;
 }

@@ -30,7 +30,8 @@ Examples:
   counterfoil init audit --origin bank.example/audit
   echo '{\"event_type\":\"manual_override\",\"actor\":\"maria\",\"entity_id\":\"INV-1\"}' |
     counterfoil append audit
-  counterfoil query audit \"SELECT * FROM audit_log WHERE event_type = 'manual_override'\"
+  counterfoil query audit \\
+    \"SELECT * FROM audit_log WHERE event_type = 'manual_override'\"
   counterfoil verify audit --key \"$(counterfoil key audit)\"";
 
 /// The commands, in the order of a ledger's life.

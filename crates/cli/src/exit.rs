@@ -7,6 +7,8 @@ use counterfoil::{Error, ErrorKind};
 use counterfoil_entry::EntryError;
 use counterfoil_evidence::FindingClass;
 
+use crate::remote::Unreached;
+
 /// The exit codes as the help shows them.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -157,11 +159,26 @@ pub fn advice(kind: ErrorKind) -> Option<&'static str> {
     })
 }
 
+/// What to do where the cause says more than the kind.
+fn advice_for_cause(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    match cause.downcast_ref() {
+        Some(Unreached::Silent) => return Some("Is the service running there?"),
+        Some(Unreached::NoTls) => return Some("It does not speak TLS: use http://."),
+        None => {}
+    }
+    let taken =
+        matches!(cause.downcast_ref::<io::Error>()?.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable);
+    taken.then_some("Choose another with --listen (--pg, --otlp-grpc for the other protocols).")
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let at_limit = LIMITS.iter().any(|(limit, _)| error.message.starts_with(limit));
-        let failure = Failure::new(error.kind, error.message);
-        if at_limit { failure.advise("Narrow the query.") } else { failure }
+        let advice = match at_limit {
+            true => Some("Narrow the query."),
+            false => std::error::Error::source(&error).and_then(advice_for_cause),
+        };
+        Failure::Told { kind: error.kind, message: error.message, advice: advice.map(str::to_owned) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use counterfoil::{ErrorKind, Reader, SealedSegment, Snapshot};
+use counterfoil::{Disk, ErrorKind, OsDisk, Reader, SealedSegment, Snapshot};
 use counterfoil_segment::SegmentError;
 
 use crate::exit::Failure;
@@ -29,7 +29,7 @@ pub fn held(path: &Path, error: counterfoil::Error) -> Failure {
 
 /// Where the service that holds a folder answers, as it said when it started.
 fn service_url(path: &Path) -> Option<String> {
-    let text = std::fs::read(path.join("state").join("service.json")).ok()?;
+    let text = OsDisk.read_small(&path.join("state").join("service.json")).ok()?;
     let note: serde_json::Value = serde_json::from_slice(&text).ok()?;
     Some(note["url"].as_str()?.to_owned())
 }
@@ -40,8 +40,11 @@ pub fn check_folder(path: &Path) -> Result<(), Failure> {
     let nothing = |message: String| Failure::new(ErrorKind::NotFound, message);
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(nothing(format!("there is no folder {shown}"))
-                .advise(format!("Create a ledger there with: counterfoil init {shown} --origin ORIGIN")))
+            let missing = nothing(format!("there is no folder {shown}"));
+            Err(match looks_like_address(&shown.to_string()) {
+                true => missing.advise("If this is the address of a service, write http:// or https:// before it."),
+                false => missing,
+            })
         }
         Err(error) => Err(Failure::file(shown, &error)),
         Ok(found) if !found.is_dir() => Err(nothing(format!("{shown} is a file, and a ledger is a folder"))),
@@ -50,6 +53,24 @@ pub fn check_folder(path: &Path) -> Result<(), Failure> {
         }
         Ok(_) => Ok(()),
     }
+}
+
+/// [`check_folder`] for commands that would go on in a new ledger.
+pub fn check_folder_to_write(path: &Path) -> Result<(), Failure> {
+    let refused = check_folder(path);
+    match refused {
+        Err(failure) if !path.exists() && !looks_like_address(&path.to_string_lossy()) => {
+            Err(failure
+                .advise(format!("Create a ledger there with: counterfoil init {} --origin ORIGIN", path.display())))
+        }
+        other => other,
+    }
+}
+
+/// Whether a name that is no folder was most likely meant as the address of a service: with a scheme, or with a port.
+fn looks_like_address(text: &str) -> bool {
+    let port = text.rsplit_once(':').map(|(_, port)| port.trim_end_matches('/'));
+    text.contains("://") || port.is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
 /// An entry's canonical bytes; the message of a missing one says which there are.

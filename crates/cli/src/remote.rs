@@ -1,13 +1,16 @@
 //! A service in place of a folder: over its URL with a token, or over the socket in the folder that it holds.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::net::TcpStream as Plain;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use counterfoil::{Error, ErrorKind, Result};
+use counterfoil::{Disk, Error, ErrorKind, OsDisk, Result};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -17,16 +20,19 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::{TlsConnector, rustls};
 
 /// Where the token of a URL is taken from.
 const TOKEN: &str = "COUNTERFOIL_TOKEN";
 
 /// A file of certificates that are trusted beside the system's.
 const AUTHORITIES: &str = "COUNTERFOIL_CA_CERT";
+
+/// Where a service listens in its ledger's folder.
+const SOCKET: &str = "state/service.sock";
 
 /// Longest answer that is read whole: a service is not believed, so neither is the length of what it says. 1,000 entries of
 /// a history, of 64 KiB each, fit.
@@ -39,8 +45,12 @@ pub struct Remote {
 }
 
 enum Door {
-    Socket(std::path::PathBuf),
-    Url { uri: Uri, token: Option<String> },
+    /// The socket in a ledger's folder.
+    Folder(PathBuf),
+    Url {
+        uri: Uri,
+        token: Option<String>,
+    },
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -87,17 +97,12 @@ impl Remote {
         Self::through(Door::Url { uri, token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) })
     }
 
-    /// The service that holds the ledger in a folder.
-    pub fn in_folder(ledger: &Path) -> Result<Option<Self>> {
-        let socket = ledger.join("state").join("service.sock");
-        match connect(&socket) {
-            Ok(_) => Self::through(Door::Socket(socket)).map(Some),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                Ok(None)
-            }
-            // Whoever may not speak to it may read the folder all the same.
-            Err(_) => Ok(None),
-        }
+    /// The service that holds the ledger in a folder: somebody has the folder's lock, and its owner answers at the socket.
+    fn in_folder(ledger: &Path) -> Result<Option<Self>> {
+        let service = Self::through(Door::Folder(ledger.to_owned()))?;
+        // Whoever may not speak to it may read the folder all the same.
+        let answers = service.runtime.block_on(service.connect()).is_ok();
+        Ok((answers && OsDisk.lock(ledger).is_err()).then_some(service))
     }
 
     fn through(door: Door) -> Result<Self> {
@@ -106,10 +111,18 @@ impl Remote {
         Ok(Self { runtime: Arc::new(runtime), door })
     }
 
+    /// The ledger's folder, where the service was found by it.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.door {
+            Door::Folder(ledger) => Some(ledger),
+            Door::Url { .. } => None,
+        }
+    }
+
     /// The service, in words.
     pub fn name(&self) -> String {
         match &self.door {
-            Door::Socket(path) => format!("the service behind {}", path.display()),
+            Door::Folder(ledger) => format!("the service behind {}", ledger.join(SOCKET).display()),
             Door::Url { uri, .. } => format!("the service at {}", uri.to_string().trim_end_matches('/')),
         }
     }
@@ -168,7 +181,7 @@ impl Remote {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::way)?;
         tokio::spawn(connection);
         let host = match &self.door {
-            Door::Socket(_) => "localhost".to_owned(),
+            Door::Folder(_) => "localhost".to_owned(),
             Door::Url { uri, .. } => uri.authority().map_or_else(String::new, ToString::to_string),
         };
         let mut request = Request::builder()
@@ -189,17 +202,14 @@ impl Remote {
 
     async fn connect(&self) -> std::result::Result<Box<dyn Stream>, Broken> {
         let (uri, _) = match &self.door {
-            Door::Socket(path) => {
-                let stream = connect(path).map_err(Broken::way)?;
-                stream.set_nonblocking(true).map_err(Broken::way)?;
-                return Ok(Box::new(tokio::net::UnixStream::from_std(stream).map_err(Broken::way)?));
-            }
+            Door::Folder(ledger) => return Ok(Box::new(in_folder(ledger).map_err(Broken::way)?)),
             Door::Url { uri, token } => (uri, token),
         };
         let encrypted = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-        let stream = Plain::connect((host.as_str(), port)).map_err(Broken::way)?;
+        let stream = Plain::connect((host.as_str(), port));
+        let stream = stream.map_err(|error| self.unreached(Unreached::Silent, &error))?;
         stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).map_err(Broken::way)?;
         let stream = tokio::net::TcpStream::from_std(stream).map_err(Broken::way)?;
         if !encrypted {
@@ -207,7 +217,16 @@ impl Remote {
         }
         let name = ServerName::try_from(host).map_err(Broken::way)?;
         let connector = TlsConnector::from(Arc::new(encryption()?));
-        Ok(Box::new(connector.connect(name, stream).await.map_err(Broken::way)?))
+        let stream = connector.connect(name, stream).await.map_err(|error| match tls_fault(&error) {
+            Some(rustls::Error::InvalidMessage(_)) => self.unreached(Unreached::NoTls, &error),
+            _ => Broken::way(error),
+        })?;
+        Ok(Box::new(stream))
+    }
+
+    fn unreached(&self, why: Unreached, error: &io::Error) -> Broken {
+        let message = format!("{}: {error}", self.name());
+        Broken::Told(Error::new(ErrorKind::Unavailable, message).because(why))
     }
 
     fn problem(&self, status: u16, text: &[u8]) -> Error {
@@ -263,6 +282,31 @@ impl Broken {
     }
 }
 
+/// Why a service was never spoken to, where that says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreached {
+    /// Nobody is at the address.
+    Silent,
+    /// It was asked for TLS and does not speak it.
+    NoTls,
+}
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "nobody answers there",
+            Self::NoTls => "it does not speak TLS",
+        })
+    }
+}
+
+impl std::error::Error for Unreached {}
+
+/// What went wrong inside TLS, if it was that.
+fn tls_fault(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 /// A service answered something else.
 pub fn strange(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("the service gave no {what} that can be read"))
@@ -298,14 +342,24 @@ fn kind(name: &str) -> ErrorKind {
     }
 }
 
-/// Connects to a socket whose path may be longer than an address holds.
-fn connect(socket: &Path) -> io::Result<UnixStream> {
-    use std::os::fd::AsRawFd;
-    let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
-        return Err(io::ErrorKind::NotFound.into());
-    };
-    let folder = std::fs::File::open(folder)?;
-    UnixStream::connect(Path::new(&format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name))
+/// Connects to the socket in a ledger's folder, whose path may be longer than an address holds; only to one that the
+/// folder's owner, or root, listens at.
+fn in_folder(ledger: &Path) -> io::Result<tokio::net::UnixStream> {
+    let (state, name) = SOCKET.split_once('/').expect("a folder and a name");
+    let state = ledger.join(state);
+    let is_true = !OsDisk.is_link(&state) && std::fs::symlink_metadata(state.join(name))?.file_type().is_socket();
+    if !is_true {
+        return Err(io::Error::other("it is no socket of this folder"));
+    }
+    let folder = File::open(state)?;
+    let stream = UnixStream::connect(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))?;
+    stream.set_nonblocking(true)?;
+    let stream = tokio::net::UnixStream::from_std(stream)?;
+    let owner = std::fs::metadata(ledger)?.uid();
+    match stream.peer_cred()?.uid() {
+        uid if uid == owner || uid == 0 => Ok(stream),
+        uid => Err(io::Error::other(format!("user {uid} listens there, and the folder is of user {owner}"))),
+    }
 }
 
 fn encryption() -> std::result::Result<ClientConfig, Broken> {

@@ -54,11 +54,23 @@ impl Display for Printable<'_> {
     }
 }
 
-/// Control characters, and those that change the direction of the text around them or are not seen at all.
+/// Control characters, and those that change the direction of the text around them or are not seen at all: what the
+/// console shows as a code too (console/src/text/escape.ts).
 pub fn steers(character: char) -> bool {
-    let unseen = matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
-    let directs = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}');
-    character.is_control() || unseen || directs
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e03ff}'
+        )
 }
 
 /// A message of several lines, perhaps with words of an entry in it, that cannot steer a terminal.
@@ -122,5 +134,13 @@ mod tests {
     fn terminals_are_not_steered() {
         let shown = Printable("a\u{1b}[2J\u{9b}b\n\u{202e}é").to_string();
         assert_eq!(shown, "a\\u{1b}[2J\\u{9b}b\\n\\u{202e}é");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_shown() {
+        for hidden in ['\u{34f}', '\u{115f}', '\u{3164}', '\u{ffa0}', '\u{fe00}', '\u{206a}', '\u{fff9}', '\u{e0100}'] {
+            let shown = Printable(&format!("a{hidden}b")).to_string();
+            assert_eq!(shown, format!("a\\u{{{:x}}}b", hidden as u32));
+        }
     }
 }

@@ -58,13 +58,15 @@ impl View {
     /// The ledger that an argument names: a folder, or a service's URL.
     pub fn of(ledger: &Path) -> std::result::Result<Self, Failure> {
         match crate::remote::url(ledger) {
-            Some(url) => {
-                let service = Remote::at(url)?;
-                let state = service.ask(Call::get("/api/v1/status"))?;
-                Ok(Self::Service { service, state })
-            }
+            Some(url) => Ok(Self::through(Remote::at(url)?)?),
             None => Ok(Self::Folder { path: ledger.to_owned(), snapshot: ledgers::read(ledger)? }),
         }
+    }
+
+    /// The ledger as a service shows it: what a service has acknowledged is in its folder's checkpoint a little later.
+    pub fn through(service: Remote) -> Result<Self> {
+        let state = service.ask(Call::get("/api/v1/status"))?;
+        Ok(Self::Service { service, state })
     }
 
     pub fn origin(&self) -> Result<Origin> {

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use counterfoil::{ClientKey, Ledger, OpenOptions, Receipt, Result};
+use counterfoil::{ClientKey, Config, Disk, Error, ErrorKind, Ledger, OpenOptions, OsDisk, Receipt, Result};
 use counterfoil_entry::{Draft, Timestamp};
 use counterfoil_server::Sealed;
-use counterfoil_tlog::Hash;
+use counterfoil_tlog::{Checkpoint, Hash, TlogProof, verify_inclusion};
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -32,6 +32,7 @@ struct ReceiptBody {
     leaf_hash: String,
     tree_size: u64,
     recorded_at: String,
+    proof: Option<String>,
 }
 
 impl Writer {
@@ -39,7 +40,7 @@ impl Writer {
     /// folder, or the folder itself; `Busy` while another process has it.
     pub fn of(ledger: &Path) -> std::result::Result<Self, Failure> {
         if crate::remote::url(ledger).is_none() {
-            ledgers::check_folder(ledger)?;
+            ledgers::check_folder_to_write(ledger)?;
         }
         if let Some(service) = Remote::of(ledger)? {
             return Ok(Self::Service(service));
@@ -72,8 +73,18 @@ impl Writer {
             body.push(b'\n');
         }
         let content_type = "application/x-ndjson";
-        let call = Call { method: Method::POST, content_type, body, ..Call::get("/api/v1/entries") };
-        service.ask::<Recorded>(call)?.receipts.into_iter().map(ReceiptBody::read).collect()
+        let path = if service.folder().is_some() { "/api/v1/entries?proof=true" } else { "/api/v1/entries" };
+        let call = Call { method: Method::POST, content_type, body, ..Call::get(path) };
+        let bodies = service.ask::<Recorded>(call)?.receipts;
+        if bodies.len() != drafts.len() {
+            return Err(strange("receipt for each entry"));
+        }
+        let proofs: Vec<String> = bodies.iter().filter_map(|body| body.proof.clone()).collect();
+        let receipts = bodies.into_iter().map(ReceiptBody::read).collect::<Result<Vec<_>>>()?;
+        if let Some(folder) = service.folder() {
+            check(folder, &receipts, &proofs)?;
+        }
+        Ok(receipts)
     }
 
     /// Registers a client's key.
@@ -133,4 +144,31 @@ impl ReceiptBody {
             checkpoint: Arc::from(""),
         })
     }
+}
+
+/// Refuses receipts that the ledger's key does not vouch for: whoever can put a socket into the folder need not have it.
+fn check(folder: &Path, receipts: &[Receipt], proofs: &[String]) -> Result<()> {
+    let text = OsDisk.read_small(&folder.join("ledger.toml")).map_err(|error| unproven(&error))?;
+    let Config { origin, verifier_key, .. } = Config::parse(&text)?;
+    let proofs =
+        proofs.iter().map(|proof| TlogProof::parse(proof.as_bytes())).collect::<std::result::Result<Vec<_>, _>>();
+    let proofs = proofs.map_err(|error| unproven(&error))?;
+    let Some(first) = proofs.first().filter(|_| proofs.len() == receipts.len()) else {
+        return Err(unproven(&"it carries no proof"));
+    };
+    let opened = Checkpoint::open(first.checkpoint.as_bytes(), &origin, &[verifier_key], &[]);
+    let Checkpoint { size, root, .. } = opened.map_err(|error| unproven(&error))?.checkpoint;
+    for (receipt, proof) in receipts.iter().zip(&proofs) {
+        if proof.index.0 != receipt.index || proof.checkpoint != first.checkpoint {
+            return Err(unproven(&"a proof is that of another entry"));
+        }
+        verify_inclusion(&receipt.leaf_hash, proof.index, size, &proof.hashes, &root)
+            .map_err(|error| unproven(&error))?;
+    }
+    Ok(())
+}
+
+fn unproven(why: &dyn std::fmt::Display) -> Error {
+    let message = format!("the service in the folder gave a receipt that the ledger's key does not prove: {why}");
+    Error::new(ErrorKind::Tampered, message)
 }

@@ -2,6 +2,9 @@
 
 use crate::canonical::ValueKind;
 
+/// What is wrong with a text that was cut off: its last member is not to blame, and not named.
+pub(crate) const ENDS_EARLY: &str = "the text ends too early";
+
 /// Why bytes are not an entry (or not canonical JSON).
 ///
 /// Every message names the member by its path, as in `context.items[2].price`, and says what to do.
@@ -11,7 +14,7 @@ use crate::canonical::ValueKind;
 #[non_exhaustive]
 pub enum EntryError {
     /// The bytes are not JSON (RFC 8259).
-    #[error("{}not JSON at byte {at}: {problem}", prefix(member))]
+    #[error("{}not JSON at byte {at}: {problem}", if *problem == ENDS_EARLY { String::new() } else { prefix(member) })]
     Malformed { member: String, at: usize, problem: &'static str },
     /// The bytes are not UTF-8, or begin with a byte order mark.
     #[error("{}byte {at}: {problem}", prefix(member))]

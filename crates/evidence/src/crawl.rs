@@ -2,7 +2,7 @@
 //! the log says of itself is believed.
 
 use counterfoil_entry::Fields;
-use counterfoil_tlog::{Checkpoint, CompactRange, LeafIndex, Origin, Tile, VerifierKey, bundle, leaf_hash};
+use counterfoil_tlog::{Checkpoint, CompactRange, LeafIndex, Note, Origin, Tile, VerifierKey, bundle, leaf_hash};
 
 use crate::finding::{Finding, FindingKind};
 use crate::report::Report;
@@ -100,7 +100,7 @@ impl Crawl {
 
     /// Compares the root with the signed one.
     pub fn finish(mut self) -> Report {
-        self.report.root = self.tree.root();
+        self.report.root = self.newest.as_ref().and_then(|_| self.tree.root());
         if let Some(newest) = &self.newest {
             self.report.size = newest.size.0;
             if self.tree.end() == newest.size && self.report.root != Some(newest.root) {
@@ -123,7 +123,17 @@ fn open(note: &[u8], keys: &[VerifierKey], what: &str, report: &mut Report) -> O
                 counterfoil_tlog::Error::MalformedCheckpoint(_) => FindingKind::CheckpointMalformed,
                 _ => FindingKind::CheckpointSignature,
             };
-            report.add(Finding::new(kind, format!("{what}: {error}")));
+            let mut message = format!("{what}: {error}");
+            if let (counterfoil_tlog::Error::NoTrustedSignature, Ok(signed)) = (&error, Note::parse(note)) {
+                let join = |names: Vec<String>| names.join(", ");
+                let by = join(signed.signatures().iter().map(|line| format!("{}+{}", line.name, line.id)).collect());
+                let given = join(keys.iter().map(ToString::to_string).collect());
+                message += &format!(
+                    "; it is signed by {by}, and {given} was given: another log is served, or the given \
+                     key is not this ledger's"
+                );
+            }
+            report.add(Finding::new(kind, message));
             None
         }
     }

@@ -19,6 +19,7 @@ impl Bundle {
             "A bundle proves that its entries are in the ledger. That no others belong to its scope, it cannot prove."
                 .to_owned(),
         );
+        report.notices.push(format!("The bundle's scope, said and not proven: {}", self.scope));
         let checkpoint = self.check_checkpoint(trusted, &mut report);
         let mut order = Order::default();
         let mut ring = KeyRing::default();

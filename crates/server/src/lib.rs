@@ -22,6 +22,7 @@ mod recording;
 mod routes;
 mod service;
 mod settings;
+mod state;
 mod tlog;
 mod verification;
 

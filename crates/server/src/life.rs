@@ -14,6 +14,7 @@ use crate::pg::Postgres;
 use crate::routes::routes;
 use crate::service::Service;
 use crate::settings::Settings;
+use crate::state;
 use crate::verification;
 
 /// Where a service answers, once it does.
@@ -78,6 +79,8 @@ async fn serve(
     let fresh = encryption.clone().map(|encryption| tokio::spawn(encryption.keep_fresh()));
     let rounds = tokio::spawn(verification::rounds(Arc::clone(&service)));
     let ending = tokio::spawn(end_on_signal(Arc::clone(&service)));
+    let [pg_at, grpc_at] = [announcement.pg, announcement.otlp_grpc].map(|at| at.map(tracing::field::display));
+    tracing::info!(url = announcement.url, pg = pg_at, otlp_grpc = grpc_at, "the service answers");
     ready(&announcement);
     tokio::join!(
         doors.http(listener, app.clone(), encryption.clone()),
@@ -135,7 +138,7 @@ impl Note {
     fn write(folder: &Path, announcement: &Announcement) -> Result<Self> {
         let path = folder.join("state").join("service.json");
         let text = json!({"url": announcement.url, "pid": std::process::id()}).to_string();
-        std::fs::write(&path, text)
+        state::replace(&path, text.as_bytes())
             .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())))?;
         Ok(Self(path))
     }

@@ -93,11 +93,17 @@ async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-async fn nowhere(request: Request) -> Problem {
-    Problem::not_found(format!(
-        "there is nothing at {}; the API is described at /api/v1/openapi.json",
-        request.uri().path()
-    ))
+/// A person in a browser is told by the console, a program by a problem.
+async fn nowhere(request: Request) -> Response {
+    let path = request.uri().path();
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let is_page =
+        request.method() == Method::GET && !["/api/", "/tlog/", "/v1/"].iter().any(|api| path.starts_with(api));
+    if is_page && accept.is_some_and(|accept| accept.contains("text/html")) {
+        return (StatusCode::NOT_FOUND, console::page()).into_response();
+    }
+    let message = format!("there is nothing at {path}; the API is described at /api/v1/openapi.json");
+    Problem::not_found(message).into_response()
 }
 
 async fn no_method(request: Request) -> Problem {

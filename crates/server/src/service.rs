@@ -9,9 +9,10 @@ use counterfoil_entry::{ActorType, Draft, EntryBuilder, Timestamp};
 use counterfoil_query::{Engine, Limits};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::access::{Caller, Denial, Denials, Role, Sessions, Tokens};
+use crate::api::stream::Streams;
 use crate::body::{ROOM_KIB, Room};
 use crate::metrics::Metrics;
 use crate::moment::now;
@@ -25,9 +26,6 @@ const WATCH_STEP: Duration = Duration::from_millis(50);
 
 /// Bodies below this are read where they arrive; longer ones on a thread that may take its time.
 const SHORT_BYTES: usize = 32 << 10;
-
-/// Streams of entries at once.
-const MAX_STREAMS: usize = 256;
 
 /// How long a query waits for its turn.
 const QUERY_WAIT: Duration = Duration::from_secs(3);
@@ -55,7 +53,8 @@ pub struct Service {
     denials: Denials,
     queries: Arc<Semaphore>,
     appends: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    /// The streams that are open.
+    pub(crate) streams: Streams,
     /// Room for the bodies of requests, in KiB.
     pub(crate) room: Arc<Semaphore>,
     size: watch::Sender<u64>,
@@ -87,7 +86,7 @@ impl Service {
             queries: Arc::new(Semaphore::new(settings.queries_at_once)),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
             appends: Arc::new(Semaphore::new(settings.appends_at_once)),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            streams: Streams::default(),
             size: watch::Sender::new(size),
             ending: watch::Sender::new(false),
             folder: folder.to_owned(),
@@ -133,15 +132,6 @@ impl Service {
             Problem::busy(format!("{waiting} appends wait for the ledger already; retry in a moment"))
         })?;
         Ok(Load::new(place, room))
-    }
-
-    /// A place among the streams.
-    ///
-    /// # Errors
-    /// `busy` when all are taken.
-    pub(crate) fn stream_place(&self) -> std::result::Result<OwnedSemaphorePermit, Problem> {
-        let place = Arc::clone(&self.streams).try_acquire_owned();
-        place.map_err(|_| Problem::busy(format!("{MAX_STREAMS} streams are open already")))
     }
 
     /// How many appends wait for the ledger.

@@ -30,7 +30,8 @@ const PUBLIC: &str = "public, max-age=31536000, immutable";
 const PRIVATE: &str = "private, max-age=31536000, immutable";
 
 /// Headers that a proxy adds.
-const BY_PROXIES: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via"];
+const BY_PROXIES: [&str; 6] =
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
 
 pub(crate) async fn checkpoint(State(service): State<Arc<Service>>, parts: Parts) -> Answered {
     admit(&service, &parts, TlogPublic::Checkpoint)?;

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.configuration import conf
 
 import counterfoil
-from counterfoil.errors import Invalid, Unavailable
+from counterfoil.errors import Conflict, Denied, Invalid, Unavailable
 
 if TYPE_CHECKING:
     from counterfoil.connected import Connected
@@ -41,6 +41,8 @@ def flush() -> None:
             opened.flush(float(_setting("exit_timeout") or 2))
         except Unavailable as error:
             _log.info("counterfoil: left to the next process that ships: %s", error.message)
+        except (Invalid, Conflict, Denied) as error:
+            _log.info("counterfoil: not recorded, as said above: %s", error.message)
 
 
 def _options(conn_id: str | None) -> dict[str, Any]:

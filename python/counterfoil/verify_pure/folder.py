@@ -73,7 +73,11 @@ def _check_entries(ledger: Ledger, listed: layout.Layout, published: int) -> Non
     for first in sorted(seals.by_first.keys() - listed.segments.keys()):
         ledger.report.found("missing-file", "an entry seals this segment", f"segments/{first:020d}.*", index=first)
     for number, (first, raw, read) in enumerate(journals):
-        _check_journal(ledger, first, raw, read, published if number == len(journals) - 1 else None)
+        last = number == len(journals) - 1
+        if not last and not any(frame.whole for frame in read.frames):
+            message = "it holds no entry, and a later journal file goes on"
+            ledger.report.found("unexpected-file", message, layout.journal_file(first))
+        _check_journal(ledger, first, raw, read, published if last else None)
     if not journals:
         ledger.report.found("missing-file", "there is no journal file", "journal")
 

@@ -20,7 +20,7 @@ from guides import run_examples
 from running import Running, wait_for
 
 import counterfoil
-from counterfoil.airflow import CounterfoilHook, CounterfoilNotifier, LedgerSensor, VerifyLedgerOperator
+from counterfoil.airflow import CounterfoilHook, CounterfoilNotifier, LedgerSensor, VerifyLedgerOperator, ledger
 from counterfoil.airflow.listener import Listener
 
 pytestmark = pytest.mark.usefixtures("configured")
@@ -247,6 +247,15 @@ def test_a_token_may_come_from_a_command(service: Running, monkeypatch: pytest.M
     trail = CounterfoilHook().get_conn()
     trail.record("e", "x", actor="a")
     trail.flush(30)
+
+
+def test_what_the_service_refuses_stops_no_task(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__COUNTERFOIL__TOKEN", service.token("writer", "--name", "narrow", "--prefix", "task_"))
+    monkeypatch.setenv("AIRFLOW__COUNTERFOIL__EXIT_TIMEOUT", "30")
+    trail = CounterfoilHook().get_conn()
+    trail.record("payment_released", "PAY-1", actor="bot")
+    ledger.flush()
+    assert trail.status()["refused"] == 1
 
 
 def test_every_example_of_the_guide_runs(service: Running) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from guides import run_examples
+from guides import run_examples, set_constants
 from running import Running
 
 import counterfoil
@@ -15,8 +15,8 @@ pytest.importorskip("prefect.flows", reason="Prefect has a virtual environment o
 
 def test_every_example_runs(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(service.folder)
-    names: dict[str, Any] = {"URL": service.url, "WRITER": service.writer, "READER": service.reader}
-    names["SPOOL"] = str(service.folder / "other-spool")
+    set_constants(monkeypatch, service)
+    names: dict[str, Any] = {}
     try:
         run_examples("integrations/prefect.md", names, examples=4)
     finally:

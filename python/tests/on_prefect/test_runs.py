@@ -241,11 +241,13 @@ def test_a_ledger_that_fails_never_fails_the_flow(trail: counterfoil.Trail, capl
 
 
 def test_functions_copies_and_order(trail: counterfoil.Trail) -> None:
-    @task(on_completion=[lambda task, task_run, state: None])
+    shared: list[Any] = [lambda task, task_run, state: None]
+
+    @task(on_completion=shared)
     def score(invoice: str) -> str:
         return invoice
 
-    audited = audited_run(trail=trail)(score.with_options(name="audited"))
+    audited = audited_run(trail=trail)(score.with_options(name="audited", on_completion=shared))
     assert audited.fn("INV-1") == "INV-1"
     assert states(trail) == []
 

@@ -49,6 +49,7 @@ function Expiry({ token }: { token: Token }) {
 }
 
 export function TokensTable({ tokens, onRevoke }: { tokens: Token[]; onRevoke: (token: Token) => void }) {
+  if (tokens.length === 0) return <p className="quiet">There are no tokens yet.</p>;
   return (
     <TableWrap label="Tokens">
       <table className="table">

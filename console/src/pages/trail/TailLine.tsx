@@ -2,8 +2,7 @@ import { grouped, plural } from "../../text/number";
 import type { Tail } from "./tail";
 
 function wordsFor(tail: Tail, since: number, waiting: number, paused: boolean): string {
-  if (tail.broken)
-    return "The live stream broke off with an error; asking again. Report it if that goes on.";
+  if (tail.broken) return "The live stream broke off with an error; asking again. Report it if that goes on.";
   if (paused)
     return waiting > 0
       ? `Paused. ${plural(waiting, "newer event")} wait to be shown.`

@@ -22,13 +22,14 @@ use crate::view::View;
 ///
 /// The bundle holds the entries, a proof for each, the newest signed checkpoint, and the registrations of the keys
 /// that signed entries. An auditor checks it with `counterfoil verify --bundle`, or with the short Python script
-/// interop/verify_bundle.py, without the ledger and without trusting who made it. Same ledger state and same choice:
-/// same bytes.
+/// verify_bundle.py that lies beside the program, without the ledger and without trusting who made it. Same ledger
+/// state and same choice: same bytes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   counterfoil bundle audit --entity INV-1042 -o INV-1042.bundle.json
-  counterfoil bundle audit --where \"event_type = 'manual_override'\" -o overrides.bundle.json
+  counterfoil bundle audit --where \"event_type = 'manual_override'\" \\
+    -o overrides.bundle.json
   counterfoil verify --bundle INV-1042.bundle.json --key \"$(cat audit.vkey)\"
 
 Exit codes: 0 written, 2 the predicate is wrong or the file is already there, 7 no ledger there, or nothing matches. \

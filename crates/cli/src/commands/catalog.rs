@@ -21,7 +21,7 @@ use crate::text::did_you_mean;
 Examples:
   counterfoil catalog
   counterfoil catalog manual_override
-  counterfoil catalog manual_override --json-schema > manual_override.schema.json
+  counterfoil catalog manual_override --json-schema > override.schema.json
 
 Exit codes: 0 listed, 7 no such event type. Other exit codes: see `counterfoil --help`.")]
 pub struct Catalog {

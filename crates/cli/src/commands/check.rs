@@ -23,8 +23,8 @@ use crate::{files, verifier_key};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  counterfoil check 42.tlog-proof --entry entry-42.json --key \"$(cat audit.vkey)\"
-  counterfoil check growth.proof --checkpoint checkpoint-2026-11-24 --key \"$(cat audit.vkey)\"
+  counterfoil check 42.tlog-proof --entry entry-42.json --key audit.vkey
+  counterfoil check growth.proof --checkpoint audit.checkpoint --key audit.vkey
 
 Exit codes: 0 the proof holds, 2 a file is no proof, entry or checkpoint, or they do not belong together, 11 the proof does not hold. \
 Other exit codes: see `counterfoil --help`.")]

@@ -17,8 +17,8 @@ use crate::view::View;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  counterfoil checkpoint audit > \"checkpoint-$(date +%F)\"
-  counterfoil verify audit --checkpoint checkpoint-2026-11-24
+  counterfoil checkpoint audit > \"audit.checkpoint\"
+  counterfoil verify audit --checkpoint audit.checkpoint
 
 Exit codes: 0 printed, 7 no ledger there. Other exit codes: see `counterfoil --help`.")]
 pub struct Checkpoint {

@@ -13,7 +13,8 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  counterfoil completions bash > ~/.local/share/bash-completion/completions/counterfoil
+  counterfoil completions bash > \\
+    ~/.local/share/bash-completion/completions/counterfoil
   counterfoil completions zsh > ~/.zfunc/_counterfoil
   counterfoil completions fish > ~/.config/fish/completions/counterfoil.fish
 

@@ -24,7 +24,8 @@ use crate::view::View;
 #[command(after_help = "\
 Examples:
   counterfoil export audit --format jsonl > entries.jsonl
-  counterfoil export audit --format parquet --where \"entity_type = 'invoice'\" > invoices.parquet
+  counterfoil export audit --format parquet --where \"entity_type = 'invoice'\" \\
+    > invoices.parquet
 
 Exit codes: 0 written in full, 2 the predicate is wrong, 7 no ledger there, 10 or 11 what was read is damaged or \
 tampered with. Other exit codes: see `counterfoil --help`.")]

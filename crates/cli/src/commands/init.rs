@@ -23,7 +23,8 @@ use crate::output::{self, BOLD, styled};
 #[command(after_help = "\
 Examples:
   counterfoil init audit --origin bank.example/audit
-  counterfoil init audit --origin bank.example/audit --segment-span 65536 --retention-class payments_7y
+  counterfoil init audit --origin bank.example/audit \\
+    --segment-span 65536 --retention-class payments_7y
 
 Exit codes: 0 created, 2 the origin or span cannot be used, 3 the folder holds something already, 6 no right to write \
 there. Other exit codes: see `counterfoil --help`.")]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use counterfoil::ErrorKind;
 use counterfoil_tlog::witness::AddCheckpoint;
 use counterfoil_tlog::{Note, TreeSize};
@@ -23,12 +23,13 @@ use crate::{ledgers, output};
 /// Proofs lead to the newest checkpoint. --size and --to ask for an earlier one, which is signed now: that needs the
 /// ledger's key, so who may not read it is answered not-found or denied.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").args(["index", "from"]).required(true).multiple(true))]
 #[command(after_help = "\
 Examples:
   counterfoil prove audit 42 > 42.tlog-proof
-  counterfoil check 42.tlog-proof --entry entry-42.json --key \"$(cat audit.vkey)\"
+  counterfoil check 42.tlog-proof --entry entry-42.json --key audit.vkey
   counterfoil prove audit --from 36000 > growth.proof
-  counterfoil check growth.proof --checkpoint checkpoint-2026-11-24 --key \"$(cat audit.vkey)\"
+  counterfoil check growth.proof --checkpoint audit.checkpoint --key audit.vkey
 
 Exit codes: 0 written, 2 INDEX is not below --size or --from is above --to, 7 no such ledger, entry or size, 11 the ledger's own hashes disagree: run `verify`. \
 Other exit codes: see `counterfoil --help`.")]
@@ -36,7 +37,7 @@ pub struct Prove {
     /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The entry's index, from 0.
-    #[arg(required_unless_present = "from", conflicts_with_all = ["from", "to"], value_parser = parse_index)]
+    #[arg(conflicts_with_all = ["from", "to"], value_parser = parse_index)]
     index: Option<u64>,
     /// Prove under the checkpoint of this size instead of the newest.
     #[arg(long, value_name = "SIZE", requires = "index")]

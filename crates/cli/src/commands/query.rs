@@ -21,9 +21,12 @@ use crate::view::View;
 #[command(after_help = "\
 Examples:
   counterfoil query audit \"SELECT * FROM audit_log
-    WHERE event_type = 'manual_override' AND timestamp > now() - interval '24 hours'\"
-  counterfoil query audit \"SELECT actor, count(*) AS n FROM audit_log GROUP BY 1 ORDER BY n DESC\" --format csv
-  counterfoil query audit \"SELECT context->>'model_version' AS model, count(*) FROM audit_log GROUP BY 1\"
+    WHERE event_type = 'manual_override'
+    AND timestamp > now() - interval '24 hours'\"
+  counterfoil query audit --format csv \\
+    \"SELECT actor, count(*) AS n FROM audit_log GROUP BY 1 ORDER BY n DESC\"
+  counterfoil query audit \"SELECT context->>'model_version' AS model, count(*)
+    FROM audit_log GROUP BY 1\"
 
 Exit codes: 0 answered, 2 the SQL is wrong or would write, 5 a limit was reached, 7 no ledger there, 10 or 11 what the \
 query read is damaged or tampered with. Other exit codes: see `counterfoil --help`.")]

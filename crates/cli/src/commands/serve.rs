@@ -19,8 +19,9 @@ const MAX_AT_ONCE: usize = 1_000_000;
 /// Answer requests: the HTTP API, standard ingest, SQL over the PostgreSQL protocol, and the console in a browser
 ///
 /// The service is the ledger's one writer until it ends on SIGTERM or Ctrl-C: requests under way are finished first.
-/// It prints a link that signs its starter in, once. Everybody else needs a token: see `counterfoil token`. Other
-/// commands may be used on the folder meanwhile: what reads reads the folder, what writes goes through the service.
+/// On a terminal it prints a link that signs its starter in, once. Everybody else needs a token: see `counterfoil
+/// token`. Other commands may be used on the folder meanwhile: what reads reads the folder, what writes goes through
+/// the service.
 ///
 /// Each setting can also stand in the environment, or in a TOML file under its name (`listen`, `pg`, `tls-cert`, …). The
 /// command line wins over the environment, that over the file.
@@ -29,7 +30,8 @@ const MAX_AT_ONCE: usize = 1_000_000;
 Examples:
   counterfoil serve audit
   counterfoil serve audit --pg 127.0.0.1:7412 --otlp-grpc 127.0.0.1:4317
-  counterfoil serve audit --listen 0.0.0.0:7411 --tls-cert cert.pem --tls-key key.pem
+  counterfoil serve audit --listen 0.0.0.0:7411 \\
+    --tls-cert cert.pem --tls-key key.pem
 
 Exit codes: 0 ended on request, 4 another process has the ledger open for writing, 5 an address cannot be had, \
 6 plain text beyond loopback. Other exit codes: see `counterfoil --help`.")]
@@ -39,6 +41,9 @@ pub struct Serve {
     /// A TOML file with any of these settings.
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CONFIG")]
     config: Option<PathBuf>,
+    /// Print the sign-in link although standard output is no terminal: whoever reads it is the administrator, once.
+    #[arg(long)]
+    print_link: bool,
     #[command(flatten)]
     chosen: Chosen,
 }
@@ -48,13 +53,13 @@ pub struct Serve {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct Chosen {
     /// Where HTTP is answered: the API and the console [default: 127.0.0.1:7411].
-    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_LISTEN", value_parser = parse_address)]
     listen: Option<SocketAddr>,
     /// Where the PostgreSQL protocol is answered; without it nowhere.
-    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_PG")]
+    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_PG", value_parser = parse_address)]
     pg: Option<SocketAddr>,
     /// Where OTLP over gRPC is answered; without it nowhere.
-    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_OTLP_GRPC")]
+    #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_OTLP_GRPC", value_parser = parse_address)]
     otlp_grpc: Option<SocketAddr>,
     /// The certificate chain for TLS, a PEM file; read again when it changes.
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_TLS_CERT")]
@@ -112,16 +117,25 @@ enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self) -> Outcome {
-        ledgers::check_folder(&self.ledger)?;
+        ledgers::check_folder_to_write(&self.ledger)?;
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let chosen = self.chosen.over(file);
         start_log(&chosen)?;
+        let log_format = chosen.log_format;
         let settings = chosen.settings()?;
-        let ledger = self.ledger.clone();
-        counterfoil_server::run(&self.ledger, settings, OpenOptions::default(), |at| announce(&ledger, at))
+        let announcer = Announcer {
+            ledger: &self.ledger,
+            link: self.print_link || output::is_terminal(),
+            log_alone: log_format == Some(LogFormat::Json),
+        };
+        counterfoil_server::run(&self.ledger, settings, OpenOptions::default(), |at| announcer.announce(at))
             .map_err(|error| ledgers::held(&self.ledger, error))?;
         Ok(Exit::Good)
     }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "give IP:PORT, as 127.0.0.1:7411".to_owned())
 }
 
 fn read(path: &Path) -> Result<Chosen, Failure> {
@@ -190,20 +204,41 @@ fn start_log(chosen: &Chosen) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(ledger: &Path, at: &Announcement) {
-    use std::io::Write;
-    let mut out = output::stdout();
-    let dim = |text: &str| styled(DIM, text.to_owned()).to_string();
-    let mut lines = vec![
-        format!("{}  {}", dim("console   "), styled(BOLD, &at.sign_in)),
-        format!("{}  the link signs you in once, within an hour", dim("          ")),
-        format!("{}  {}/api/v1/openapi.json", dim("API       "), at.url),
-    ];
-    lines.extend(at.pg.map(|pg| format!("{}  psql -h {} -p {} audit", dim("SQL       "), pg.ip(), pg.port())));
-    lines.extend(at.otlp_grpc.map(|grpc| format!("{}  {grpc}", dim("OTLP gRPC "))));
-    lines.push(format!("{}  counterfoil token create {} --role writer", dim("tokens    "), ledger.display()));
-    for line in lines {
-        let _ = writeln!(out, "{line}");
+/// Says where the service answers. The sign-in link is for the terminal of whoever started the service: a journal or a file is read by others.
+struct Announcer<'a> {
+    ledger: &'a Path,
+    link: bool,
+    /// Whoever wants JSON reads no lines.
+    log_alone: bool,
+}
+
+impl Announcer<'_> {
+    fn announce(&self, at: &Announcement) {
+        if self.link || !self.log_alone {
+            self.print(at);
+        }
     }
-    let _ = out.flush();
+
+    fn print(&self, at: &Announcement) {
+        use std::io::Write;
+        let mut out = output::stdout();
+        let dim = |text: &str| styled(DIM, text.to_owned()).to_string();
+        let (console, how) = match self.link {
+            true => (&at.sign_in, "the link signs you in once, within an hour"),
+            false => (&at.url, "sign in with a token"),
+        };
+        let mut lines = vec![
+            format!("{}  {}", dim("console   "), styled(BOLD, console)),
+            format!("{}  {how}", dim("          ")),
+            format!("{}  {}/api/v1/openapi.json", dim("API       "), at.url),
+        ];
+        lines.extend(at.pg.map(|pg| format!("{}  psql -h {} -p {} audit", dim("SQL       "), pg.ip(), pg.port())));
+        lines.extend(at.otlp_grpc.map(|grpc| format!("{}  {grpc}", dim("OTLP gRPC "))));
+        let role = if self.link { "writer" } else { "admin" };
+        lines.push(format!("{}  counterfoil token create {} --role {role}", dim("tokens    "), self.ledger.display()));
+        for line in lines {
+            let _ = writeln!(out, "{line}");
+        }
+        let _ = out.flush();
+    }
 }

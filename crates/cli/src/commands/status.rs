@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, BOLD, DIM, Out, YELLOW, styled};
+use crate::remote::Remote;
 use crate::text::{Counted, Grouped, Printable, entries};
 use crate::view::View;
 
@@ -36,7 +37,11 @@ pub struct Status {
 
 impl Status {
     pub(super) fn run(self) -> Outcome {
-        let state = View::of(&self.ledger)?.status()?;
+        let view = match Remote::of(&self.ledger)? {
+            Some(service) => View::through(service)?,
+            None => View::of(&self.ledger)?,
+        };
+        let state = view.status()?;
         if self.json {
             output::json(&Parts::of(&state))?;
         } else {

@@ -24,7 +24,8 @@ use crate::text::Printable;
 #[command(after_help = "\
 Examples:
   TOKEN=$(counterfoil token create audit --role writer --name invoice-service)
-  counterfoil token create audit --role writer --name etl --prefix data_ --expires 2027-01-01T00:00:00Z
+  counterfoil token create audit --role writer --name etl --prefix data_ \\
+    --expires 2027-01-01T00:00:00Z
   counterfoil token list audit
   counterfoil token revoke audit invoice-service
 
@@ -147,7 +148,7 @@ impl List {
             let name = styled(BOLD, Printable(&token.name));
             writeln!(
                 out,
-                "{}  {:<8}{name}  since {}{until}{}",
+                "{}  {:<7}  {name}  since {}{until}{}",
                 token.id,
                 token.role,
                 token.created_at,

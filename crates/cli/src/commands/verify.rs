@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use counterfoil::{ErrorKind, VerifyOptions};
+use clap::{ArgGroup, Args};
+use counterfoil::{Config, Disk, ErrorKind, OsDisk, VerifyOptions};
 use counterfoil_evidence::{Bundle, Finding, FindingKind, Report};
 use counterfoil_import::logdir;
-use counterfoil_tlog::VerifierKey;
+use counterfoil_tlog::{Checkpoint, Note, Origin, VerifierKey};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ledgers;
 use crate::progress::{Progress, Unit};
-use crate::remote::{self, Remote};
+use crate::remote::{self, Call, Remote};
 use crate::verdict::crawl::{self, Trust};
 use crate::verdict::{log_folder, report};
 use crate::verifier_key;
@@ -34,9 +34,10 @@ use crate::view::View;
 /// the common way (SHA-256 of json.dumps(entry, sort_keys=True) without `hash`): it says which kind of log it found
 /// and what such a log cannot show. With --bundle an evidence bundle is checked, offline.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").args(["ledger", "log_dir", "bundle"]).required(true).multiple(true))]
 #[command(after_help = "\
 Examples:
-  counterfoil verify audit --key \"$(cat audit.vkey)\" --checkpoint checkpoint-2026-11-24
+  counterfoil verify audit --key audit.vkey --checkpoint audit.checkpoint
   counterfoil verify audit --json | jq '.findings[].kind'
   counterfoil verify --bundle INV-1042.bundle.json --key \"$(cat audit.vkey)\"
   counterfoil verify --log-dir /var/log/agents
@@ -45,7 +46,6 @@ Exit codes: 0 verified, 2 --require-anchor without an anchor or logs without has
 Other exit codes: see `counterfoil --help`. A damaged or tampered ledger never exits with 0.")]
 pub struct Verify {
     /// The ledger's folder, or the URL of a service, whose whole log is read.
-    #[arg(required_unless_present_any = ["log_dir", "bundle"])]
     ledger: Option<PathBuf>,
     /// A folder of plain JSON-lines logs with hashes.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["ledger", "bundle", "checkpoint", "key", "require_anchor"])]
@@ -83,10 +83,16 @@ impl Verify {
     /// Reads the whole log of a service, as anybody could.
     fn verify_service(&self, url: &str) -> Outcome {
         let service = Remote::at(url)?;
-        let named = View::of(Path::new(url))?.verifier_key()?;
-        let trust = Trust { keys: self.keys()?, checkpoint: self.checkpoint.as_deref().map(files::read).transpose()? };
+        let note = service.text(Call::get("/tlog/checkpoint")).map_err(needs_token)?;
+        let keys = self.keys()?;
+        // Only who gave no key needs to ask which one it is; /tlog may be open to everybody where the API is not.
+        let named = match (self.fitting(&keys, origin_of(&note).as_ref())?, keys.first()) {
+            (Some(key), _) | (None, Some(key)) => key.clone(),
+            (None, None) => View::of(Path::new(url)).map_err(key_or_token)?.verifier_key()?,
+        };
+        let trust = Trust { keys, checkpoint: self.checkpoint.as_deref().map(files::read).transpose()? };
         let progress = Progress::new("verifying", Unit::Entries, Some(0));
-        let verified = crawl::verify(&service, &named, &trust, &|done, total| progress.of(done, total))?;
+        let verified = crawl::verify(&service, &note, &named, &trust, &|done, total| progress.of(done, total))?;
         drop(progress);
         self.conclude("the service", &verified)
     }
@@ -97,10 +103,11 @@ impl Verify {
         }
         ledgers::check_folder(path)?;
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
+        let keys = self.keys()?;
+        self.fitting(&keys, agreed_origin(path).as_ref())?;
         let progress = Progress::new("verifying", Unit::Entries, Some(0));
         let watch = |done, total| progress.of(done, total);
-        let mut options =
-            VerifyOptions { checkpoint, keys: self.keys()?, progress: Some(&watch), ..VerifyOptions::default() };
+        let mut options = VerifyOptions { checkpoint, keys, progress: Some(&watch), ..VerifyOptions::default() };
         options.threads = self.threads.unwrap_or(options.threads);
         let verified = counterfoil::verify(path, &options)?;
         drop(progress);
@@ -149,6 +156,54 @@ impl Verify {
 
     fn keys(&self) -> Result<Vec<VerifierKey>, Failure> {
         self.key.iter().map(|key| verifier_key::read(key)).collect()
+    }
+
+    /// The given key that is of this origin. A ledger of one name that is checked with keys of another is a mistake of
+    /// the caller, unless a checkpoint says too that the other ledger should be there.
+    fn fitting<'a>(
+        &self,
+        keys: &'a [VerifierKey],
+        origin: Option<&Origin>,
+    ) -> Result<Option<&'a VerifierKey>, Failure> {
+        let (Some(origin), Some(first)) = (origin, keys.first()) else { return Ok(None) };
+        let fits = keys.iter().find(|key| key.name().as_str() == origin.as_str());
+        if fits.is_none() && self.checkpoint.is_none() {
+            let name = first.name();
+            return Err(Failure::invalid(format!("this key is of {name}, the ledger is {origin}"))
+                .advise(format!("Give the key of {origin}, or the place of {name}.")));
+        }
+        Ok(fits)
+    }
+}
+
+/// The origin that a checkpoint names, whoever signed it.
+fn origin_of(note: &[u8]) -> Option<Origin> {
+    let checkpoint: Checkpoint = Note::parse(note).ok()?.text().parse().ok()?;
+    Some(checkpoint.origin)
+}
+
+/// The origin of a ledger whose own files agree about it; of one whose files do not, the verification tells.
+fn agreed_origin(path: &Path) -> Option<Origin> {
+    let config = Config::parse(&OsDisk.read_small(&path.join("ledger.toml")).ok()?).ok()?;
+    let agreed = config.verifier_key.name().as_str() == config.origin.as_str()
+        && origin_of(&OsDisk.read_small(&path.join("checkpoint")).ok()?)? == config.origin;
+    agreed.then_some(config.origin)
+}
+
+/// The service wants a token for its log.
+fn needs_token(error: counterfoil::Error) -> Failure {
+    let denied = error.kind == ErrorKind::Denied;
+    let failure = Failure::from(error);
+    if denied { failure.advise("This service shows its log to nobody without a token.") } else { failure }
+}
+
+/// The service wants a token before it names its key.
+fn key_or_token(failure: Failure) -> Failure {
+    match &failure {
+        Failure::Told { kind: ErrorKind::Denied, .. } => {
+            failure.advise("Give the ledger's key with --key, or a token in COUNTERFOIL_TOKEN.")
+        }
+        _ => failure,
     }
 }
 

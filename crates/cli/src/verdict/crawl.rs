@@ -14,12 +14,17 @@ pub struct Trust {
     pub checkpoint: Option<Vec<u8>>,
 }
 
-/// Reads the whole log of a service and reports everything that is wrong with it.
+/// Reads the whole log of a service, as far as its checkpoint `note` goes, and reports everything that is wrong with it.
 ///
 /// Errors: those of reaching the service.
-pub fn verify(service: &Remote, named: &VerifierKey, trust: &Trust, progress: &dyn Fn(u64, u64)) -> Result<Report> {
-    let note = service.text(Call::get("/tlog/checkpoint"))?;
-    let mut crawl = Crawl::new(&note, named, &trust.keys, trust.checkpoint.as_deref());
+pub fn verify(
+    service: &Remote,
+    note: &[u8],
+    named: &VerifierKey,
+    trust: &Trust,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Report> {
+    let mut crawl = Crawl::new(note, named, &trust.keys, trust.checkpoint.as_deref());
     while let Some(tile) = crawl.next() {
         let bytes = service.text(Call::get(&format!("/tlog/{}", TilePath::Entries(tile))))?;
         if !crawl.add(&bytes) {

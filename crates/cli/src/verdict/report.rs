@@ -45,7 +45,10 @@ fn write_headline(out: &mut Out, what: &str, report: &Report, verified: bool) ->
 
 fn write_basis(out: &mut Out, report: &Report) -> std::io::Result<()> {
     let mut line = |label: &str, text: String| writeln!(out, "  {}  {text}", styled(DIM, format_args!("{label:<16}")));
-    line("ledger size", entries(report.size).to_string())?;
+    // Where nothing could be read there is no size.
+    if report.size > 0 || report.root.is_some() {
+        line("ledger size", entries(report.size).to_string())?;
+    }
     if report.segments_checked > 0 {
         line("segments", Grouped(report.segments_checked).to_string())?;
     }

@@ -50,6 +50,15 @@ fn a_predicate_chooses_and_the_scope_says_so() {
 }
 
 #[test]
+fn a_scope_that_was_rewritten_is_told_as_a_mere_word() {
+    let place = bundled();
+    let text = std::fs::read_to_string(place.path("inv.bundle.json")).unwrap();
+    place.write("wider.json", text.replace("entity_id = 'INV-1'", "all entries of 2026"));
+    let said = place.ok(&["verify", "--bundle", "wider.json", "--key", "vkey"]);
+    assert!(said.contains("scope, said and not proven: all entries of 2026"), "{said}");
+}
+
+#[test]
 fn a_changed_bundle_is_tampered_with() {
     let place = bundled();
     let text = std::fs::read_to_string(place.path("inv.bundle.json")).unwrap();

@@ -122,3 +122,21 @@ fn the_guide_of_the_service_names_every_setting() {
         assert!(guide.contains(&format!("`{setting}`")) || guide.contains(&format!("`{setting}")), "{setting}");
     }
 }
+
+#[test]
+fn examples_can_be_copied_from_a_narrow_terminal() {
+    let place = Place::new();
+    for command in COMMANDS {
+        let wide = place.command(&[command, "--help"]).env("COLUMNS", "200").output().unwrap().stdout;
+        let narrow = place.command(&[command, "--help"]).env("COLUMNS", "80").output().unwrap().stdout;
+        let examples = |help: Vec<u8>| {
+            let help = String::from_utf8(help).unwrap();
+            help.split("Examples:").nth(1).unwrap().split("\n\n").next().unwrap().to_owned()
+        };
+        let (wide, narrow) = (examples(wide), examples(narrow));
+        assert_eq!(wide, narrow, "{command}");
+        for line in wide.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
+    }
+}

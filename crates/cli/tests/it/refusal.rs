@@ -54,7 +54,7 @@ fn what_is_too_deep_too_long_or_too_large_is_refused() {
 #[test]
 fn what_is_no_ledger_is_said_to_be_none() {
     let place = Place::new();
-    place.run(&["status", "audit"]).refused(7, &["there is no folder audit", "counterfoil init audit --origin"]);
+    place.run(&["status", "audit"]).refused(7, &["there is no folder audit"]);
     std::fs::create_dir(place.path("empty")).unwrap();
     place.write("file", "x");
     for command in ["status", "verify", "checkpoint", "key", "seal"] {
@@ -164,4 +164,46 @@ fn colour_is_for_terminals_only() {
     let mut refused = place.command(&["history", "audit", "INV-1"]);
     let refused = refused.env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").output().unwrap();
     assert!(!String::from_utf8(refused.stdout).unwrap().contains('\u{1b}'));
+}
+
+#[test]
+fn what_looks_like_an_address_is_told_how_an_address_is_written() {
+    let place = Place::new();
+    for address in ["127.0.0.1:7461", "localhost:7411", "htp://127.0.0.1:7461", "ledger.bank.example:443"] {
+        let ran = place.run(&["status", address]).refused(7, &["http:// or https://"]);
+        assert!(!ran.stderr.contains("counterfoil init"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn only_commands_that_would_use_a_new_ledger_advise_to_make_one() {
+    let place = Place::new();
+    for command in [["append", "audit"].as_slice(), &["serve", "audit"]] {
+        place.run(command).refused(7, &["there is no folder audit", "counterfoil init audit --origin"]);
+    }
+    for command in [["verify", "audit"].as_slice(), &["status", "audit"], &["query", "audit", "SELECT 1"]] {
+        let ran = place.run(command).refused(7, &["there is no folder audit"]);
+        assert!(!ran.stderr.contains("counterfoil init"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_new_ledger_is_for_its_user_and_group() {
+    let place = Place::ledger();
+    let mode = std::fs::metadata(place.path("audit")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o750, "{mode:o}");
+}
+
+#[test]
+fn a_command_without_its_arguments_names_all_ways_to_call_it() {
+    let place = Place::ledger();
+    place.run(&["prove", "audit"]).refused(2, &["INDEX", "--from"]);
+    place.run(&["verify"]).refused(2, &["LEDGER", "--bundle", "--log-dir"]);
+}
+
+#[test]
+fn json_that_is_cut_off_names_no_member() {
+    let place = Place::ledger();
+    let ran = place.feed(&["append", "audit"], r#"{"event_type":"x","actor":"ma"#).refused(2, &["line 1", "JSON"]);
+    assert!(!ran.stderr.contains("actor: "), "{}", ran.stderr);
 }

@@ -96,3 +96,26 @@ fn an_unexpected_file_is_found() {
     assert_eq!(ran.value()["findings"][0]["kind"], "unexpected-file");
     assert_eq!(ran.value()["findings"][0]["file"], "segments/notes.txt");
 }
+
+#[test]
+fn a_key_of_another_ledger_is_a_mistake_and_no_alarm() {
+    let place = Place::ledger();
+    place.ok(&["init", "other", "--origin", "bank.example/other"]);
+    let key = place.ok(&["key", "other"]);
+    let said = "this key is of bank.example/other, the ledger is bank.example/audit";
+    place.run(&["verify", "audit", "--key", key.trim()]).refused(2, &[said]);
+    // One of two keys may be of another ledger.
+    let own = place.ok(&["key", "audit"]);
+    place.ok(&["verify", "audit", "--key", own.trim(), "--key", key.trim()]);
+}
+
+#[test]
+fn a_key_that_does_not_fit_is_named_beside_the_one_that_would() {
+    let place = Place::ledger();
+    place.ok(&["init", "other", "--origin", "bank.example/audit"]);
+    let (own, key) = (place.ok(&["key", "audit"]), place.ok(&["key", "other"]));
+    let ran = place.run(&["verify", "audit", "--key", key.trim()]).expect(11);
+    for part in [own.trim(), key.trim(), "or the given key is not this ledger's"] {
+        assert!(ran.stdout.contains(part), "{part:?} is not in: {}", ran.stdout);
+    }
+}

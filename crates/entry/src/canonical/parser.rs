@@ -6,7 +6,7 @@ use super::order::name_order;
 use super::scan::{Named, members, special_at};
 use super::text::{code_unit, short_escape, write_escape};
 use crate::MAX_DEPTH;
-use crate::error::{Checked, EntryError, shown};
+use crate::error::{Checked, ENDS_EARLY, EntryError, shown};
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -396,7 +396,7 @@ impl<'t, 'o> Parser<'t, 'o> {
 
     #[cold]
     fn malformed<T>(&self, problem: &'static str) -> Checked<T> {
-        let problem = if self.at >= self.text.len() { "the text ends too early" } else { problem };
+        let problem = if self.at >= self.text.len() { ENDS_EARLY } else { problem };
         Err(EntryError::Malformed { member: String::new(), at: self.at, problem }.into())
     }
 

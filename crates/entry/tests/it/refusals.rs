@@ -115,7 +115,7 @@ fn wrong_json_names_the_place() {
                 "[0]".repeat(62)
             ),
         ),
-        (SMALLEST.replace('}', ""), "event_type: not JSON at byte 68: the text ends too early"),
+        (SMALLEST.replace('}', ""), "not JSON at byte 68: the text ends too early"),
         (format!("{SMALLEST}x"), "not JSON at byte 69: something follows the value; send one value at a time"),
         (format!("{SMALLEST}{SMALLEST}"), "not JSON at byte 69: something follows the value; send one value at a time"),
         (String::new(), "not JSON at byte 0: the text ends too early"),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil_evidence::{Finding, FindingKind};
@@ -42,6 +43,11 @@ pub(super) struct Files {
 const ROOT_FILES: [&str; 2] = ["ledger.toml", "checkpoint"];
 const ROOT_FOLDERS: [&str; 5] = ["state", "keys", "journal", "segments", "attachments"];
 
+/// Whether what stands in the place of a temporary file is none. A writer may have renamed it meanwhile.
+fn is_in_the_way(disk: &dyn Disk, path: &Path) -> bool {
+    disk.open(path).is_err_and(|error| error.kind() != io::ErrorKind::NotFound)
+}
+
 impl Files {
     /// Lists the folder. Names that no ledger makes are findings; so are files of a segment that are missing.
     pub fn list(disk: &dyn Disk, layout: &Layout, findings: &mut Vec<Finding>) -> Self {
@@ -52,8 +58,7 @@ impl Files {
         }
         for name in names(disk, layout, layout.root(), findings) {
             let known = ROOT_FILES.contains(&name.as_str()) || ROOT_FOLDERS.contains(&name.as_str());
-            let is_left_over = name == "checkpoint.tmp" && disk.open(&layout.root().join(&name)).is_ok();
-            if !known && !is_left_over {
+            if !known && (name != "checkpoint.tmp" || is_in_the_way(disk, &layout.root().join(&name))) {
                 findings.push(unexpected(&name));
             }
         }

@@ -138,7 +138,10 @@ fn what_is_small_to_write_and_large_to_plan_is_refused_at_once() {
     let joined: String = (0..150).map(|n| format!(" JOIN audit_log b{n} ON a.index = b{n}.index")).collect();
     for (sql, wanted) in [
         (format!("SELECT count(*) FROM audit_log GROUP BY CUBE({})", columns(24)), "grouping sets"),
-        (format!("SELECT count(*) FROM audit_log GROUP BY CUBE({0}), ROLLUP({0}), CUBE({0})", columns(5)), "grouping sets"),
+        (
+            format!("SELECT count(*) FROM audit_log GROUP BY CUBE({0}), ROLLUP({0}), CUBE({0})", columns(5)),
+            "grouping sets",
+        ),
         (format!("SELECT count(*) FROM audit_log a{joined}"), "151 tables"),
         (format!("SELECT 1 FROM audit_log{}", ", audit_log".repeat(900)), "901 tables"),
         (format!("SELECT index{} FROM audit_log", "+index".repeat(1_900)), "operators"),
@@ -155,6 +158,9 @@ fn what_is_small_to_write_and_large_to_plan_is_refused_at_once() {
         format!("SELECT count(*) FROM audit_log GROUP BY CUBE({})", columns(8)),
         format!("SELECT index{} FROM audit_log", "+index".repeat(450)),
     ] {
-        engine.query(&ledger, &sql).and_then(|answer| answer.collect()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        engine
+            .query(&ledger, &sql)
+            .and_then(|answer| answer.collect())
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 }

@@ -23,6 +23,9 @@ const LINK_TIME: Duration = Duration::from_hours(1);
 /// Most sessions at once; the oldest gives way.
 const MAX_SESSIONS: usize = 10_000;
 
+/// Most sessions of one principal at once; the oldest of its own gives way.
+const MAX_OWN_SESSIONS: usize = 20;
+
 #[derive(Debug)]
 struct Session {
     principal: Principal,
@@ -67,10 +70,12 @@ impl Sessions {
         let value = secret()?;
         let mut open = self.open.lock().expect("no panic while held");
         open.retain(|_, session| session.since.elapsed() < SESSION_TIME);
-        if open.len() >= MAX_SESSIONS
-            && let Some(oldest) = open.iter().min_by_key(|(_, session)| session.since).map(|(value, _)| value.clone())
-        {
-            open.remove(&oldest);
+        let own = |session: &Session| session.principal.name == principal.name;
+        let only_own = open.values().filter(|session| own(session)).count() >= MAX_OWN_SESSIONS;
+        if only_own || open.len() >= MAX_SESSIONS {
+            let may_go = open.iter().filter(|(_, session)| !only_own || own(session));
+            let oldest = may_go.min_by_key(|(_, session)| session.since).map(|(value, _)| value.clone());
+            oldest.and_then(|oldest| open.remove(&oldest));
         }
         open.insert(value.clone(), Session { principal, token, since: Instant::now() });
         Ok(value)
@@ -94,4 +99,21 @@ impl Sessions {
 
 fn secret() -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_signs_in_again_and_again_ends_nobody_elses_session() {
+        let sessions = Sessions::default();
+        let admin = sessions.open(Principal::local_administrator(), None).expect("opened");
+        let writer = Principal { name: "etl".into(), ..Principal::local_administrator() };
+        let opened: Vec<String> = (0..10_001).map(|_| sessions.open(writer.clone(), None).expect("opened")).collect();
+        assert!(sessions.holder(&admin).is_some());
+        let held = opened.iter().filter(|value| sessions.holder(value).is_some()).count();
+        assert_eq!(held, 20);
+        assert!(sessions.holder(&opened[10_000]).is_some(), "the newest");
+    }
 }

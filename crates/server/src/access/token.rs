@@ -5,8 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{ErrorKind as IoErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -21,6 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::access::principal::{LOCAL_ADMINISTRATOR, Principal, Role};
 use crate::moment::now;
 use crate::service::act;
+use crate::state;
 
 /// What every token begins with, so that leaked ones are found.
 pub const TOKEN_PREFIX: &str = "cf_";
@@ -98,6 +98,7 @@ struct TokenFile {
 /// The tokens of one ledger.
 #[derive(Debug)]
 pub struct Tokens {
+    ledger: PathBuf,
     path: PathBuf,
     read: Mutex<Option<(Version, Vec<TokenRecord>)>>,
     /// When each was last recognised here, by id.
@@ -110,7 +111,8 @@ type Version = (u64, i64, i64, u64);
 impl Tokens {
     /// The tokens kept in the `state/` folder of a ledger.
     pub fn in_folder(ledger: &Path) -> Self {
-        Self { path: ledger.join("state").join("tokens.json"), read: Mutex::new(None), used: Mutex::default() }
+        let path = ledger.join("state").join("tokens.json");
+        Self { ledger: ledger.to_owned(), path, read: Mutex::new(None), used: Mutex::default() }
     }
 
     /// Makes a token, recorded as an act of `actor`; the token itself is nowhere but in this answer.
@@ -212,7 +214,7 @@ impl Tokens {
 
     fn current<T>(&self, look: impl FnOnce(&[TokenRecord]) -> T) -> Result<T> {
         let mut read = self.read.lock().expect("no panic while held");
-        let version = match std::fs::metadata(&self.path) {
+        let version = match std::fs::symlink_metadata(&self.path) {
             Ok(metadata) => version(&metadata),
             Err(error) if error.kind() == IoErrorKind::NotFound => {
                 *read = None;
@@ -227,43 +229,34 @@ impl Tokens {
     }
 
     fn load(&self) -> Result<Vec<TokenRecord>> {
-        let mut text = String::new();
-        match File::open(&self.path) {
-            Ok(file) => file.take(64 << 20).read_to_string(&mut text).map_err(|error| self.unreadable(&error))?,
+        let text = match state::read(&self.path) {
+            Ok(text) => text,
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.unreadable(&error)),
         };
-        let file: TokenFile = serde_json::from_str(&text).map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("{} cannot be read: {error}", self.path.display()))
-        })?;
+        let file: TokenFile = serde_json::from_slice(&text).map_err(|error| self.unreadable(&error.into()))?;
         Ok(file.tokens)
     }
 
-    /// Replaces the file: read, changed and renamed into place while a lock keeps others out.
+    /// Replaces the file: read, changed and renamed into place while a lock on its folder keeps others out.
     fn change(&self, change: impl FnOnce(&mut Vec<TokenRecord>) -> Result<()>) -> Result<()> {
-        let folder = self.path.parent().expect("the file stands in a folder");
         let unwritable = |error: std::io::Error| {
             Error::new(ErrorKind::Unavailable, format!("{} cannot be written: {error}", self.path.display()))
         };
-        std::fs::create_dir_all(folder).map_err(unwritable)?;
-        let private = |path: &Path| {
-            let mut options = File::options();
-            options.write(true).create(true).truncate(true).mode(0o600).open(path)
-        };
-        let lock = private(&folder.join("tokens.lock")).map_err(unwritable)?;
-        lock.lock().map_err(unwritable)?;
+        let folder = state::folder(&self.ledger).and_then(File::open).map_err(unwritable)?;
+        folder.lock().map_err(unwritable)?;
         let mut file = TokenFile { tokens: self.load()? };
         change(&mut file.tokens)?;
         let text = serde_json::to_vec_pretty(&file).expect("plain values are JSON");
-        let beside = folder.join("tokens.json.new");
-        let mut new = private(&beside).map_err(unwritable)?;
-        new.write_all(&text).and_then(|()| new.sync_all()).map_err(unwritable)?;
-        std::fs::rename(&beside, &self.path).map_err(unwritable)?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritable)
+        state::replace(&self.path, &text).map_err(unwritable)
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Error {
-        Error::new(ErrorKind::Unavailable, format!("{} cannot be read: {error}", self.path.display()))
+        let kind = match error.kind() {
+            IoErrorKind::InvalidData | IoErrorKind::UnexpectedEof => ErrorKind::Damaged,
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, format!("{} cannot be read: {error}", self.path.display()))
     }
 }
 

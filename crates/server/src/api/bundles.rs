@@ -10,7 +10,7 @@ use counterfoil::Snapshot;
 use counterfoil_evidence::{Bundle, BundleSource, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
 use counterfoil_query::Order;
 use counterfoil_tlog::{Hash, Origin, VerifierKey};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::Exports;
@@ -20,7 +20,7 @@ use crate::body::JsonBody;
 use crate::problem::{Answered, Problem};
 use crate::service::{Service, act};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub(crate) enum Choice {
     Where(String),
@@ -49,6 +49,7 @@ pub(crate) async fn make(
 ) -> Answered {
     let engine = service.query_engine().await?;
     let scope = choice.scope();
+    service.record_reading(&caller, json!({"bundle": choice})).await?;
     let told = scope.clone();
     let held = engine.clone();
     let (text, entries) = service

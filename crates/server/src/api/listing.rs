@@ -163,7 +163,7 @@ pub(crate) async fn list(
 ) -> Answered {
     let page = Page::parse(query.as_deref())?;
     let engine = service.query_engine().await?;
-    let asked = serde_json::json!({"list": page.predicate, "limit": page.limit});
+    let asked = serde_json::json!({"list": page.predicate, "below": page.below, "limit": page.limit});
     service.record_reading(&caller, asked).await?;
     service
         .blocking(move |service| {
@@ -225,7 +225,8 @@ pub(crate) async fn history(
     let as_of = part.as_of.as_ref().map(|value| time("as_of", value)).transpose()?;
     let (after, limit) = (part.after()?, part.limit()?);
     let engine = service.query_engine().await?;
-    service.record_reading(&caller, serde_json::json!({"history": entity_id})).await?;
+    let asked = serde_json::json!({"history": entity_id, "cursor": part.cursor, "limit": limit});
+    service.record_reading(&caller, asked).await?;
     service
         .blocking(move |service| {
             let snapshot = service.snapshot();

@@ -30,7 +30,7 @@ pub(crate) async fn sign_in(
         return crate::console::page();
     };
     if !service.sessions.use_link(&code) {
-        let mut response = Redirect::to("/sign-in").into_response();
+        let mut response = Redirect::to("/sign-in?link=used").into_response();
         let reason = "the link was used already, is too old or never was one".to_owned();
         response.extensions_mut().insert(DeniedBecause { who: "unknown".into(), reason });
         return response;

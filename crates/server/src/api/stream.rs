@@ -1,7 +1,8 @@
 //! `GET /api/v1/stream`: entries as they are recorded, as server-sent events.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use crate::access::{Caller, Reads, Right};
 use crate::api::entries::as_json;
@@ -24,6 +25,53 @@ const STEP: u64 = 16;
 
 /// How long a quiet connection waits for a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Streams at once.
+const MAX_STREAMS: usize = 256;
+
+/// Streams of one principal at once.
+const MAX_OWN_STREAMS: usize = 32;
+
+/// How many streams each principal has open.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Streams(Arc<Mutex<HashMap<Arc<str>, usize>>>);
+
+/// A place among the streams, free again when it is dropped.
+struct Place {
+    streams: Streams,
+    name: Arc<str>,
+}
+
+impl Streams {
+    /// A place for one more stream of a principal.
+    ///
+    /// # Errors
+    /// `busy` when all are taken, or all that one principal may have.
+    fn place(&self, name: &Arc<str>) -> Result<Place, Problem> {
+        let mut open = self.0.lock().expect("no panic while held");
+        if open.values().sum::<usize>() >= MAX_STREAMS {
+            return Err(Problem::busy(format!("{MAX_STREAMS} streams are open already")));
+        }
+        let own = open.entry(Arc::clone(name)).or_default();
+        if *own >= MAX_OWN_STREAMS {
+            return Err(Problem::busy(format!("{name} has {MAX_OWN_STREAMS} streams open already")));
+        }
+        *own += 1;
+        Ok(Place { streams: self.clone(), name: Arc::clone(name) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.streams.0.lock().expect("no panic while held");
+        if let Some(own) = open.get_mut(&self.name) {
+            *own -= 1;
+            if *own == 0 {
+                open.remove(&self.name);
+            }
+        }
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +87,7 @@ pub(crate) async fn stream(
 ) -> Answered {
     let seen = last_seen(&headers)?;
     let from = seen.map(|seen| seen.saturating_add(1)).or(from).unwrap_or_else(|| service.snapshot().size());
-    let place = service.stream_place()?;
+    let place = service.streams.place(&caller.principal.name)?;
     service.record_reading(&caller, json!({"stream_from": from})).await?;
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     let reading =
@@ -62,7 +110,7 @@ struct Reading {
     sizes: watch::Receiver<u64>,
     next: u64,
     ready: std::vec::IntoIter<Event>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Reading {

@@ -196,7 +196,8 @@ pub(crate) async fn bind(address: SocketAddr, what: &str, settings: &Settings) -
     if !address.ip().is_loopback() && settings.tls.is_none() && !settings.allow_plain_text {
         let message = format!(
             "{what} would listen on {address} without TLS, where others could read tokens and entries: give a \
-             certificate and key, or listen on 127.0.0.1, or allow plain text if something in front adds TLS"
+             certificate and key (--tls-cert, --tls-key), or listen on 127.0.0.1, or allow plain text \
+             (--allow-plain-text) if something in front adds TLS"
         );
         return Err(Error::new(ErrorKind::Denied, message));
     }

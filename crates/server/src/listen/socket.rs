@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::state;
+
 /// Longest path that a socket's address holds, with room for its end.
 const MAX_PATH_BYTES: usize = 100;
 
@@ -19,14 +21,9 @@ pub(crate) struct Socket {
 impl Socket {
     /// Listens at `state/service.sock`; only the ledger's owner may connect.
     pub(crate) fn bind(ledger: &Path) -> io::Result<Self> {
-        let folder = ledger.join("state");
-        std::fs::create_dir_all(&folder)?;
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+        let folder = state::folder(ledger)?;
         let path = folder.join("service.sock");
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        state::remove(&path)?;
         let listener = if path.as_os_str().len() < MAX_PATH_BYTES {
             UnixListener::bind(&path)?
         } else {

@@ -401,8 +401,8 @@ fn bytes_that_no_client_sends() {
     // A statement as deep as is taken, and one that is deeper.
     let deep =
         |depth: usize| format!("SELECT count(*) FROM audit_log WHERE {}", vec!["actor = 'x'"; depth].join(" OR "));
-    service.psql(&token, &[&deep(900)]).answers("0");
-    service.psql(&token, &[&deep(1_100)]).refuses("54000", "at most 2000");
+    service.psql(&token, &[&deep(450)]).answers("0");
+    service.psql(&token, &[&deep(1_100)]).refuses("54000", "at most 1000");
     service.psql(&token, &[&format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000))]).refuses("ERROR", "");
 }
 

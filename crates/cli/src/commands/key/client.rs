@@ -43,7 +43,8 @@ pub struct New {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  openssl genpkey -algorithm ed25519 -out bot.pem && openssl pkey -in bot.pem -pubout -out bot.pub
+  openssl genpkey -algorithm ed25519 -out bot.pem
+  openssl pkey -in bot.pem -pubout -out bot.pub
   counterfoil key register audit bot.pub --actor invoice-bot
 
 Exit codes: 0 registered, 2 no such key, 4 another process is writing. Other exit codes: see `counterfoil --help`.")]

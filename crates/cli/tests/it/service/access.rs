@@ -169,7 +169,12 @@ fn a_session_ends_with_its_token() {
 fn plain_text_beyond_loopback_is_refused() {
     let service = Running::start();
     let (place, _) = service.end();
-    place.run(&["serve", "audit", "--listen", "0.0.0.0:0"]).refused(6, &["without TLS", "certificate"]);
+    place
+        .run(&["serve", "audit", "--listen", "0.0.0.0:0"])
+        .refused(6, &["without TLS", "--tls-cert", "--allow-plain-text"]);
+    for address in ["localhost:7463", ":7463"] {
+        place.run(&["serve", "audit", "--listen", address]).refused(2, &["give IP:PORT, as 127.0.0.1:7411"]);
+    }
     place.run(&["serve", "audit", "--pg", "0.0.0.0:0"]).refused(6, &["PostgreSQL", "without TLS"]);
 }
 
@@ -260,4 +265,56 @@ fn broken_tokens_let_nobody_in_and_tell_strangers_nothing() {
     let problem = service.get("cf_any", "/api/v1/entries").problem(500, "damaged", &["tokens cannot be read"]);
     assert!(!problem.to_string().contains("tokens.json"), "{problem}");
     assert!(service.log().contains("tokens.json"), "{}", service.log());
+}
+
+#[test]
+fn the_table_of_tokens_keeps_its_columns_apart() {
+    let service = Running::start();
+    service.place.ok(&["token", "create", "audit", "--role", "writer", "--name", "invoice-service"]);
+    service.place.ok(&["token", "create", "audit", "--role", "auditor", "--name", "kim"]);
+    let listed = service.place.ok(&["token", "list", "audit"]);
+    assert!(listed.contains("  writer   invoice-service  since"), "{listed}");
+    assert!(listed.contains("  auditor  kim  since"), "{listed}");
+}
+
+#[test]
+fn a_link_that_was_used_says_so_on_the_page_it_leads_to() {
+    let service = Running::start();
+    let link = service.sign_in.split(&service.address).nth(1).unwrap().to_owned();
+    service.call("GET", &link, &[], b"").expect(303);
+    let again = service.call("GET", &link, &[], b"").expect(303);
+    assert_eq!(again.header("location"), Some("/sign-in?link=used"));
+}
+
+#[test]
+fn the_sign_in_link_stays_out_of_files_and_journals() {
+    for json in [false, true] {
+        let place = crate::place::Place::new();
+        place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+        let mut command = place.command(&["serve", "audit", "--listen", "127.0.0.1:0"]);
+        command.args(if json { ["--log-format", "json"].as_slice() } else { &[] });
+        let file = |name| std::fs::File::create(place.path(name)).unwrap();
+        let mut child = command.stdout(file("said")).stderr(file("log")).spawn().unwrap();
+        let read = |name| std::fs::read_to_string(place.path(name)).unwrap();
+        super::wait_for("the service", || read("log").contains("the service answers").then_some(()));
+        super::running::signal("TERM", child.id());
+        child.wait().unwrap();
+        let (said, log) = (read("said"), read("log"));
+        assert!(!said.contains("code=") && !log.contains("code="), "{said}{log}");
+        assert!(log.contains("http://127.0.0.1:"), "{log}");
+        match json {
+            true => assert_eq!(said, ""),
+            false => assert!(said.contains("http://127.0.0.1:") && said.contains("token create"), "{said}"),
+        }
+    }
+}
+
+#[test]
+fn a_mistyped_page_is_answered_as_a_page() {
+    let service = Running::start();
+    let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    let page = service.call("GET", "/trial", &browser, b"").expect(404);
+    assert!(!page.header("content-type").unwrap().contains("json"), "{page:?}");
+    service.call("GET", "/trial", &[], b"").problem(404, "not-found", &["/trial"]);
+    service.call("GET", "/api/v1/trial", &browser, b"").problem(404, "not-found", &["/api/v1/trial"]);
 }

@@ -5,6 +5,7 @@ mod acts;
 mod faults;
 mod grpc;
 mod ingest;
+mod intruder;
 mod openapi;
 mod pressure;
 mod proving;

@@ -75,7 +75,12 @@ fn a_service_is_verified_from_outside() {
     service.place.write("strange", &strange.body);
     run(&service, &writer, &["verify", &url, "--checkpoint", "strange"]).expect(11);
     let other_key = run(&other, "", &["key", "audit"]).stdout;
-    run(&service, &writer, &["verify", &url, "--key", other_key.trim()]).expect(11);
+    let ran = run(&service, &writer, &["verify", &url, "--key", other_key.trim()]).expect(11);
+    let signer = key.split('+').nth(1).unwrap();
+    for part in [signer, other_key.trim(), "or the given key is not this ledger's"] {
+        assert!(ran.stdout.contains(part), "{part:?} is not in: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("ledger size") && !ran.stdout.contains("root  "), "{}", ran.stdout);
 }
 
 #[test]
@@ -100,4 +105,37 @@ fn a_url_that_serves_nothing_says_so() {
     run(&service, "cf_x", &["append", &url, "/dev/null"]).refused(6, &["unknown, revoked or expired"]);
     run(&service, "", &["status", "http://127.0.0.1:1"]).refused(5, &["127.0.0.1:1"]);
     run(&service, "", &["status", "http://127.0.0.1:7411/api"]).refused(2, &["address alone"]);
+}
+
+#[test]
+fn who_has_the_key_verifies_a_public_log_without_a_token() {
+    let service = Running::start();
+    let url = format!("http://{}", service.address);
+    let key = service.place.ok(&["key", "audit"]);
+    let said = run(&service, "", &["verify", &url, "--key", key.trim()]).expect(0);
+    assert!(said.stdout.starts_with("verified"), "{said:?}");
+    run(&service, "", &["verify", &url]).refused(6, &["--key", "COUNTERFOIL_TOKEN"]);
+}
+
+#[test]
+fn what_cannot_be_reached_gets_advice_that_fits_its_cause() {
+    let service = Running::start();
+    let address = &service.address;
+    run(&service, "", &["status", "http://127.0.0.1:1"]).refused(5, &["Is the service running there?"]);
+    run(&service, "", &["status", "http://no-such-host.invalid"]).refused(5, &["Is the service running there?"]);
+    service.place.ok(&["init", "second", "--origin", "bank.example/second"]);
+    let taken = service.place.run(&["serve", "second", "--listen", address]).refused(5, &["another with --listen"]);
+    assert!(!taken.stderr.contains("Nothing is lost"), "{}", taken.stderr);
+}
+
+#[test]
+fn status_beside_a_service_counts_what_was_just_acknowledged() {
+    let service = Running::start();
+    let writer = service.token("writer");
+    for round in 0..5 {
+        let lines = LINES.replace("\"id\":\"a-1\"", &format!("\"id\":\"a-{round}\""));
+        let size = service.record(&writer, &lines)[3]["tree_size"].as_u64().unwrap();
+        let shown = service.place.json(&["status", "audit", "--json"])["size"].as_u64().unwrap();
+        assert!(shown >= size, "{shown} of {size}");
+    }
 }

@@ -107,3 +107,12 @@ fn a_revoked_certificate_ends_with_its_token_on_an_open_connection_too() {
     client.kill().unwrap();
     client.wait().unwrap();
 }
+
+#[test]
+fn https_against_a_service_without_tls_is_told_to_use_http() {
+    let service = Running::start();
+    authority(&service.place, "ca");
+    let mut command = service.place.command(&["status", &format!("https://{}", service.address)]);
+    let ran = crate::place::Ran::of(command.env("COUNTERFOIL_CA_CERT", "ca.pem").output().unwrap());
+    ran.refused(5, &["It does not speak TLS: use http://"]);
+}
