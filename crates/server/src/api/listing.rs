@@ -232,7 +232,7 @@ pub(crate) async fn history(
             let snapshot = service.snapshot();
             let predicate = format!("entity_id = {}{after}", literal(&entity_id));
             let mut found = engine.select_indices(&snapshot, &predicate, Order::Oldest(limit + 1))?;
-            if found.is_empty() && after.is_empty() {
+            if found.is_empty() {
                 return Err(Problem::not_found(format!("no entry is about {entity_id:?}")));
             }
             let more = found.len() > limit;

@@ -72,6 +72,7 @@ fn an_entity_has_a_history() {
     for wrong in ["limit=0", "limit=1001", "cursor=before-3", "cursor=after-", "cursor=after-9223372036854775808"] {
         service.get(&reader, &format!("/api/v1/entities/INV-1/history?{wrong}")).problem(400, "invalid", &[]);
     }
+    service.get(&reader, "/api/v1/entities/nobody/history?cursor=after-3").problem(404, "not-found", &["nobody"]);
     service.get(&reader, "/api/v1/entities/nobody/history").problem(404, "not-found", &["nobody"]);
     service.get(&reader, "/api/v1/entities/INV-1/history?as_of=yesterday").problem(400, "invalid", &["as_of"]);
 }
