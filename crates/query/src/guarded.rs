@@ -51,8 +51,10 @@ impl Hash for Guarded {
 
 impl ScalarUDFImpl for Guarded {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        self.budget.take(most_bytes(self.name(), &args), constant)?;
+        // Without arguments (`random`) a value is made for each row, of constants alone only one.
+        let constant = !args.args.is_empty() && args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { args.number_rows };
+        self.budget.take(most_bytes(self.name(), &args, rows), constant)?;
         self.function.invoke_with_args(args)
     }
 

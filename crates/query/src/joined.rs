@@ -95,7 +95,7 @@ impl ScalarUDFImpl for Joined {
     fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match self.work {
             Work::Join => {
-                self.budget.take(most_bytes("concat", &call), false)?;
+                self.budget.take(most_bytes("concat", &call, call.number_rows), false)?;
                 join(&call)
             }
             Work::Narrow => {

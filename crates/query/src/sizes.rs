@@ -84,9 +84,8 @@ fn count(value: Option<&ColumnarValue>, wanted: &[char]) -> usize {
     }
 }
 
-/// The most bytes that a call can make.
-pub(crate) fn most_bytes(function: &str, call: &ScalarFunctionArgs) -> usize {
-    let rows = call.number_rows;
+/// The most bytes that a call can make for so many rows.
+pub(crate) fn most_bytes(function: &str, call: &ScalarFunctionArgs, rows: usize) -> usize {
     let (args, fixed) = (&call.args, rows.saturating_mul(FIXED_BYTES));
     let grows = |data_type: &DataType| data_type.is_nested() || data_type.is_string() || data_type.is_binary();
     if !grows(call.return_type()) {
@@ -114,7 +113,10 @@ pub(crate) fn most_bytes(function: &str, call: &ScalarFunctionArgs) -> usize {
             let between = longest_of(1).saturating_add(longest_of(2)).saturating_add(1);
             of(0).saturating_mul(between).saturating_add(all)
         }
-        "concat" => all,
+        "json_from_scalar" => all.saturating_mul(6),
+        "concat" | "substr" | "substring" | "left" | "right" | "split_part" | "btrim" | "ltrim" | "rtrim" | "trim"
+        | "reverse" | "coalesce" | "nullif" => all,
+        json if json.starts_with("json_") => all,
         "concat_ws" => all.saturating_add(of(0).saturating_mul(args.len())),
         "upper" | "lower" | "initcap" => all.saturating_mul(3),
         "string_to_array" | "string_to_list" | "to_char" | "date_format" => all.saturating_mul(32),

@@ -6,6 +6,7 @@ use counterfoil::ErrorKind;
 use counterfoil_query::{Engine, Limits};
 use serde_json::json;
 
+use crate::answers::entries;
 use crate::fixture::{Layout, Ledger, ask_in_vain, engine, lines};
 
 /// Entries with a reason of 20,000 letters.
@@ -81,6 +82,39 @@ fn what_is_usual_is_answered() {
     );
     assert!(one("SELECT sum(length(upper(reason))) FROM audit_log").ends_with(&(600 * 20_000).to_string()));
     assert!(one("SELECT length(string_agg(entity_id, ',')) FROM audit_log WHERE index < 3").ends_with("11"));
+}
+
+#[test]
+fn functions_of_nothing_or_of_constants_are_no_large_constants() {
+    let ledger = Ledger::new(&entries(20_000, 4), Layout { segments: vec![16_384], ..Layout::default() });
+    for (sql, wanted) in [
+        ("SELECT count(random()) FROM audit_log", "20000"),
+        ("SELECT count(uuid()) FROM audit_log", "20000"),
+        ("SELECT count(*) FROM audit_log WHERE to_char(now(), 'YYYY') <> 'never'", "20000"),
+        ("SELECT max(length(concat('a', 'b'))) FROM audit_log", "2"),
+    ] {
+        let answered = engine().query(&ledger, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(lines(answered), [wanted], "{sql}");
+    }
+}
+
+/// Contexts near the size limit, as those with prompts have: a batch of them is a third of the memory of a query.
+#[test]
+fn what_takes_a_part_of_a_large_text_is_answered() {
+    let entry = |number: u64| {
+        json!({"timestamp": "2026-03-01T00:00:00Z", "event_type": "model_inference", "actor": "a", "entity_id": format!("C-{number}"),
+            "context": {"model_version": "m-1", "prompt": "p".repeat(40_000)}})
+    };
+    let ledger =
+        Ledger::new(&(0..600).map(entry).collect::<Vec<_>>(), Layout { segments: vec![512], ..Layout::default() });
+    let engine = limited(64 << 20, Duration::from_secs(120));
+    for sql in [
+        "SELECT count(*) FROM audit_log WHERE context->>'model_version' = 'm-1'",
+        "SELECT count(*) FROM audit_log WHERE left(context, 1) = '{'",
+    ] {
+        let answered = engine.query(&ledger, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(lines(answered), ["600"], "{sql}");
+    }
 }
 
 #[test]
