@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 from . import _core, forking
 from ._core import Receipt
+from .disk import sync_folder
 from .encoding import Converter
 from .errors import Closed, Error, NotFound, Poisoned, Unavailable
 from .service import Service
@@ -100,7 +101,7 @@ class Slot:
             if lock_fd is None:
                 raise Unavailable(f"{path}: somebody else locked a new slot")
             _write(path / "slot.json", json.dumps({"source": f"{source}/{name}", "host": socket.gethostname()}))
-            _sync_folder(spool)
+            sync_folder(spool)
             return cls(path, lock_fd, signing)
 
     def append(self, entries: list[dict[str, Any]], convert: Converter) -> list[Receipt]:
@@ -191,7 +192,7 @@ class Slot:
     def _forget_clean(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             (self.path / "clean").unlink()
-            _sync_folder(self.path)
+            sync_folder(self.path)
 
     def _ledger(self) -> _core.Ledger:
         if self._active is None:
@@ -229,7 +230,7 @@ class Slot:
         shutil.rmtree(generation.path, ignore_errors=True)
         origin = self._signing.origin if self._signing else f"spool/{self.path.name}"
         ledger = _core.Ledger.create(generation.path, origin, _SPAN)
-        _sync_folder(self.path)
+        sync_folder(self.path)
         return self._numbered(ledger, generation)
 
     def _numbered(self, ledger: _core.Ledger, generation: Generation) -> _core.Ledger:
@@ -374,12 +375,4 @@ def _write(path: Path, text: str, *, durable: bool = True) -> None:
             os.fsync(file.fileno())
     os.replace(temporary, path)
     if durable:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        sync_folder(path.parent)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import _core, encoding
+from .disk import sync_folder
 from .encoding import Converter
 from .errors import Damaged, Invalid, Unavailable
 from .redaction import is_named, replaced
@@ -96,9 +97,9 @@ class Vault:
             self._path(name, "new").unlink(missing_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 os.rename(self._path(name, "key"), gone)
-                _sync(self._folder)
+                sync_folder(self._folder)
                 _destroy(gone)
-            _sync(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             raise Unavailable(f"the vault {self._folder}: {error}") from error
         return None if key is None else key.key_id
@@ -133,7 +134,7 @@ class Vault:
             return _read(path)
         if not new.exists():
             return None
-        _sync(self._folder)
+        sync_folder(self._folder)
         with contextlib.suppress(FileExistsError, FileNotFoundError):
             # Whoever was quicker did the same.
             os.link(new, path)
@@ -145,7 +146,7 @@ class Vault:
     def _make(self, name: str) -> None:
         if name == "names":
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync(self._folder.parent)
+            sync_folder(self._folder.parent)
         kept = {"key_id": f"{name}.{secrets.token_hex(8)}", "key": base64.b64encode(os.urandom(64)).decode()}
         temporary = self._folder / f".{name}.{secrets.token_hex(8)}"
         try:
@@ -212,11 +213,3 @@ def _destroy(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         path.unlink()
-
-
-def _sync(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
