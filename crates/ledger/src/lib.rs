@@ -9,6 +9,7 @@
 mod clock;
 mod commit;
 mod config;
+mod copy;
 mod create;
 mod disk;
 mod error;
@@ -42,9 +43,11 @@ mod verify;
 
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, DEFAULT_SEGMENT_SPAN, FORMAT_VERSION};
+pub use copy::{JournalPart, frames_in};
 pub use create::{CreateOptions, DEFAULT_RETENTION_CLASS};
 pub use disk::{Disk, DiskFile, FolderLock, OsDisk};
 pub use error::{Error, ErrorKind, Result};
+pub use layout::{Layout, SegmentFile};
 pub use ledger::Ledger;
 pub use options::{OnCommit, OpenOptions};
 pub use reader::Reader;

@@ -1,0 +1,1 @@
+//! A write-once copy of a ledger in an object store.
