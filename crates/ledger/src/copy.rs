@@ -36,9 +36,10 @@ impl Snapshot {
         self.head.journals.iter().map(|journal| journal.first).rfind(|first| *first <= index)
     }
 
-    /// Whole frames of a journal file from the entry `from` on, where a frame must begin: at most `most` bytes, but one
-    /// frame at least; `None` where the snapshot ends. `Tampered` when no frame begins there, or a frame is not whole.
-    pub fn journal_part(&self, file: u64, from: u64, most: u64) -> Result<Option<JournalPart>> {
+    /// Whole frames of a journal file from the entry `from` on, where a frame must begin: at most `most` bytes, but as many
+    /// as it takes to hold the entry `beyond`; `None` where the snapshot ends before it. `Tampered` when no frame begins
+    /// there, `Damaged` when one is not whole.
+    pub fn journal_part(&self, file: u64, from: u64, beyond: u64, most: u64) -> Result<Option<JournalPart>> {
         let journal = self.head.journals.iter().find(|journal| journal.first == file);
         let journal = journal.ok_or_else(|| Error::not_found(format!("there is no journal file {file}")))?;
         let frames = journal.frames(from..self.size());
@@ -49,7 +50,7 @@ impl Snapshot {
         let mut part = JournalPart { file, first: from, end: from, offset: start.offset, bytes: Vec::new() };
         for place in &frames {
             let whole = place.header.end() <= self.size();
-            if !whole || !part.bytes.is_empty() && part.bytes.len() as u64 + place.header.total_bytes() > most {
+            if !whole || part.end > beyond && part.bytes.len() as u64 + place.header.total_bytes() > most {
                 break;
             }
             let frame = journal.frame_bytes(place)?;
@@ -58,7 +59,7 @@ impl Snapshot {
             part.bytes.extend_from_slice(&frame);
             part.end = place.header.end();
         }
-        Ok((!part.bytes.is_empty()).then_some(part))
+        Ok((part.end > beyond).then_some(part))
     }
 
     /// The names of the attachments.

@@ -1,1 +1,22 @@
-//! A write-once copy of a ledger in an object store.
+//! A write-once copy of a ledger in an object store: shipped, locked, checked, verified, restored.
+//!
+//! [`Shipper`] puts there what is not there yet; [`Copy`] reads it, as a folder is read. docs/formats/bucket.md describes
+//! the objects.
+
+mod catalog;
+mod disk;
+mod keys;
+mod link;
+mod location;
+mod lock;
+mod s3;
+mod shipper;
+mod store;
+mod verify;
+mod xml;
+
+pub use disk::BucketDisk;
+pub use location::{Location, Settings};
+pub use lock::{Lock, LockFault, LockMode, LockReport};
+pub use shipper::{Shipped, Shipper};
+pub use verify::Copy;

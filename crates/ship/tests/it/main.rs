@@ -1,1 +1,4 @@
-fn main() {}
+//! Ships to a real S3 server with Object Lock, breaks what can be broken, and looks at what a user would notice.
+
+mod basics;
+mod server;
