@@ -99,11 +99,20 @@ impl Catalog {
         let mut sealed = None;
         for chunk in self.journal.rchunks(PARALLEL) {
             let headers = stream::iter(chunk).map(|(_, stored)| async move {
-                let head = store.get(stored, Some(0..stored.size.min(HEADER_BYTES as u64))).await?;
-                Ok::<_, Error>((Link::parse(&stored.key, &head)?, stored.clone()))
+                let head = match stored.size {
+                    0 => Err(Error::new(ErrorKind::Damaged, "it is empty")),
+                    size => store.get(stored, Some(0..size.min(HEADER_BYTES as u64))).await,
+                };
+                match head.and_then(|head| Link::parse(&stored.key, &head)) {
+                    Ok(link) => Ok(Some((link, stored.clone()))),
+                    // Verification of the chain says what is wrong with it.
+                    Err(error) if error.kind == ErrorKind::Damaged => Ok(None),
+                    Err(error) => Err(error),
+                }
             });
             let mut headers: Vec<_> = headers.buffered(PARALLEL).try_collect().await?;
-            while let Some((link, stored)) = headers.pop() {
+            while let Some(header) = headers.pop() {
+                let Some((link, stored)) = header else { continue };
                 if link.end() <= size && sealed.is_none() {
                     sealed = Some(link.sealed);
                 }

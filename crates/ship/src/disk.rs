@@ -25,6 +25,8 @@ pub struct BucketDisk {
     shared: Arc<Shared>,
     folders: BTreeMap<String, Vec<String>>,
     files: BTreeMap<String, Content>,
+    /// The entries that the newest journal object says are in segments.
+    pub(crate) sealed: u64,
 }
 
 impl fmt::Debug for BucketDisk {
@@ -87,7 +89,7 @@ impl BucketDisk {
         for names in folders.values_mut() {
             names.sort_unstable();
         }
-        Ok(Self { shared: Arc::new(Shared { store, cache: Mutex::default() }), folders, files })
+        Ok(Self { shared: Arc::new(Shared { store, cache: Mutex::default() }), folders, files, sealed: current.sealed })
     }
 }
 

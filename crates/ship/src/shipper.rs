@@ -130,10 +130,11 @@ impl Run<'_> {
 
     fn check_root(&self, size: u64, root: counterfoil_tlog::Hash, what: &str) -> Result<()> {
         if size > self.snapshot.size() {
-            return Err(tampered(format!(
-                "{what}: the copy holds {size} entries, this ledger {}: it was rolled back, or it is a fork",
-                self.snapshot.size()
-            )));
+            let have = self.snapshot.size();
+            let message = format!(
+                "{what}: the copy holds {size} entries, this ledger {have}: another shipper is ahead, or the ledger was rolled back"
+            );
+            return Err(Error::new(ErrorKind::Busy, message));
         }
         if size > 0 && counterfoil_tlog::root(self.snapshot, TreeSize(size))? != root {
             return Err(tampered(format!("{what}: this ledger's first {size} entries are not those of the copy: it is a fork")));

@@ -59,6 +59,13 @@ impl Copy {
         self.store.wait(self.check_chain(key.as_ref(), &mut findings));
         let mut report = counterfoil::verify(self.layout.root(), &options)?;
         report.findings.append(&mut findings);
+        let sealed = self.reader().and_then(|reader| reader.snapshot()).map(|snapshot| snapshot.sealed_size());
+        if let (Ok(sealed), claimed) = (sealed, self.disk.sealed)
+            && sealed != claimed
+        {
+            let message = format!("the newest journal object says that {claimed} entries are in segments, and {sealed} are");
+            report.add(Finding::new(FindingKind::SegmentMetadata, message).in_file("journal"));
+        }
         Ok(report)
     }
 

@@ -2,3 +2,5 @@
 
 mod basics;
 mod server;
+mod shippers;
+mod tamper;
