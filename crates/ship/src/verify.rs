@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use counterfoil::{Config, ErrorKind, Layout, Reader, Result, VerifyOptions};
 use counterfoil_evidence::{Finding, FindingKind, Report};
-use counterfoil_tlog::VerifierKey;
 use futures::{StreamExt, stream};
 
 use crate::catalog::Catalog;
@@ -55,8 +54,8 @@ impl Copy {
         let mut options = options.clone();
         options.disk = self.disk.clone();
         options.older = self.store.wait(self.older_checkpoints(&mut findings));
-        let key = self.verifier_key();
-        self.store.wait(self.check_chain(key.as_ref(), &mut findings));
+        let config = self.config();
+        self.store.wait(self.check_chain(config.as_ref(), &mut findings));
         let mut report = counterfoil::verify(self.layout.root(), &options)?;
         report.findings.append(&mut findings);
         let sealed = self.reader().and_then(|reader| reader.snapshot()).map(|snapshot| snapshot.sealed_size());
@@ -76,10 +75,9 @@ impl Copy {
         self.store.wait(lock::check_objects(&self.store, self.catalog.objects(), &lock))
     }
 
-    fn verifier_key(&self) -> Option<(counterfoil_tlog::Origin, VerifierKey)> {
+    fn config(&self) -> Option<Config> {
         let config = self.catalog.config.as_ref()?;
-        let config = Config::parse(&self.store.wait(self.store.get(config, None)).ok()?).ok()?;
-        Some((config.origin, config.verifier_key))
+        Config::parse(&self.store.wait(self.store.get(config, None)).ok()?).ok()
     }
 
     /// The checkpoints before the newest, which the entries must lead to as well.
@@ -101,7 +99,7 @@ impl Copy {
 
     /// Reads all journal objects in order: each must continue the one before and embed its digest, and each frame must be
     /// whole and the ledger's.
-    async fn check_chain(&self, key: Option<&(counterfoil_tlog::Origin, VerifierKey)>, findings: &mut Vec<Finding>) {
+    async fn check_chain(&self, config: Option<&Config>, findings: &mut Vec<Finding>) {
         let objects = stream::iter(&self.catalog.journal).map(|(from, stored)| async move {
             (*from, stored, self.store.get(stored, None).await)
         });
@@ -118,7 +116,7 @@ impl Copy {
             match Link::parse(&stored.key, &bytes) {
                 Ok(link) => {
                     findings.extend(break_in_chain(&stored.key, from, &link, before.as_ref()));
-                    findings.extend(foreign_frame(&stored.key, &link, &bytes, key));
+                    findings.extend(foreign_frame(&stored.key, &link, &bytes, config));
                     before = Some((link, digest(&bytes)));
                 }
                 Err(error) => findings.push(Finding::new(FindingKind::FrameDamaged, error.message).in_file(&stored.key)),
@@ -145,12 +143,7 @@ fn break_in_chain(key: &str, from: u64, link: &Link, before: Option<&(Link, [u8;
     Some(Finding::new(FindingKind::FrameOutOfOrder, message).in_file(key).at_index(link.first))
 }
 
-fn foreign_frame(
-    key: &str,
-    link: &Link,
-    object: &[u8],
-    signer: Option<&(counterfoil_tlog::Origin, VerifierKey)>,
-) -> Option<Finding> {
+fn foreign_frame(key: &str, link: &Link, object: &[u8], config: Option<&Config>) -> Option<Finding> {
     let damaged = |message: String| Some(Finding::new(FindingKind::FrameDamaged, message).in_file(key));
     let frames = match link.frames(key, object) {
         Ok(frames) => frames,
@@ -166,7 +159,7 @@ fn foreign_frame(
             return damaged(format!("a frame begins with entry {}, not {next}", header.first));
         }
         next = header.end();
-        let signed = signer.map_or(Ok(()), |(origin, key)| header.check_signature(frame, origin, key));
+        let signed = config.map_or(Ok(()), |config| config.check_frame(&header, frame));
         if let Err(error) = signed {
             let message = format!("its writer was not the ledger: {error}");
             return Some(Finding::new(FindingKind::FrameSignature, message).in_file(key).at_index(header.first));
