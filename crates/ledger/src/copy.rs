@@ -1,5 +1,7 @@
 //! What a copy of the ledger is made of: the bytes of its files, as a snapshot sees them.
 
+use std::ops::Range;
+
 use counterfoil_segment::blocks::BlockHashes;
 
 use crate::error::{Error, Result};
@@ -60,6 +62,12 @@ impl Snapshot {
             part.end = place.header.end();
         }
         Ok((part.end > beyond).then_some(part))
+    }
+
+    /// How many bytes of the journal hold the tail's entries in a range.
+    pub fn tail_bytes(&self, range: Range<u64>) -> u64 {
+        let Some(journal) = self.head.journals.iter().rfind(|journal| journal.first <= range.start) else { return 0 };
+        journal.frames(range).iter().map(|place| place.header.total_bytes()).sum()
     }
 
     /// The names of the attachments.

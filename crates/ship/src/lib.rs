@@ -5,6 +5,7 @@
 
 mod catalog;
 mod disk;
+mod follow;
 mod keys;
 mod link;
 mod location;
@@ -17,6 +18,7 @@ mod verify;
 mod xml;
 
 pub use disk::BucketDisk;
+pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace};
 pub use location::{Location, Settings};
 pub use lock::{Lock, LockFault, LockMode, LockReport};
 pub use restore::Restored;
