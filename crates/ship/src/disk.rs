@@ -150,7 +150,7 @@ impl BucketFile {
                 let start = offset / CHUNK_BYTES * CHUNK_BYTES;
                 let end = (start + CHUNK_BYTES).min(stored.size);
                 let piece = self.shared.piece(&stored.key, start, || {
-                    self.shared.store.wait(self.shared.store.get(stored, Some(start..end)))
+                    self.shared.store.fetch(stored, Some(start..end))
                 })?;
                 Ok((start, piece))
             }
@@ -158,7 +158,7 @@ impl BucketFile {
                 let position = parts.partition_point(|(link, _)| link.end_offset() <= offset);
                 let (link, stored) = &parts[position];
                 let piece = self.shared.piece(&stored.key, 0, || {
-                    let object = self.shared.store.wait(self.shared.store.get(stored, None))?;
+                    let object = self.shared.store.fetch(stored, None)?;
                     link.frames(&stored.key, &object).map(Bytes::from)
                 })?;
                 if offset < link.offset {

@@ -20,7 +20,7 @@ mod xml;
 pub use disk::BucketDisk;
 pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace};
 pub use location::{Location, Settings};
-pub use lock::{Lock, LockFault, LockMode, LockReport};
+pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock};
 pub use restore::Restored;
 pub use shipper::{Shipped, Shipper};
 pub use verify::Copy;

@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_tlog::{Note, Signer};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::Method;
 use jiff::{Timestamp, ToSpan};
 
+use crate::location::Location;
 use crate::s3::{Ask, S3};
 use crate::store::{Backend, Store, Stored};
 use crate::xml::Element;
@@ -159,15 +161,42 @@ pub struct LockFault {
     pub message: String,
 }
 
+/// The lock on one version, as the store tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectLock {
+    /// The object's key behind the prefix.
+    pub key: String,
+    /// The version.
+    pub version: String,
+    /// `COMPLIANCE` or `GOVERNANCE`, and the date; `none` without a lock.
+    pub lock: String,
+}
+
 /// What `--check` found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockReport {
     /// How many objects were asked after.
     pub objects: u64,
+    /// Their locks.
+    pub locks: Vec<ObjectLock>,
     /// The earliest moment at which one of them may be deleted.
     pub earliest: Option<String>,
     /// What is wrong.
     pub faults: Vec<LockFault>,
+}
+
+impl LockReport {
+    /// The report as a note that the ledger's key signs: where and when, then key, version, mode and date of each object.
+    /// It is no checkpoint: its second line is no number.
+    pub fn attestation(&self, location: &Location, signer: &dyn Signer) -> Result<String> {
+        let mut text = format!("counterfoil-lock-check/v1\n{location}\n{}\n", Timestamp::now());
+        for found in &self.locks {
+            text.push_str(&format!("{} {} {}\n", found.key, found.version, found.lock));
+        }
+        let mut note = Note::new(text)?;
+        note.sign(signer)?;
+        Ok(note.to_string())
+    }
 }
 
 /// Reads mode and date of every object and holds them against `lock`.
@@ -181,8 +210,10 @@ pub(crate) async fn check_objects(store: &Store, objects: Vec<Stored>, lock: &Lo
         Ok::<_, Error>((object, found))
     });
     let mut asked = asked.buffered(PARALLEL);
-    while let Some((object, (until, fault))) = asked.try_next().await? {
+    while let Some((object, (lock, until, fault))) = asked.try_next().await? {
         report.objects += 1;
+        let version = object.version.clone().unwrap_or_default();
+        report.locks.push(ObjectLock { key: object.key.clone(), version, lock });
         if let Some(until) = until
             && report.earliest.as_ref().is_none_or(|earliest| until < *earliest)
         {
@@ -195,16 +226,18 @@ pub(crate) async fn check_objects(store: &Store, objects: Vec<Stored>, lock: &Lo
     Ok(report)
 }
 
-async fn check_object(s3: &S3, key: &str, object: &Stored, lock: &Lock) -> Result<(Option<String>, Option<String>)> {
+async fn check_object(s3: &S3, key: &str, object: &Stored, lock: &Lock) -> Result<(String, Option<String>, Option<String>)> {
     let Some(version) = &object.version else {
-        return Ok((None, Some("no version of it is there, only a delete marker".into())));
+        return Ok(("none".into(), None, Some("no version of it is there, only a delete marker".into())));
     };
     let query = vec![("versionId", version.as_str())];
     let ask = Ask { method: Method::HEAD, key, query, ..Ask::default() };
     let answer = s3.ask(&ask).await?.checked(key)?;
     let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse::<LockMode>().ok());
     let until = answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned);
-    let (Some(mode), Some(until)) = (mode, until) else { return Ok((None, Some("it has no lock".into()))) };
+    let (Some(mode), Some(until)) = (mode, until) else {
+        return Ok(("none".into(), None, Some("it has no lock".into())));
+    };
     let ends: Timestamp = until.parse().map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {until:?} is no date")))?;
     let written: Timestamp = object.modified.parse().map_err(|_| {
         Error::new(ErrorKind::Unavailable, format!("{key}: {:?} is no date", object.modified))
@@ -219,5 +252,5 @@ async fn check_object(s3: &S3, key: &str, object: &Stored, lock: &Lock) -> Resul
     } else {
         None
     };
-    Ok((Some(until), fault))
+    Ok((format!("{mode} {until}"), Some(until), fault))
 }

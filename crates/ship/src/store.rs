@@ -45,7 +45,17 @@ pub enum Backend {
 pub struct Store {
     pub backend: Backend,
     prefix: String,
-    runtime: tokio::runtime::Runtime,
+    /// None only while it is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+/// The last holder may be async code, where a runtime must not wait for its own end.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Threads that wait for the network.
@@ -68,12 +78,27 @@ impl Store {
             Location::S3 { prefix, .. } if !prefix.is_empty() => format!("{prefix}/"),
             _ => String::new(),
         };
-        Ok(Self { backend, prefix, runtime })
+        Ok(Self { backend, prefix, runtime: Some(runtime) })
     }
 
-    /// Waits for something that the store does.
+    /// Waits for something that the store does. Not for async code.
     pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
+        self.runtime().block_on(work)
+    }
+
+    /// Fetches an object, or a part of it, and waits: also for callers inside another runtime, such as queries.
+    pub fn fetch(self: &Arc<Self>, object: &Stored, range: Option<Range<u64>>) -> Result<Bytes> {
+        let (store, object) = (self.clone(), object.clone());
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.runtime().spawn(async move {
+            let _ = sender.send(store.get(&object, range).await);
+        });
+        let ended = || Error::new(ErrorKind::Internal, "a request to the store ended without an answer");
+        receiver.recv().map_err(|_| ended())?
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.runtime.as_ref().expect("it is there until the store is dropped")
     }
 
     /// The whole key of an object.

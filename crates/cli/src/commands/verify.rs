@@ -6,6 +6,7 @@ use clap::Args;
 use counterfoil::{ErrorKind, VerifyOptions};
 use counterfoil_evidence::{Bundle, Finding, FindingKind, Report};
 use counterfoil_import::logdir;
+use counterfoil_ship::{Copy, Settings};
 use counterfoil_tlog::VerifierKey;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -38,13 +39,14 @@ use crate::view::View;
 Examples:
   counterfoil verify audit --key \"$(cat audit.vkey)\" --checkpoint checkpoint-2026-11-24
   counterfoil verify audit --json | jq '.findings[].kind'
+  counterfoil verify s3://bank-audit/payments --key \"$(cat audit.vkey)\"
   counterfoil verify --bundle INV-1042.bundle.json --key \"$(cat audit.vkey)\"
   counterfoil verify --log-dir /var/log/agents
 
 Exit codes: 0 verified, 2 --require-anchor without an anchor or logs without hashes, 7 nothing there, 10 damaged, 11 tampered with. \
 Other exit codes: see `counterfoil --help`. A damaged or tampered ledger never exits with 0.")]
 pub struct Verify {
-    /// The ledger's folder, or the URL of a service, whose whole log is read.
+    /// The ledger's folder, the URL of a service, whose whole log is read, or a copy at s3://BUCKET/PREFIX.
     #[arg(required_unless_present_any = ["log_dir", "bundle"])]
     ledger: Option<PathBuf>,
     /// A folder of plain JSON-lines logs with hashes.
@@ -95,16 +97,22 @@ impl Verify {
         if let Some(url) = remote::url(path) {
             return self.verify_service(url);
         }
-        ledgers::check_folder(path)?;
+        let copy = match ledgers::location(path)? {
+            Some(location) => Some(Copy::open(&location, &Settings::from_environment())?),
+            None => ledgers::check_folder(path).map(|()| None)?,
+        };
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
         let progress = Progress::new("verifying", Unit::Entries, Some(0));
         let watch = |done, total| progress.of(done, total);
         let mut options =
             VerifyOptions { checkpoint, keys: self.keys()?, progress: Some(&watch), ..VerifyOptions::default() };
         options.threads = self.threads.unwrap_or(options.threads);
-        let verified = counterfoil::verify(path, &options)?;
+        let verified = match &copy {
+            Some(copy) => copy.verify(&options)?,
+            None => counterfoil::verify(path, &options)?,
+        };
         drop(progress);
-        self.conclude("the ledger", &verified)
+        self.conclude(if copy.is_some() { "the copy" } else { "the ledger" }, &verified)
     }
 
     fn verify_bundle(&self, path: &Path) -> Outcome {

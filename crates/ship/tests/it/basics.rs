@@ -71,6 +71,9 @@ fn what_was_shipped_cannot_be_deleted_or_replaced() {
     let copy = Copy::open(&server.location(), &server.settings()).unwrap();
     let report = copy.check_locks(None).unwrap();
     assert_eq!(report.faults, []);
+    let signer = Reader::open(folder.path().join("ledger")).unwrap().signer().unwrap();
+    let note = report.attestation(&server.location(), &signer).unwrap();
+    assert!(note.contains("ledger.toml ") && note.contains(" COMPLIANCE 20") && note.contains("\n\n— "), "{note}");
     assert!(report.objects >= 6, "{report:?}");
     let (_, listed) = server.curl(&["-X", "GET"], "?versions=");
     let mut refused = 0;
