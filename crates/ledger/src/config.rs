@@ -138,7 +138,8 @@ impl Config {
         keys: &[VerifierKey],
     ) -> std::result::Result<OpenedCheckpoint, tlog::Error> {
         let stated: Option<Checkpoint> = Note::parse(note).ok().and_then(|note| note.text().parse().ok());
-        let named = |(origin, _): &(&Origin, &VerifierKey)| stated.as_ref().is_some_and(|stated| stated.origin == **origin);
+        let named =
+            |(origin, _): &(&Origin, &VerifierKey)| stated.as_ref().is_some_and(|stated| stated.origin == **origin);
         let (origin, key) = self.writers(0).find(named).unwrap_or((&self.origin, &self.verifier_key));
         let own = std::slice::from_ref(key);
         Checkpoint::open(note, origin, if keys.is_empty() { own } else { keys }, &[])
@@ -156,7 +157,8 @@ impl Earlier {
 
     fn read(table: EarlierTable) -> Result<Self> {
         let damaged = |reason: String| Error::damaged(format!("ledger.toml: earlier: {reason}"));
-        let verifier_key: VerifierKey = table.verifier_key.parse().map_err(|error| damaged(format!("verifier_key: {error}")))?;
+        let verifier_key: VerifierKey =
+            table.verifier_key.parse().map_err(|error| damaged(format!("verifier_key: {error}")))?;
         let stated = Note::parse(table.checkpoint.as_bytes()).and_then(|note| note.text().parse::<Checkpoint>());
         let origin = stated.map_err(|error| damaged(error.to_string()))?.origin;
         let opened = Checkpoint::open(table.checkpoint.as_bytes(), &origin, std::slice::from_ref(&verifier_key), &[]);

@@ -33,7 +33,8 @@ pub fn continue_copy(path: impl AsRef<Path>, config_text: &[u8], open: &OpenOpti
     let layout = Layout::new(path.as_ref());
     let old = Config::parse(config_text)?;
     let blocks = Arc::new(BlockCache::new(0));
-    let folder = |config| Arc::new(Folder { layout: layout.clone(), config, disk: open.disk.clone(), blocks: blocks.clone() });
+    let folder =
+        |config| Arc::new(Folder { layout: layout.clone(), config, disk: open.disk.clone(), blocks: blocks.clone() });
     let before = folder(old.clone());
     let (_, note) = read_checkpoint(&before)?;
     let loaded = load(before.clone(), Until::End)?;
@@ -48,7 +49,12 @@ pub fn continue_copy(path: impl AsRef<Path>, config_text: &[u8], open: &OpenOpti
         Some(signer) => signer.clone(),
         None => Arc::new(keys::create(open.disk.as_ref(), &layout, &origin)?),
     };
-    let ended = Earlier { size: end, origin: old.origin.clone(), verifier_key: old.verifier_key.clone(), checkpoint: note.to_string() };
+    let ended = Earlier {
+        size: end,
+        origin: old.origin.clone(),
+        verifier_key: old.verifier_key.clone(),
+        checkpoint: note.to_string(),
+    };
     let earlier = old.earlier.iter().cloned().chain([ended]).collect();
     let config = Config { origin: origin.clone(), verifier_key: signer.verifier_key().clone(), earlier, ..old };
     let text = config.to_text();

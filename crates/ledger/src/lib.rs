@@ -43,7 +43,7 @@ mod tiles;
 mod verify;
 
 pub use clock::{Clock, SystemClock};
-pub use config::{Config, Earlier, DEFAULT_SEGMENT_SPAN, FORMAT_VERSION};
+pub use config::{Config, DEFAULT_SEGMENT_SPAN, Earlier, FORMAT_VERSION};
 pub use copy::{JournalPart, frames_in};
 pub use create::{CreateOptions, DEFAULT_RETENTION_CLASS};
 pub use disk::{Disk, DiskFile, FolderLock, OsDisk};

@@ -43,7 +43,10 @@ impl Catalog {
         let mut catalog = Self::default();
         store.list("", "", &mut |stored| catalog.add(stored)).await?;
         if catalog.config.is_none() && catalog.checkpoints.is_empty() {
-            return Err(Error::new(ErrorKind::NotFound, "there is no copy of a ledger: no ledger.toml and no checkpoint"));
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "there is no copy of a ledger: no ledger.toml and no checkpoint",
+            ));
         }
         Ok(catalog)
     }

@@ -149,9 +149,8 @@ impl BucketFile {
             Content::Object(stored) => {
                 let start = offset / CHUNK_BYTES * CHUNK_BYTES;
                 let end = (start + CHUNK_BYTES).min(stored.size);
-                let piece = self.shared.piece(&stored.key, start, || {
-                    self.shared.store.fetch(stored, Some(start..end))
-                })?;
+                let piece =
+                    self.shared.piece(&stored.key, start, || self.shared.store.fetch(stored, Some(start..end)))?;
                 Ok((start, piece))
             }
             Content::Journal(parts) => {

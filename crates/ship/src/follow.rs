@@ -102,9 +102,11 @@ impl Follower {
         on_segments: OnSegments,
     ) -> Result<Self> {
         let shared = Arc::new(Shared::default());
-        let work = Work { location, settings, lock, pace, snapshot, on_segments, state, shared: shared.clone(), since: None };
+        let work =
+            Work { location, settings, lock, pace, snapshot, on_segments, state, shared: shared.clone(), since: None };
         let thread = std::thread::Builder::new().name("counterfoil-ship".into()).spawn(move || work.run());
-        let thread = thread.map_err(|error| Error::new(ErrorKind::Unavailable, format!("no thread to ship: {error}")))?;
+        let thread =
+            thread.map_err(|error| Error::new(ErrorKind::Unavailable, format!("no thread to ship: {error}")))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -170,7 +172,8 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
     /// Waits; whether the end was asked for.
     fn wait(&self, time: Duration) -> bool {
         let ending = self.shared.ending.lock().expect("no panic while held");
-        let (ending, _) = self.shared.woken.wait_timeout_while(ending, time, |ending| !*ending).expect("no panic while held");
+        let (ending, _) =
+            self.shared.woken.wait_timeout_while(ending, time, |ending| !*ending).expect("no panic while held");
         *ending
     }
 

@@ -78,7 +78,8 @@ impl Link {
     /// Reads the header of an object of this key.
     pub fn parse(key: &str, bytes: &[u8]) -> Result<Self> {
         let damaged = |reason: &str| Error::new(ErrorKind::Damaged, format!("{key}: {reason}"));
-        let header: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or_else(|| damaged("it is shorter than its header"))?;
+        let header: &[u8; HEADER_BYTES] =
+            bytes.first_chunk().ok_or_else(|| damaged("it is shorter than its header"))?;
         if header[..8] != MAGIC {
             return Err(damaged("it does not start with CFBUCKJ1"));
         }

@@ -39,11 +39,18 @@ impl FromStr for Location {
         if let Some(path) = text.strip_prefix("file://") {
             return Ok(Self::Folder { path: path.into() });
         }
-        let rest = text.strip_prefix("s3://").ok_or_else(|| invalid("a copy stands at s3://bucket/prefix or file:///folder"))?;
+        let rest = text
+            .strip_prefix("s3://")
+            .ok_or_else(|| invalid("a copy stands at s3://bucket/prefix or file:///folder"))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/=".contains(&byte));
         let prefix = prefix.trim_end_matches('/');
-        if bucket.is_empty() || !plain(bucket) || !plain(prefix) || prefix.split('/').any(|part| part == "..") || prefix.starts_with('/') {
+        if bucket.is_empty()
+            || !plain(bucket)
+            || !plain(prefix)
+            || prefix.split('/').any(|part| part == "..")
+            || prefix.starts_with('/')
+        {
             return Err(invalid("a bucket's name and a prefix have letters, digits and - . _ = / only"));
         }
         Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })

@@ -45,7 +45,9 @@ impl FromStr for LockMode {
     fn from_str(text: &str) -> Result<Self> {
         let modes = [Self::Governance, Self::Compliance];
         let known = modes.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(text));
-        known.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("{text:?} is no lock mode: compliance or governance")))
+        known.ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, format!("{text:?} is no lock mode: compliance or governance"))
+        })
     }
 }
 
@@ -99,7 +101,10 @@ struct BucketLock {
 pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result<Option<Lock>> {
     let Backend::S3(s3) = &store.backend else {
         return match wanted {
-            Some(_) => Err(Error::new(ErrorKind::Invalid, "a folder has no Object Lock: ship to s3://, or without a retention")),
+            Some(_) => Err(Error::new(
+                ErrorKind::Invalid,
+                "a folder has no Object Lock: ship to s3://, or without a retention",
+            )),
             None => Ok(None),
         };
     };
@@ -226,7 +231,12 @@ pub(crate) async fn check_objects(store: &Store, objects: Vec<Stored>, lock: &Lo
     Ok(report)
 }
 
-async fn check_object(s3: &S3, key: &str, object: &Stored, lock: &Lock) -> Result<(String, Option<String>, Option<String>)> {
+async fn check_object(
+    s3: &S3,
+    key: &str,
+    object: &Stored,
+    lock: &Lock,
+) -> Result<(String, Option<String>, Option<String>)> {
     let Some(version) = &object.version else {
         return Ok(("none".into(), None, Some("no version of it is there, only a delete marker".into())));
     };
@@ -238,10 +248,12 @@ async fn check_object(s3: &S3, key: &str, object: &Stored, lock: &Lock) -> Resul
     let (Some(mode), Some(until)) = (mode, until) else {
         return Ok(("none".into(), None, Some("it has no lock".into())));
     };
-    let ends: Timestamp = until.parse().map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {until:?} is no date")))?;
-    let written: Timestamp = object.modified.parse().map_err(|_| {
-        Error::new(ErrorKind::Unavailable, format!("{key}: {:?} is no date", object.modified))
-    })?;
+    let ends: Timestamp =
+        until.parse().map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {until:?} is no date")))?;
+    let written: Timestamp = object
+        .modified
+        .parse()
+        .map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {:?} is no date", object.modified)))?;
     let needed = written + (i64::from(lock.days) * 24).hours() - CLOCK_SLACK.seconds();
     let fault = if mode < lock.mode {
         Some(format!("its mode is {mode}, less than {}", lock.mode))

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use counterfoil::{
-    Disk, Error, ErrorKind, Layout, Ledger, OpenOptions, OsDisk, Result, VerifyOptions, continue_copy,
-};
+use counterfoil::{Disk, Error, ErrorKind, Layout, Ledger, OpenOptions, OsDisk, Result, VerifyOptions, continue_copy};
 use counterfoil_segment::ReadAt;
 
 use crate::verify::Copy;
@@ -41,7 +39,10 @@ impl Copy {
                 _ => ErrorKind::Tampered,
             };
             let count = report.findings.len();
-            return Err(Error::new(kind, format!("the copy has {count} findings, nothing was restored; the first: {finding}")));
+            return Err(Error::new(
+                kind,
+                format!("the copy has {count} findings, nothing was restored; the first: {finding}"),
+            ));
         }
         let (from, to) = (self.layout(), Layout::new(path));
         let mut bytes = 0;
@@ -82,7 +83,10 @@ impl Copy {
 
 fn refuse_occupied(path: &Path) -> Result<()> {
     match std::fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(Error::new(ErrorKind::Conflict, format!("{} is not empty; a ledger needs its own folder", path.display()))),
+        Ok(true) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{} is not empty; a ledger needs its own folder", path.display()),
+        )),
         _ => Ok(()),
     }
 }

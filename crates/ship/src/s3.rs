@@ -91,7 +91,8 @@ impl S3 {
     /// The bucket of this name, reached as the settings say.
     pub fn new(bucket: &str, settings: &Settings) -> Result<Self> {
         let invalid = |error: object_store::Error| Error::new(ErrorKind::Invalid, error.to_string());
-        let region = settings.get("AWS_REGION").or(settings.get("AWS_DEFAULT_REGION")).unwrap_or("us-east-1").to_owned();
+        let region =
+            settings.get("AWS_REGION").or(settings.get("AWS_DEFAULT_REGION")).unwrap_or("us-east-1").to_owned();
         let endpoint = settings.get("AWS_ENDPOINT_URL_S3").or(settings.get("AWS_ENDPOINT_URL"));
         let url = match endpoint {
             Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
@@ -101,7 +102,8 @@ impl S3 {
         let plain = url.scheme() == "http";
         let known = settings.iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
         let builder = known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
-        let store = builder.with_bucket_name(bucket).with_region(&region).with_allow_http(plain).build().map_err(invalid)?;
+        let store =
+            builder.with_bucket_name(bucket).with_region(&region).with_allow_http(plain).build().map_err(invalid)?;
         let mut options = ClientOptions::new()
             .with_allow_http(plain)
             .with_timeout(REQUEST_TIME)
@@ -144,7 +146,10 @@ impl S3 {
 
     async fn try_once(&self, ask: &Ask<'_>) -> Result<Answer> {
         let unavailable = |error: String| {
-            Error::new(ErrorKind::Unavailable, format!("{} {}: {error}", self.url.host_str().unwrap_or_default(), ask.key))
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("{} {}: {error}", self.url.host_str().unwrap_or_default(), ask.key),
+            )
         };
         let mut url = self.url.clone();
         if !ask.key.is_empty() {
@@ -156,7 +161,8 @@ impl S3 {
         let digest = Sha256::digest(&ask.body);
         let mut request = HttpRequest::new(HttpRequestBody::from(ask.body.clone()));
         *request.method_mut() = ask.method.clone();
-        *request.uri_mut() = url.as_str().parse().map_err(|error: http::uri::InvalidUri| unavailable(error.to_string()))?;
+        *request.uri_mut() =
+            url.as_str().parse().map_err(|error: http::uri::InvalidUri| unavailable(error.to_string()))?;
         for (name, value) in &ask.headers {
             let value = value.parse().map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: {value:?}")))?;
             request.headers_mut().insert(*name, value);
@@ -165,9 +171,11 @@ impl S3 {
             let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
             request.headers_mut().insert("x-amz-checksum-sha256", checksum);
         }
-        let credential = self.credentials.get_credential().await.map_err(|error| {
-            Error::new(ErrorKind::Denied, format!("no credentials for the bucket: {error}"))
-        })?;
+        let credential = self
+            .credentials
+            .get_credential()
+            .await
+            .map_err(|error| Error::new(ErrorKind::Denied, format!("no credentials for the bucket: {error}")))?;
         AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, Some(&digest));
         let answer = self.http.execute(request).await.map_err(|error| unavailable(chain(&error)))?;
         let (head, body) = answer.into_parts();
@@ -191,7 +199,8 @@ impl S3 {
             let ask = Ask { query, ..Ask::default() };
             let answer = self.ask(&ask).await?.checked(&format!("listing {prefix}"))?;
             let page = Element::parse(&answer.body)?;
-            for element in page.children().iter().filter(|element| matches!(element.name(), "Version" | "DeleteMarker")) {
+            for element in page.children().iter().filter(|element| matches!(element.name(), "Version" | "DeleteMarker"))
+            {
                 add(&mut found, element);
             }
             if page.text("IsTruncated") != Some("true") {
@@ -235,7 +244,8 @@ fn add(found: &mut Vec<Stored>, element: &Element) {
 /// Whether an answer says that the same request may succeed soon.
 fn is_passing(answer: &Answer) -> bool {
     let busy = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
-    let raced = answer.status == StatusCode::CONFLICT && answer.code().is_some_and(|code| code == "ConditionalRequestConflict");
+    let raced =
+        answer.status == StatusCode::CONFLICT && answer.code().is_some_and(|code| code == "ConditionalRequestConflict");
     busy || raced || answer.status.is_server_error()
 }
 

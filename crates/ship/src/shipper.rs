@@ -69,7 +69,8 @@ impl Shipper {
     /// Errors: `Tampered` when what is there is not this ledger's history, `Unavailable` when the store does not answer;
     /// calling again goes on where it stopped.
     pub fn ship(&mut self, snapshot: &Snapshot) -> Result<Shipped> {
-        self.store.wait(Run { store: &self.store, lock: self.lock, snapshot, done: Shipped::default() }.run(&mut self.end))
+        self.store
+            .wait(Run { store: &self.store, lock: self.lock, snapshot, done: Shipped::default() }.run(&mut self.end))
     }
 }
 
@@ -137,7 +138,9 @@ impl Run<'_> {
             return Err(Error::new(ErrorKind::Busy, message));
         }
         if size > 0 && counterfoil_tlog::root(self.snapshot, TreeSize(size))? != root {
-            return Err(tampered(format!("{what}: this ledger's first {size} entries are not those of the copy: it is a fork")));
+            return Err(tampered(format!(
+                "{what}: this ledger's first {size} entries are not those of the copy: it is a fork"
+            )));
         }
         Ok(())
     }
@@ -146,7 +149,8 @@ impl Run<'_> {
     fn adopt(&self, key: &str, bytes: &[u8], end: &mut End) -> Result<()> {
         let link = Link::parse(key, bytes)?;
         let frames = link.frames(key, bytes)?;
-        let headers = counterfoil::frames_in(&frames).map_err(|error| Error::new(error.kind, format!("{key}: {error}")))?;
+        let headers =
+            counterfoil::frames_in(&frames).map_err(|error| Error::new(error.kind, format!("{key}: {error}")))?;
         let (last, _) = headers.last().expect("an object has a frame");
         if last.end() != link.end() {
             return Err(tampered(format!("{key}: its frames do not end where it says")));
@@ -206,7 +210,8 @@ impl Run<'_> {
             let from = end.position();
             let reached = from.max(self.snapshot.sealed_size());
             let file = self.snapshot.journal_file_of(reached);
-            let file = file.ok_or_else(|| Error::new(ErrorKind::Damaged, format!("no journal file holds entry {reached}")))?;
+            let file =
+                file.ok_or_else(|| Error::new(ErrorKind::Damaged, format!("no journal file holds entry {reached}")))?;
             let continues = end.newest.is_some_and(|(link, _)| link.file == file);
             let first = if continues { from } else { file };
             let Some(part) = self.snapshot.journal_part(file, first, reached, OBJECT_BYTES)? else { break };
@@ -228,7 +233,8 @@ impl Run<'_> {
     /// Goes on behind an object that another shipper put first, if it is this ledger's.
     async fn yield_to_winner(&self, key: &str, end: &mut End) -> Result<()> {
         let stored = self.store.find(key).await?;
-        let stored = stored.ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
+        let stored = stored
+            .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
         let bytes = self.store.get(&stored, None).await?;
         let link = Link::parse(key, &bytes)?;
         let previous = end.newest.map_or([0; 32], |(_, digest)| digest);
@@ -256,11 +262,14 @@ impl Run<'_> {
             return Ok(());
         }
         let stored = self.store.find(key).await?;
-        let stored = stored.ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
+        let stored = stored
+            .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
         if stored.size == bytes.len() as u64 && self.store.get(&stored, None).await? == bytes {
             return Ok(());
         }
-        Err(tampered(format!("{key}: what is there is not this ledger's; another ledger or a fork was shipped here, or it was changed")))
+        Err(tampered(format!(
+            "{key}: what is there is not this ledger's; another ledger or a fork was shipped here, or it was changed"
+        )))
     }
 
     fn count(&mut self, bytes: &Bytes) {

@@ -187,7 +187,8 @@ impl Store {
                 }
             }
             Backend::Other(store) => {
-                let mut listed: Vec<_> = store.list(None).try_collect().await.map_err(|error| store_error(under, error))?;
+                let mut listed: Vec<_> =
+                    store.list(None).try_collect().await.map_err(|error| store_error(under, error))?;
                 listed.sort_by(|a, b| a.location.cmp(&b.location));
                 for meta in listed {
                     let key = meta.location.to_string();

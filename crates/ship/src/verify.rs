@@ -62,7 +62,8 @@ impl Copy {
         if let (Ok(sealed), claimed) = (sealed, self.disk.sealed)
             && sealed != claimed
         {
-            let message = format!("the newest journal object says that {claimed} entries are in segments, and {sealed} are");
+            let message =
+                format!("the newest journal object says that {claimed} entries are in segments, and {sealed} are");
             report.add(Finding::new(FindingKind::SegmentMetadata, message).in_file("journal"));
         }
         Ok(report)
@@ -71,7 +72,8 @@ impl Copy {
     /// Reads mode and date of the lock on every object and holds them against `lock`, or the bucket's default.
     pub fn check_locks(&self, lock: Option<Lock>) -> Result<LockReport> {
         let lock = self.store.wait(lock::check_bucket(&self.store, lock.as_ref()))?;
-        let lock = lock.ok_or_else(|| counterfoil::Error::new(ErrorKind::Invalid, "a folder has no Object Lock to check"))?;
+        let lock =
+            lock.ok_or_else(|| counterfoil::Error::new(ErrorKind::Invalid, "a folder has no Object Lock to check"))?;
         self.store.wait(lock::check_objects(&self.store, self.catalog.objects(), &lock))
     }
 
@@ -83,9 +85,8 @@ impl Copy {
     /// The checkpoints before the newest, which the entries must lead to as well.
     async fn older_checkpoints(&self, findings: &mut Vec<Finding>) -> Vec<(String, Vec<u8>)> {
         let Some((_, older)) = self.catalog.checkpoints.split_last() else { return Vec::new() };
-        let read = stream::iter(older).map(|(size, stored)| async move {
-            (size, stored, self.store.get(stored, None).await)
-        });
+        let read =
+            stream::iter(older).map(|(size, stored)| async move { (size, stored, self.store.get(stored, None).await) });
         let mut read = read.buffered(PARALLEL);
         let mut found = Vec::new();
         while let Some((_, stored, bytes)) = read.next().await {
@@ -100,9 +101,8 @@ impl Copy {
     /// Reads all journal objects in order: each must continue the one before and embed its digest, and each frame must be
     /// whole and the ledger's.
     async fn check_chain(&self, config: Option<&Config>, findings: &mut Vec<Finding>) {
-        let objects = stream::iter(&self.catalog.journal).map(|(from, stored)| async move {
-            (*from, stored, self.store.get(stored, None).await)
-        });
+        let objects = stream::iter(&self.catalog.journal)
+            .map(|(from, stored)| async move { (*from, stored, self.store.get(stored, None).await) });
         let mut objects = objects.buffered(PARALLEL);
         let mut before: Option<(Link, [u8; 32])> = None;
         while let Some((from, stored, bytes)) = objects.next().await {
@@ -119,7 +119,9 @@ impl Copy {
                     findings.extend(foreign_frame(&stored.key, &link, &bytes, config));
                     before = Some((link, digest(&bytes)));
                 }
-                Err(error) => findings.push(Finding::new(FindingKind::FrameDamaged, error.message).in_file(&stored.key)),
+                Err(error) => {
+                    findings.push(Finding::new(FindingKind::FrameDamaged, error.message).in_file(&stored.key))
+                }
             }
         }
     }

@@ -44,7 +44,8 @@ impl Element {
                 }
                 Event::End(_) => {
                     let closed = open.pop().expect("the root stays");
-                    let parent = open.last_mut().ok_or_else(|| malformed("an element ends that did not begin".into()))?;
+                    let parent =
+                        open.last_mut().ok_or_else(|| malformed("an element ends that did not begin".into()))?;
                     parent.children.push(closed);
                 }
                 Event::Eof => break,

@@ -16,8 +16,8 @@ use super::segment::{Entries, FileCheck, SegmentCheck, trailer_blocks};
 use crate::config::Config;
 use crate::create::config_digest;
 use crate::disk::Disk;
-use crate::layout::{Layout, SegmentFile};
 use crate::incarnation::restored_digest;
+use crate::layout::{Layout, SegmentFile};
 use crate::own::{CREATED, FileDigest, SealedFacts};
 use crate::sealer::source_state;
 use crate::seen::{ID_WINDOW, Keys};
@@ -307,7 +307,10 @@ impl<'a> Chain<'a> {
             match facts.get(&segment.first) {
                 Some(facts) => self.check_sealed(segment, facts),
                 None if newest == Some(segment.first) => {
-                    self.notices.push(format!("{} awaits the entry that seals it; until then the journal holds its entries", segment.files[0].name));
+                    self.notices.push(format!(
+                        "{} awaits the entry that seals it; until then the journal holds its entries",
+                        segment.files[0].name
+                    ));
                 }
                 None => {
                     let message = "no entry seals this segment";

@@ -78,7 +78,8 @@ fn what_was_shipped_cannot_be_deleted_or_replaced() {
     let (_, listed) = server.curl(&["-X", "GET"], "?versions=");
     let mut refused = 0;
     for version in listed.split("<Version>").skip(1) {
-        let text = |name: &str| version.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let text =
+            |name: &str| version.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned();
         let path = format!("/{}?versionId={}", text("Key"), text("VersionId"));
         let (status, body) = server.curl(&["-X", "DELETE", "-H", "x-amz-bypass-governance-retention: true"], &path);
         assert_eq!(status, 403, "{path}: {body}");

@@ -163,7 +163,8 @@ fn spawn(program: &Path, folder: &Path, port: u16) -> Child {
 
 fn find() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join("go/bin/versitygw"));
-    let in_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).map(|folder| folder.join("versitygw")).collect());
+    let in_path = std::env::var_os("PATH")
+        .map(|path| std::env::split_paths(&path).map(|folder| folder.join("versitygw")).collect());
     let mut places: Vec<PathBuf> = in_path.unwrap_or_default();
     places.extend(std::env::var_os("VERSITYGW").map(PathBuf::from));
     places.extend(home);
