@@ -122,17 +122,23 @@ impl Catalog {
                 let begins = link.offset == 0 && sealed.is_some_and(|sealed| link.file <= sealed);
                 links.push((link, stored));
                 if begins {
-                    return Ok(Self::files(sealed.unwrap_or(0), links));
+                    return Ok(Self::files(sealed.unwrap_or(0), size, links));
                 }
             }
         }
-        Ok(Self::files(sealed.unwrap_or(0), links))
+        Ok(Self::files(sealed.unwrap_or(0), size, links))
     }
 
-    fn files(sealed: u64, mut links: Vec<(Link, Stored)>) -> Current {
+    fn files(sealed: u64, size: u64, mut links: Vec<(Link, Stored)>) -> Current {
         links.reverse();
         let mut files: Vec<(u64, Vec<(Link, Stored)>)> = Vec::new();
+        let mut end = sealed;
         for (link, stored) in links {
+            if link.end() > size && link.first > end {
+                // It rests on segments that count with the next checkpoint, and so does all behind it.
+                break;
+            }
+            end = link.end();
             match files.last_mut() {
                 Some((file, parts)) if *file == link.file => parts.push((link, stored)),
                 _ => files.push((link.file, vec![(link, stored)])),

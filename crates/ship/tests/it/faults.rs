@@ -66,6 +66,15 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again() {
             ledger.seal().unwrap();
             append(&ledger, 20);
             let second = first.and_then(|_| shipper.ship(&ledger.snapshot()));
+            // What a reader finds then is a whole ledger, or none yet.
+            match Copy::open(&server.location(), &server.settings()) {
+                Ok(copy) => {
+                    let report = copy.verify(&VerifyOptions::default()).unwrap();
+                    let begun = server.keys("checkpoints").is_empty();
+                    assert!(begun || report.findings.is_empty(), "{fate:?} at put {step}: {:?}", report.findings);
+                }
+                Err(error) => assert_eq!(error.kind, counterfoil::ErrorKind::NotFound, "{fate:?} at put {step}"),
+            }
             // The ledger takes entries all the while, and opens after a stop.
             append(&ledger, 5);
             ledger.close().unwrap();
@@ -105,6 +114,8 @@ fn a_server_that_is_gone_costs_time_and_nothing_else() {
     until(&follower, "it goes on", |lag| lag.failures == 0 && lag.shipped >= 721);
     // What the ledger says of shipping is no reason to ship.
     std::thread::sleep(Duration::from_secs(1));
+    let act = counterfoil_entry::Draft::builder("ledger.verified", "counterfoil", "ledger");
+    ledger.record_act(act).unwrap();
     let (size, objects) = (ledger.snapshot().size(), follower.lag().objects);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!((ledger.snapshot().size(), follower.lag().objects), (size, objects), "the ledger feeds itself");
