@@ -4,7 +4,7 @@ use std::path::Path;
 
 use counterfoil::{ErrorKind, Reader, SealedSegment, Snapshot};
 use counterfoil_segment::SegmentError;
-use counterfoil_ship::{Copy, Location, Settings};
+use counterfoil_ship::{Bucket, Location, Settings};
 
 use crate::exit::Failure;
 use crate::text::Grouped;
@@ -15,7 +15,7 @@ const MAX_ENTRIES_AT_ONCE: usize = 8_192;
 /// The ledger as its newest checkpoint on disk shows it; another process may be writing.
 pub fn read(path: &Path) -> Result<Snapshot, Failure> {
     if let Some(location) = location(path)? {
-        return Ok(Copy::open(&location, &Settings::from_environment())?.reader()?.snapshot()?);
+        return Ok(Bucket::open(&location, &Settings::from_environment())?.reader()?.snapshot()?);
     }
     check_folder(path)?;
     Ok(Reader::open(path)?.snapshot()?)

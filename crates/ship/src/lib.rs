@@ -1,6 +1,6 @@
 //! A write-once copy of a ledger in an object store: shipped, locked, checked, verified, restored.
 //!
-//! [`Shipper`] puts there what is not there yet; [`Copy`] reads it, as a folder is read. docs/formats/bucket.md describes
+//! [`Shipper`] puts there what is not there yet; [`Bucket`] reads it, as a folder is read. docs/formats/bucket.md describes
 //! the objects.
 
 mod catalog;
@@ -23,4 +23,4 @@ pub use location::{Location, Settings};
 pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock};
 pub use restore::Restored;
 pub use shipper::{Shipped, Shipper};
-pub use verify::Copy;
+pub use verify::Bucket;

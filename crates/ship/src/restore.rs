@@ -5,7 +5,7 @@ use std::path::Path;
 use counterfoil::{Disk, Error, ErrorKind, Layout, Ledger, OpenOptions, OsDisk, Result, VerifyOptions, continue_copy};
 use counterfoil_segment::ReadAt;
 
-use crate::verify::Copy;
+use crate::verify::Bucket;
 
 /// The unit in which files are written.
 const PIECE_BYTES: u64 = 8 << 20;
@@ -24,7 +24,7 @@ pub struct Restored {
     pub bytes: u64,
 }
 
-impl Copy {
+impl Bucket {
     /// Brings the ledger back into a folder that is empty or not there yet: its files byte for byte, every leaf checked;
     /// then it goes on under a new name and key, which its first entry says.
     ///

@@ -17,14 +17,14 @@ use crate::store::Store;
 const PARALLEL: usize = 8;
 
 /// A copy that is read: for whoever has no more than the right to read it.
-pub struct Copy {
+pub struct Bucket {
     store: Arc<Store>,
     catalog: Catalog,
     disk: Arc<BucketDisk>,
     layout: Layout,
 }
 
-impl Copy {
+impl Bucket {
     /// Lists the copy at a location. `NotFound` when there is none.
     pub fn open(location: &Location, settings: &Settings) -> Result<Self> {
         let store = Arc::new(Store::open(location, settings)?);

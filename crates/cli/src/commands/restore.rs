@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use counterfoil::{OpenOptions, VerifyOptions};
-use counterfoil_ship::{Copy, Location, Settings};
+use counterfoil_ship::{Bucket, Location, Settings};
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
@@ -45,7 +45,7 @@ pub struct Restore {
 
 impl Restore {
     pub(super) fn run(self) -> Outcome {
-        let copy = Copy::open(&self.from, &Settings::from_environment())?;
+        let copy = Bucket::open(&self.from, &Settings::from_environment())?;
         let keys = self.key.iter().map(|key| verifier_key::read(key)).collect::<Result<_, _>>()?;
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
         let options = VerifyOptions { checkpoint, keys, ..VerifyOptions::default() };

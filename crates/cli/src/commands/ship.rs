@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use counterfoil::{ErrorKind, Reader};
-use counterfoil_ship::{Copy, Location, Lock, LockReport, Settings, Shipped, Shipper};
+use counterfoil_ship::{Bucket, Location, Lock, LockReport, Settings, Shipped, Shipper};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -64,7 +64,7 @@ impl Ship {
         let lock = self.retain.map(|lock| Lock { legal_hold: self.legal_hold, ..lock });
         let settings = Settings::from_environment();
         if self.check {
-            let report = Copy::open(&self.to, &settings)?.check_locks(lock)?;
+            let report = Bucket::open(&self.to, &settings)?.check_locks(lock)?;
             return self.tell_locks(&report, &reader);
         }
         let shipped = Shipper::open(&self.to, &settings, lock)?.ship(&reader.snapshot()?)?;

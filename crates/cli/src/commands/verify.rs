@@ -6,7 +6,7 @@ use clap::Args;
 use counterfoil::{ErrorKind, VerifyOptions};
 use counterfoil_evidence::{Bundle, Finding, FindingKind, Report};
 use counterfoil_import::logdir;
-use counterfoil_ship::{Copy, Settings};
+use counterfoil_ship::{Bucket, Settings};
 use counterfoil_tlog::VerifierKey;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -98,7 +98,7 @@ impl Verify {
             return self.verify_service(url);
         }
         let copy = match ledgers::location(path)? {
-            Some(location) => Some(Copy::open(&location, &Settings::from_environment())?),
+            Some(location) => Some(Bucket::open(&location, &Settings::from_environment())?),
             None => ledgers::check_folder(path).map(|()| None)?,
         };
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;

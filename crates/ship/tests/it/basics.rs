@@ -4,7 +4,7 @@ use std::path::Path;
 
 use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions};
 use counterfoil_entry::Draft;
-use counterfoil_ship::{Copy, Lock, LockMode, Shipper};
+use counterfoil_ship::{Bucket, Lock, LockMode, Shipper};
 use tempfile::TempDir;
 
 use crate::server::{BUCKET, Server};
@@ -21,7 +21,7 @@ pub fn append(ledger: &Ledger, count: usize) {
 }
 
 pub fn findings(server: &Server) -> Vec<String> {
-    let copy = Copy::open(&server.location(), &server.settings()).expect("a copy");
+    let copy = Bucket::open(&server.location(), &server.settings()).expect("a copy");
     let report = copy.verify(&VerifyOptions::default()).expect("verified");
     report.findings.iter().map(ToString::to_string).collect()
 }
@@ -50,7 +50,7 @@ fn a_ledger_is_shipped_and_goes_on() {
     let mut other = Shipper::open(&server.location(), &server.settings(), None).unwrap();
     let third = other.ship(&Reader::open(&path).unwrap().snapshot().unwrap()).unwrap();
     assert_eq!((third.segments, third.journal_objects, third.objects), (0, 1, 2));
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     let report = copy.verify(&VerifyOptions::default()).unwrap();
     assert_eq!(report.findings, [], "{:?}", report.notices);
     assert_eq!((report.size, report.entries_checked), (third.size, third.size));
@@ -68,7 +68,7 @@ fn what_was_shipped_cannot_be_deleted_or_replaced() {
     ledger.seal().unwrap();
     let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
     shipper.ship(&ledger.snapshot()).unwrap();
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     let report = copy.check_locks(None).unwrap();
     assert_eq!(report.faults, []);
     let signer = Reader::open(folder.path().join("ledger")).unwrap().signer().unwrap();
@@ -122,14 +122,14 @@ fn a_bucket_without_a_default_needs_a_retention_for_each_object() {
     let lock = Lock { legal_hold: true, ..Lock::new(LockMode::Compliance, 3).unwrap() };
     let mut shipper = Shipper::open(&server.location(), &server.settings(), Some(lock)).unwrap();
     shipper.ship(&ledger.snapshot()).unwrap();
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     assert_eq!(copy.check_locks(Some(lock)).unwrap().faults, []);
     // Longer than what was given is a fault of every object; one whose lock was left off is named.
     let longer = Lock { days: 4, ..lock };
     assert_eq!(copy.check_locks(Some(longer)).unwrap().faults.len(), 3);
     let forgotten = "a".repeat(64);
     server.curl(&["-X", "PUT", "-d", "x"], &format!("/ledgers/one/attachments/{forgotten}"));
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     let faults = copy.check_locks(Some(lock)).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].key.contains(&forgotten) && faults[0].message.contains("no lock"), "{faults:?}");

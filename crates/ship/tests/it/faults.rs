@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use counterfoil::{Ledger, OpenOptions, VerifyOptions};
-use counterfoil_ship::{Copy, Follower, Lag, Pace, Shipper};
+use counterfoil_ship::{Bucket, Follower, Lag, Pace, Shipper};
 use tempfile::TempDir;
 
 use crate::basics::{append, create, findings};
@@ -67,7 +67,7 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again() {
             append(&ledger, 20);
             let second = first.and_then(|_| shipper.ship(&ledger.snapshot()));
             // What a reader finds then is a whole ledger, or none yet.
-            match Copy::open(&server.location(), &server.settings()) {
+            match Bucket::open(&server.location(), &server.settings()) {
                 Ok(copy) => {
                     let report = copy.verify(&VerifyOptions::default()).unwrap();
                     let begun = server.keys("checkpoints").is_empty();
@@ -83,7 +83,7 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again() {
             let mut next = Shipper::open(&server.location(), &server.settings(), None).unwrap();
             let done = next.ship(&ledger.snapshot()).unwrap();
             assert_eq!(done.size, ledger.snapshot().size(), "{fate:?} at put {step}");
-            let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+            let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
             let report = copy.verify(&VerifyOptions::default()).unwrap();
             assert_eq!((report.findings, report.size), (vec![], done.size), "{fate:?} at put {step}");
             if second.is_ok() {

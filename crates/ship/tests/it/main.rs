@@ -2,6 +2,7 @@
 
 mod basics;
 mod faults;
+mod figures;
 mod proxy;
 mod restore;
 mod server;

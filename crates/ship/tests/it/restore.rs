@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use counterfoil::{ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions, verify};
-use counterfoil_ship::{Copy, Location, Shipper};
+use counterfoil_ship::{Bucket, Location, Shipper};
 use tempfile::TempDir;
 
 use crate::basics::{append, create};
@@ -54,7 +54,7 @@ fn a_lost_ledger_comes_back_and_goes_on_under_a_new_name() {
     drop(ledger);
     fs::remove_dir_all(&path).unwrap();
 
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     let restored = copy.restore(&path, &VerifyOptions::default(), OpenOptions::default()).unwrap();
     assert_eq!((restored.entries, restored.continued_as.as_str()), (shipped, "example.com/payments/2"));
     assert_eq!(files(&path, "segments"), segments);
@@ -87,7 +87,7 @@ fn a_lost_ledger_comes_back_and_goes_on_under_a_new_name() {
     let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
     assert_eq!(shipper.ship(&reader.snapshot().unwrap()).unwrap_err().kind, ErrorKind::Tampered);
     Shipper::open(&second, &server.settings(), None).unwrap().ship(&reader.snapshot().unwrap()).unwrap();
-    let copy = Copy::open(&second, &server.settings()).unwrap();
+    let copy = Bucket::open(&second, &server.settings()).unwrap();
     let third = folder.path().join("third");
     let restored = copy.restore(&third, &VerifyOptions::default(), OpenOptions::default()).unwrap();
     assert_eq!(restored.continued_as, "example.com/payments/3");
@@ -106,7 +106,7 @@ fn nobody_makes_a_restored_ledger_look_like_another() {
     let ledger = create(&path);
     append(&ledger, 20);
     Shipper::open(&server.location(), &server.settings(), None).unwrap().ship(&ledger.snapshot()).unwrap();
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     let busy = copy.restore(&path, &VerifyOptions::default(), OpenOptions::default()).unwrap_err();
     assert_eq!(busy.kind, ErrorKind::Conflict);
     let new = folder.path().join("new");
@@ -134,7 +134,7 @@ fn a_copy_that_was_changed_is_not_restored() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&file, bytes).unwrap();
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     let new = folder.path().join("new");
     let refused = copy.restore(&new, &VerifyOptions::default(), OpenOptions::default()).unwrap_err();
     assert!(matches!(refused.kind, ErrorKind::Tampered | ErrorKind::Damaged), "{refused}");

@@ -85,7 +85,11 @@ impl Server {
         let output = Command::new("curl")
             .args(["-s", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &format!("{KEY}:{SECRET}")])
             .args(["-w", "\n%{http_code}", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"])
-            .args(["-H", &format!("x-amz-checksum-sha256: {checksum}")])
+            .args(if body.is_empty() {
+                vec![]
+            } else {
+                vec!["-H".to_owned(), format!("x-amz-checksum-sha256: {checksum}")]
+            })
             .args(arguments)
             .arg(format!("{}/{BUCKET}{path}", self.endpoint()))
             .output()

@@ -3,7 +3,7 @@
 use std::fs;
 
 use counterfoil::VerifyOptions;
-use counterfoil_ship::{Copy, Shipper};
+use counterfoil_ship::{Bucket, Shipper};
 use tempfile::TempDir;
 
 use crate::basics::{append, create};
@@ -29,7 +29,7 @@ fn shipped() -> Option<(Server, TempDir)> {
 
 /// What a verification says, or why there is none.
 fn verdict(server: &Server) -> Vec<String> {
-    let copy = Copy::open(&server.location(), &server.settings());
+    let copy = Bucket::open(&server.location(), &server.settings());
     match copy.and_then(|copy| copy.verify(&VerifyOptions::default())) {
         Ok(report) => report.findings.iter().map(ToString::to_string).collect(),
         Err(error) => vec![format!("{}: {error}", error.kind)],
@@ -92,7 +92,7 @@ fn a_missing_or_shortened_object_is_found() {
     for key in [newest, journal.last().unwrap()] {
         fs::remove_file(server.file(key)).unwrap();
     }
-    let copy = Copy::open(&server.location(), &server.settings()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
     let options = VerifyOptions { checkpoint: Some(note), ..VerifyOptions::default() };
     let report = copy.verify(&options).unwrap();
     let found: Vec<&str> = report.findings.iter().map(|finding| finding.kind.name()).collect();
