@@ -52,6 +52,8 @@ pub enum Command {
     Bundle(commands::bundle::Bundle),
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
+    Ship(commands::ship::Ship),
+    Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Token(commands::token::Token),
     Catalog(commands::catalog::Catalog),

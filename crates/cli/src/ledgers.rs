@@ -4,6 +4,7 @@ use std::path::Path;
 
 use counterfoil::{Disk, ErrorKind, OsDisk, Reader, SealedSegment, Snapshot};
 use counterfoil_segment::SegmentError;
+use counterfoil_ship::{Bucket, Location, Settings};
 
 use crate::exit::Failure;
 use crate::text::Grouped;
@@ -13,8 +14,19 @@ const MAX_ENTRIES_AT_ONCE: usize = 8_192;
 
 /// The ledger as its newest checkpoint on disk shows it; another process may be writing.
 pub fn read(path: &Path) -> Result<Snapshot, Failure> {
+    if let Some(location) = location(path)? {
+        return Ok(Bucket::open(&location, &Settings::from_environment())?.reader()?.snapshot()?);
+    }
     check_folder(path)?;
     Ok(Reader::open(path)?.snapshot()?)
+}
+
+/// Where a copy stands, if that is meant rather than a folder.
+pub fn location(path: &Path) -> Result<Option<Location>, Failure> {
+    match path.to_str().filter(|text| Location::is_meant_by(text)) {
+        Some(text) => Ok(Some(text.parse()?)),
+        None => Ok(None),
+    }
 }
 
 /// The failure of opening a ledger, naming the service that holds it if one does.

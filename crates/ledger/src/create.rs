@@ -70,6 +70,7 @@ pub(crate) fn prepare(path: &Path, create: &CreateOptions, open: &OpenOptions) -
         segment_span: create.segment_span,
         retention_class: create.retention_class.clone(),
         verifier_key: signer.verifier_key().clone(),
+        earlier: Vec::new(),
     };
     refuse_foreign_key(&config.verifier_key, &config)?;
     let config_text = config.to_text();
@@ -140,7 +141,7 @@ fn refuse_foreign_key(key: &VerifierKey, config: &Config) -> Result<()> {
     ))
 }
 
-fn refuse_occupied(path: &Path, open: &OpenOptions) -> Result<()> {
+pub(crate) fn refuse_occupied(path: &Path, open: &OpenOptions) -> Result<()> {
     match open.disk.list(path) {
         Ok(names) if names.iter().any(|name| name == "ledger.toml") => {
             Err(Error::new(ErrorKind::Conflict, format!("{} is a ledger already", path.display())))

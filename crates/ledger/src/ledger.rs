@@ -13,6 +13,7 @@ use crate::commit::{Submission, in_batch};
 use crate::create::{self, CreateOptions};
 use crate::disk::FolderLock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::incarnation;
 use crate::load::open_folder;
 use crate::options::OpenOptions;
 use crate::own::{self, KEY_REVOKED};
@@ -129,10 +130,12 @@ impl Ledger {
             head.checkpoint = crate::sequencer::sign(&folder, signer.as_ref(), &tree)?;
         }
         let opening = Submission { drafts: vec![opened_draft(&folder)], recorder: None, own: true };
+        let restored = incarnation::restored_draft(&folder, end, &head.root)?;
         let found = Found { tree, last_time, is_published, opening: Some(opening) };
         let start = Start { folder, signer, lock, head, found };
         let ledger = Self::start(start, &open)?;
         torn.map_or(Ok(()), |torn| ledger.record_torn_write(&torn))?;
+        restored.map_or(Ok(()), |restored| ledger.append_own(vec![restored]).map(drop))?;
         Ok(ledger)
     }
 

@@ -9,10 +9,12 @@
 mod clock;
 mod commit;
 mod config;
+mod copy;
 mod create;
 mod disk;
 mod error;
 pub mod frame;
+mod incarnation;
 mod journal;
 mod keys;
 mod layout;
@@ -41,10 +43,13 @@ mod tiles;
 mod verify;
 
 pub use clock::{Clock, SystemClock};
-pub use config::{Config, DEFAULT_SEGMENT_SPAN, FORMAT_VERSION};
+pub use config::{Config, DEFAULT_SEGMENT_SPAN, Earlier, FORMAT_VERSION};
+pub use copy::{JournalPart, frames_in};
 pub use create::{CreateOptions, DEFAULT_RETENTION_CLASS};
 pub use disk::{Disk, DiskFile, FolderLock, OsDisk};
 pub use error::{Error, ErrorKind, Result};
+pub use incarnation::continue_copy;
+pub use layout::{Layout, SegmentFile};
 pub use ledger::Ledger;
 pub use options::{OnCommit, OpenOptions};
 pub use reader::Reader;

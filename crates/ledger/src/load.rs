@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil_segment::blocks::BlockCache;
-use counterfoil_tlog::{self as tlog, Checkpoint, EMPTY_ROOT, OpenedCheckpoint, TreeSize, leaf_hash};
+use counterfoil_tlog::{self as tlog, EMPTY_ROOT, OpenedCheckpoint, TreeSize, leaf_hash};
 
 use crate::config::Config;
 use crate::disk::Disk;
@@ -75,9 +75,7 @@ pub(crate) fn read_checkpoint(folder: &Folder) -> Result<(OpenedCheckpoint, Arc<
         std::io::ErrorKind::NotFound => Error::damaged("checkpoint: it is missing"),
         _ => Error::io("checkpoint", error),
     })?;
-    let key = std::slice::from_ref(&folder.config.verifier_key);
-    let opened = Checkpoint::open(&bytes, &folder.config.origin, key, &[]);
-    let opened = opened.map_err(|error| {
+    let opened = folder.config.open_checkpoint(&bytes, &[]).map_err(|error| {
         let kind = match error {
             tlog::Error::MalformedCheckpoint(_) | tlog::Error::MalformedNote(_) => ErrorKind::Damaged,
             _ => ErrorKind::Tampered,

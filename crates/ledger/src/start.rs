@@ -45,8 +45,7 @@ pub(crate) fn check_last_frame(folder: &Folder, head: &Head) -> Result<i64> {
         return Err(Error::tampered(message));
     }
     let frame = journal.frame_bytes(&place)?;
-    let signed = header.check_signature(&frame, &folder.config.origin, &folder.config.verifier_key);
-    signed.map_err(|error| {
+    folder.config.check_frame(&header, &frame).map_err(|error| {
         let message = format!("{}: its last frame was not written by the ledger: {error}", journal.name);
         Error::tampered(message).because(error)
     })?;

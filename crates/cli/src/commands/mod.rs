@@ -18,8 +18,10 @@ pub mod key;
 pub mod man;
 pub mod prove;
 pub mod query;
+pub mod restore;
 pub mod seal;
 pub mod serve;
+pub mod ship;
 pub mod status;
 pub mod token;
 pub mod verify;
@@ -42,6 +44,8 @@ pub fn run(command: Command) -> Outcome {
         Command::Bundle(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Seal(command) => command.run(),
+        Command::Ship(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Catalog(command) => command.run(),

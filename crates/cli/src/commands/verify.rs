@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args};
 use counterfoil::{Config, Disk, ErrorKind, OsDisk, VerifyOptions};
 use counterfoil_evidence::{Bundle, Finding, FindingKind, Report};
 use counterfoil_import::logdir;
+use counterfoil_ship::{Bucket, Settings};
 use counterfoil_tlog::{Checkpoint, Note, Origin, VerifierKey};
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -39,13 +40,14 @@ use crate::view::View;
 Examples:
   counterfoil verify audit --key audit.vkey --checkpoint audit.checkpoint
   counterfoil verify audit --json | jq '.findings[].kind'
+  counterfoil verify s3://bank-audit/payments --key \"$(cat audit.vkey)\"
   counterfoil verify --bundle INV-1042.bundle.json --key \"$(cat audit.vkey)\"
   counterfoil verify --log-dir /var/log/agents
 
 Exit codes: 0 verified, 2 --require-anchor without an anchor or logs without hashes, 7 nothing there, 10 damaged, 11 tampered with. \
 Other exit codes: see `counterfoil --help`. A damaged or tampered ledger never exits with 0.")]
 pub struct Verify {
-    /// The ledger's folder, or the URL of a service, whose whole log is read.
+    /// The ledger's folder, the URL of a service, whose whole log is read, or a copy at s3://BUCKET/PREFIX.
     ledger: Option<PathBuf>,
     /// A folder of plain JSON-lines logs with hashes.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["ledger", "bundle", "checkpoint", "key", "require_anchor"])]
@@ -101,7 +103,10 @@ impl Verify {
         if let Some(url) = remote::url(path) {
             return self.verify_service(url);
         }
-        ledgers::check_folder(path)?;
+        let copy = match ledgers::location(path)? {
+            Some(location) => Some(Bucket::open(&location, &Settings::from_environment())?),
+            None => ledgers::check_folder(path).map(|()| None)?,
+        };
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
         let keys = self.keys()?;
         self.fitting(&keys, agreed_origin(path).as_ref())?;
@@ -109,9 +114,12 @@ impl Verify {
         let watch = |done, total| progress.of(done, total);
         let mut options = VerifyOptions { checkpoint, keys, progress: Some(&watch), ..VerifyOptions::default() };
         options.threads = self.threads.unwrap_or(options.threads);
-        let verified = counterfoil::verify(path, &options)?;
+        let verified = match &copy {
+            Some(copy) => copy.verify(&options)?,
+            None => counterfoil::verify(path, &options)?,
+        };
         drop(progress);
-        self.conclude("the ledger", &verified)
+        self.conclude(if copy.is_some() { "the copy" } else { "the ledger" }, &verified)
     }
 
     fn verify_bundle(&self, path: &Path) -> Outcome {

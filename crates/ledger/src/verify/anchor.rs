@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use counterfoil_evidence::{FindingKind, Report};
 use counterfoil_segment::Segment;
-use counterfoil_tlog::{Checkpoint, Hash, Note, VerifierKey};
+use counterfoil_tlog::{Hash, Note, VerifierKey};
 
 use super::VerifyOptions;
 use super::files::Files;
@@ -52,6 +52,9 @@ impl Anchors {
                 report.add(finding(kind, "checkpoint", None, format!("it cannot be read: {error}")));
             }
         }
+        for (name, bytes) in &options.older {
+            anchors.add_older(bytes, config, &keys, name, report);
+        }
         anchors.add_given(config, &keys, options, report)?;
         for segment in files.segments.iter().filter(|segment| segment.whole) {
             anchors.add_sealed(disk, layout, config, segment.first, report);
@@ -81,7 +84,7 @@ impl Anchors {
     }
 
     fn add_own(&mut self, bytes: &[u8], config: &Config, keys: &[VerifierKey], name: &str, report: &mut Report) {
-        match Checkpoint::open(bytes, &config.origin, keys, &[]) {
+        match config.open_checkpoint(bytes, keys) {
             Ok(opened) => {
                 let size = opened.checkpoint.size.0;
                 if !is_own_form(bytes) {
@@ -90,6 +93,16 @@ impl Anchors {
                 }
                 self.published = size;
                 report.compared_against.push(format!("the folder's checkpoint of {size} entries"));
+                self.add(size, Anchor { name: name.to_owned(), root: opened.checkpoint.root, given: false });
+            }
+            Err(error) => report.add(finding(checkpoint_kind(&error), name, None, error.to_string())),
+        }
+    }
+
+    fn add_older(&mut self, bytes: &[u8], config: &Config, keys: &[VerifierKey], name: &str, report: &mut Report) {
+        match config.open_checkpoint(bytes, keys) {
+            Ok(opened) => {
+                let size = opened.checkpoint.size.0;
                 self.add(size, Anchor { name: name.to_owned(), root: opened.checkpoint.root, given: false });
             }
             Err(error) => report.add(finding(checkpoint_kind(&error), name, None, error.to_string())),
@@ -105,7 +118,7 @@ impl Anchors {
     ) -> Result<()> {
         let Some(bytes) = &options.checkpoint else { return Ok(()) };
         let name = "the given checkpoint";
-        match Checkpoint::open(bytes, &config.origin, keys, &[]) {
+        match config.open_checkpoint(bytes, keys) {
             Ok(opened) => {
                 let size = opened.checkpoint.size.0;
                 report.compared_against.push(format!("the given checkpoint of {size} entries"));
@@ -129,8 +142,7 @@ impl Anchors {
         let Ok(file) = disk.open(&path) else { return };
         let file: std::sync::Arc<dyn counterfoil_segment::ReadAt> = file;
         let Ok(segment) = Segment::open(file) else { return };
-        let key = std::slice::from_ref(&config.verifier_key);
-        match Checkpoint::open(segment.meta().checkpoint.as_bytes(), &config.origin, key, &[]) {
+        match config.open_checkpoint(segment.meta().checkpoint.as_bytes(), &[]) {
             Ok(opened) => {
                 let size = opened.checkpoint.size.0;
                 self.add(size, Anchor { name, root: opened.checkpoint.root, given: false });
@@ -140,11 +152,11 @@ impl Anchors {
     }
 }
 
-/// The keys that a checkpoint may be signed with: those given, else the one that the folder names.
+/// The keys that a checkpoint must be signed with; none where the folder itself names them.
 fn trusted_keys(config: &Config, options: &VerifyOptions<'_>, report: &mut Report) -> Vec<VerifierKey> {
     if options.keys.is_empty() {
         report.compared_against.push("the key that the folder itself names".into());
-        return vec![config.verifier_key.clone()];
+        return Vec::new();
     }
     for key in &options.keys {
         report.compared_against.push(format!("the given key {key}"));

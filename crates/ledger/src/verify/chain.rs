@@ -16,6 +16,7 @@ use super::segment::{Entries, FileCheck, SegmentCheck, trailer_blocks};
 use crate::config::Config;
 use crate::create::config_digest;
 use crate::disk::Disk;
+use crate::incarnation::restored_digest;
 use crate::layout::{Layout, SegmentFile};
 use crate::own::{CREATED, FileDigest, SealedFacts};
 use crate::sealer::source_state;
@@ -201,7 +202,7 @@ impl<'a> Chain<'a> {
                 let message = "the first entry does not say how the ledger was created";
                 self.findings.push(finding(FindingKind::EntryMalformed, name, Some(0), message));
             }
-            Some(digest) if digest != config_digest(self.config_text) => {
+            Some(digest) if digest != config_digest(self.created_text().as_bytes()) => {
                 let message = "it does not have the digest that the ledger's first entry holds";
                 self.findings.push(finding(FindingKind::LedgerFileChanged, "ledger.toml", None, message));
             }
@@ -209,11 +210,38 @@ impl<'a> Chain<'a> {
         }
     }
 
+    /// `ledger.toml` as it was when the ledger was created.
+    fn created_text(&self) -> String {
+        match self.config.earlier.is_empty() {
+            true => String::from_utf8_lossy(self.config_text).into_owned(),
+            false => self.config.first_text(),
+        }
+    }
+
+    /// A ledger that was restored from a copy says so in an entry, which holds the digest of its `ledger.toml`.
+    fn check_restored(&mut self) {
+        let mut digests = self.own.iter().filter_map(|(_, bytes)| restored_digest(bytes));
+        let newest = digests.next_back();
+        let Some(earlier) = self.config.earlier.last() else {
+            if newest.is_some() {
+                let message = "the ledger was restored under another name and key, and this file does not name them";
+                self.findings.push(finding(FindingKind::LedgerFileChanged, "ledger.toml", None, message));
+            }
+            return;
+        };
+        if self.size() <= earlier.size {
+            self.notices.push("the entry that says that the ledger was restored is not written yet".into());
+        } else if newest != Some(config_digest(self.config_text)) {
+            let message = "it does not have the digest that the entry of its restoration holds";
+            self.findings.push(finding(FindingKind::LedgerFileChanged, "ledger.toml", None, message));
+        }
+    }
+
     fn check_meta(&mut self, check: &SegmentCheck, before: &[Hash], name: &str) {
         let Some(meta) = &check.meta else { return };
         let rest = &check.entries.leaves[check.entries.nodes.len() * 256..];
         let agrees = [
-            ("origin", meta.origin == self.config.origin.as_str()),
+            ("origin", self.config.writers(0).any(|(origin, _)| meta.origin == origin.as_str())),
             ("first", meta.first == check.first),
             ("count", meta.count == check.end() - check.first),
             ("root", meta.root == segment_root(&check.entries.nodes, rest)),
@@ -308,6 +336,7 @@ impl<'a> Chain<'a> {
             }
         }
         self.check_reached();
+        self.check_restored();
         self.report_gaps();
         report.size = self.size();
         report.root = self.tree.root();

@@ -40,7 +40,7 @@ impl Timeline {
         changes[position].1.as_ref()
     }
 
-    fn check(&self, origin: &str, index: u64, bytes: &[u8], file: &str, report: &mut Report) {
+    fn check(&self, config: &Config, index: u64, bytes: &[u8], file: &str, report: &mut Report) {
         let Ok(fields) = Fields::split(bytes) else { return };
         let Some(found) = &fields.signature else { return };
         report.signatures_checked += 1;
@@ -49,7 +49,7 @@ impl Timeline {
             Some(registration) if !registration.allows(&fields.actor) => {
                 (FindingKind::KeyUnregistered, format!("key {} may not sign for {:?}", found.key_id, fields.actor))
             }
-            Some(registration) if !signature::verify(&registration.key, origin, &fields) => {
+            Some(registration) if !signature::verify(&registration.key, config.origin_at(index).as_str(), &fields) => {
                 (FindingKind::EntrySignature, format!("the signature by key {} does not hold", found.key_id))
             }
             Some(_) => return,
@@ -64,7 +64,6 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, config: &Config, chain: &m
         return;
     }
     let timeline = Timeline::read(&chain.own);
-    let origin = config.origin.as_str();
     for first in &chain.signed_segments {
         let path = layout.segment(*first, SegmentFile::Parquet);
         let name = layout.relative(&path);
@@ -72,7 +71,7 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, config: &Config, chain: &m
         let file: Arc<dyn ReadAt> = file;
         let Ok(segment) = Segment::open(file) else { continue };
         let scanned = segment.scan(0..segment.meta().count, &mut |index, bytes| {
-            timeline.check(origin, index, bytes, &name, report);
+            timeline.check(config, index, bytes, &name, report);
             ControlFlow::Continue(())
         });
         if let Err(error) = scanned {
@@ -80,6 +79,6 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, config: &Config, chain: &m
         }
     }
     for (index, bytes, journal) in &chain.signed_tail {
-        timeline.check(origin, *index, bytes, journal, report);
+        timeline.check(config, *index, bytes, journal, report);
     }
 }

@@ -140,7 +140,7 @@ fn check_frame(journal: &Journal, place: &FramePlace, known: &Known<'_>, chain: 
             if let Err(error) = header.check(&bytes) {
                 chain.findings.push(at(FindingKind::FrameDamaged, Some(header.first), error.to_string()));
             }
-            if let Err(error) = header.check_signature(&bytes, &chain.config.origin, &chain.config.verifier_key) {
+            if let Err(error) = chain.config.check_frame(&header, &bytes) {
                 let message = format!("its writer was not the ledger: {error}");
                 chain.findings.push(at(FindingKind::FrameSignature, Some(header.first), message));
             }

@@ -1,0 +1,82 @@
+//! `counterfoil restore`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use counterfoil::{OpenOptions, VerifyOptions};
+use counterfoil_ship::{Bucket, Location, Settings};
+use serde::Serialize;
+
+use crate::exit::{Exit, Outcome};
+use crate::files;
+use crate::output;
+use crate::text::Grouped;
+use crate::verifier_key;
+
+/// Bring a lost ledger back from its copy
+///
+/// Every byte of the copy is verified first; one finding, and nothing is restored. The files come back byte for byte. The
+/// ledger goes on under a new name, the old one with /2 behind it, and a new key, and its next entry says so: whatever
+/// the lost ledger acknowledged behind the copy keeps its receipt, and nobody can sign it away. Register the new key
+/// (`counterfoil key`) with whoever verifies.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil restore s3://bank-audit/payments audit --key \"$(cat audit.vkey)\"
+
+Exit codes: 0 restored, 3 the folder is taken, 7 no copy there, 10 the copy is damaged, 11 it was tampered with. \
+Other exit codes: see `counterfoil --help`.")]
+pub struct Restore {
+    /// Where the copy stands: s3://BUCKET/PREFIX.
+    from: Location,
+    /// The new folder.
+    ledger: PathBuf,
+    /// A checkpoint that was kept elsewhere and that the copy must extend.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// The verifier key that must have signed, or a file that holds it; may be given several times.
+    #[arg(long, value_name = "VKEY")]
+    key: Vec<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Restore {
+    pub(super) fn run(self) -> Outcome {
+        let copy = Bucket::open(&self.from, &Settings::from_environment())?;
+        let keys = self.key.iter().map(|key| verifier_key::read(key)).collect::<Result<_, _>>()?;
+        let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
+        let options = VerifyOptions { checkpoint, keys, ..VerifyOptions::default() };
+        let restored = copy.restore(&self.ledger, &options, OpenOptions::default())?;
+        if self.json {
+            output::json(&Told {
+                origin: &restored.origin,
+                continued_as: &restored.continued_as,
+                entries: restored.entries,
+                bytes: restored.bytes,
+            })?;
+            return Ok(Exit::Good);
+        }
+        let mut out = output::stdout();
+        writeln!(
+            out,
+            "restored {} entries of {}; it goes on as {}\nentries from index {} on were never shipped: whoever holds a receipt for one can tell",
+            Grouped(restored.entries),
+            restored.origin,
+            restored.continued_as,
+            Grouped(restored.entries)
+        )?;
+        out.flush()?;
+        Ok(Exit::Good)
+    }
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    origin: &'a str,
+    continued_as: &'a str,
+    entries: u64,
+    bytes: u64,
+}

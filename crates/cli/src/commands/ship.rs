@@ -1,0 +1,118 @@
+//! `counterfoil ship`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use counterfoil::{ErrorKind, Reader};
+use counterfoil_ship::{Bucket, Location, Lock, LockReport, Settings, Shipped, Shipper};
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::ledgers;
+use crate::output;
+use crate::text::{Counted, Grouped};
+
+/// Put what is new into an object store, under Object Lock
+///
+/// Sealed segments, the journal behind them and the checkpoint that covers both: each object is written once, under a
+/// retention that nobody can end early. The bucket must have versioning and Object Lock; that is checked before the
+/// first byte. Run again, it ships what is new. A ledger that is not the one in the bucket, or a fork of it, is refused.
+///
+/// Credentials, region and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL and
+/// their like.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil ship audit s3://bank-audit/payments
+  counterfoil ship audit s3://bank-audit/payments --retain compliance:2190
+  counterfoil ship audit s3://bank-audit/payments --check > locks.note
+
+Exit codes: 0 shipped or all locked, 2 the bucket keeps nothing from being deleted, 5 it does not answer, 10 --check \
+found a lock that is short or missing, 11 the bucket holds another history. Other exit codes: see `counterfoil --help`.")]
+pub struct Ship {
+    /// The ledger's folder.
+    ledger: PathBuf,
+    /// Where to: s3://BUCKET/PREFIX, or file:///FOLDER without locks.
+    to: Location,
+    /// The retention of every object, MODE:DAYS, MODE being compliance or governance [default: the bucket's].
+    #[arg(long, value_name = "MODE:DAYS", value_parser = retention)]
+    retain: Option<Lock>,
+    /// Keep every object beyond its retention until the hold is lifted.
+    #[arg(long, requires = "retain")]
+    legal_hold: bool,
+    /// Ship nothing: read back mode and date of the lock of every object, name each that is short or missing, and print
+    /// an attestation signed with the ledger's key.
+    #[arg(long)]
+    check: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn retention(text: &str) -> Result<Lock, String> {
+    let (mode, days) = text.split_once(':').ok_or("a retention is MODE:DAYS, such as compliance:2190")?;
+    let mode = mode.parse().map_err(|error: counterfoil::Error| error.message)?;
+    let days = days.parse().map_err(|_| format!("{days:?} is no number of days"))?;
+    Lock::new(mode, days).map_err(|error| error.message)
+}
+
+impl Ship {
+    pub(super) fn run(self) -> Outcome {
+        ledgers::check_folder(&self.ledger)?;
+        let reader = Reader::open(&self.ledger)?;
+        let lock = self.retain.map(|lock| Lock { legal_hold: self.legal_hold, ..lock });
+        let settings = Settings::from_environment();
+        if self.check {
+            let report = Bucket::open(&self.to, &settings)?.check_locks(lock)?;
+            return self.tell_locks(&report, &reader);
+        }
+        let shipped = Shipper::open(&self.to, &settings, lock)?.ship(&reader.snapshot()?)?;
+        self.tell(&shipped)?;
+        Ok(Exit::Good)
+    }
+
+    fn tell(&self, shipped: &Shipped) -> Result<(), Failure> {
+        if self.json {
+            return output::json(&Told {
+                to: self.to.to_string(),
+                size: shipped.size,
+                segments: shipped.segments,
+                objects: shipped.objects,
+                bytes: shipped.bytes,
+            });
+        }
+        let mut out = output::stdout();
+        writeln!(
+            out,
+            "{} now holds {} entries; new: {}, {} bytes",
+            self.to,
+            Grouped(shipped.size),
+            Counted(shipped.objects, "object", "objects"),
+            Grouped(shipped.bytes)
+        )?;
+        Ok(out.flush()?)
+    }
+
+    fn tell_locks(&self, report: &LockReport, reader: &Reader) -> Outcome {
+        for fault in &report.faults {
+            output::note(format!("{} (version {}): {}", fault.key, fault.version, fault.message));
+        }
+        let earliest = report.earliest.as_deref().unwrap_or("nothing is locked");
+        output::note(format!("{}, none free before {earliest}", Counted(report.objects, "object", "objects")));
+        let note = report.attestation(&self.to, &reader.signer()?)?;
+        let mut out = output::raw_stdout();
+        out.write_all(note.as_bytes())?;
+        out.flush()?;
+        Ok(if report.faults.is_empty() { Exit::Good } else { Exit::Bad(ErrorKind::Damaged) })
+    }
+}
+
+#[derive(Serialize)]
+struct Told {
+    to: String,
+    size: u64,
+    segments: u64,
+    objects: u64,
+    bytes: u64,
+}

@@ -1,0 +1,26 @@
+//! A write-once copy of a ledger in an object store: shipped, locked, checked, verified, restored.
+//!
+//! [`Shipper`] puts there what is not there yet; [`Bucket`] reads it, as a folder is read. docs/formats/bucket.md describes
+//! the objects.
+
+mod catalog;
+mod disk;
+mod follow;
+mod keys;
+mod link;
+mod location;
+mod lock;
+mod restore;
+mod s3;
+mod shipper;
+mod store;
+mod verify;
+mod xml;
+
+pub use disk::BucketDisk;
+pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace};
+pub use location::{Location, Settings};
+pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock};
+pub use restore::Restored;
+pub use shipper::{Shipped, Shipper};
+pub use verify::Bucket;

@@ -1,0 +1,104 @@
+//! Where a copy stands.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use counterfoil::{Error, ErrorKind};
+
+/// Where a copy stands: `s3://bucket/prefix` or `file:///folder`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A bucket of S3 or what speaks its language.
+    S3 {
+        /// The bucket's name.
+        bucket: String,
+        /// What keys begin with, without a slash at either end; may be empty.
+        prefix: String,
+    },
+    /// A folder, for tests and for disks that are carried away. It has no locks.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl Location {
+    /// Whether a text is meant as a location rather than as a folder's path.
+    pub fn is_meant_by(text: &str) -> bool {
+        text.contains("://")
+    }
+}
+
+impl FromStr for Location {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let invalid = |reason: &str| Error::new(ErrorKind::Invalid, format!("{text}: {reason}"));
+        if let Some(path) = text.strip_prefix("file://") {
+            return Ok(Self::Folder { path: path.into() });
+        }
+        let rest = text
+            .strip_prefix("s3://")
+            .ok_or_else(|| invalid("a copy stands at s3://bucket/prefix or file:///folder"))?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/=".contains(&byte));
+        let prefix = prefix.trim_end_matches('/');
+        if bucket.is_empty()
+            || !plain(bucket)
+            || !plain(prefix)
+            || prefix.split('/').any(|part| part == "..")
+            || prefix.starts_with('/')
+        {
+            return Err(invalid("a bucket's name and a prefix have letters, digits and - . _ = / only"));
+        }
+        Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::Folder { path } => write!(f, "file://{}", path.display()),
+        }
+    }
+}
+
+/// How a store is reached: the variables that begin with `AWS_`, as other programs know them: credentials, region, endpoint,
+/// `AWS_CA_BUNDLE`.
+#[derive(Clone, Default)]
+pub struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    /// Those of this process's environment.
+    pub fn from_environment() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("AWS_"))
+            .collect()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<(String, String)> for Settings {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(settings: T) -> Self {
+        Self(settings.into_iter().collect())
+    }
+}
+
+/// Values may be secrets.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

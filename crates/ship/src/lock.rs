@@ -1,0 +1,268 @@
+//! Object Lock: what a bucket must have before the first byte, what each object is written under, and what it has.
+
+use std::fmt;
+use std::str::FromStr;
+
+use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_tlog::{Note, Signer};
+use futures::{StreamExt, TryStreamExt, stream};
+use http::Method;
+use jiff::{Timestamp, ToSpan};
+
+use crate::location::Location;
+use crate::s3::{Ask, S3};
+use crate::store::{Backend, Store, Stored};
+use crate::xml::Element;
+
+/// Objects that are asked after at a time.
+const PARALLEL: usize = 16;
+/// What clocks of a store and this machine may differ by, in seconds.
+const CLOCK_SLACK: i64 = 300;
+/// The most days that a retention may ask for.
+const MAX_DAYS: u32 = 36_500;
+
+/// Who may end a retention early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockMode {
+    /// Whoever has a special right.
+    Governance,
+    /// Nobody, the owner of the account included.
+    Compliance,
+}
+
+impl LockMode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Governance => "GOVERNANCE",
+            Self::Compliance => "COMPLIANCE",
+        }
+    }
+}
+
+impl FromStr for LockMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let modes = [Self::Governance, Self::Compliance];
+        let known = modes.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(text));
+        known.ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, format!("{text:?} is no lock mode: compliance or governance"))
+        })
+    }
+}
+
+impl fmt::Display for LockMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What every object is written under: one object holds entries of many retention classes, so the longest decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lock {
+    /// Who may end it early.
+    pub mode: LockMode,
+    /// For how many days from the day it is written.
+    pub days: u32,
+    /// Whether it is kept beyond that until somebody lifts the hold.
+    pub legal_hold: bool,
+}
+
+impl Lock {
+    /// A lock of this mode and length without a legal hold. `Invalid` for no days, or more than a century.
+    pub fn new(mode: LockMode, days: u32) -> Result<Self> {
+        if !(1..=MAX_DAYS).contains(&days) {
+            return Err(Error::new(ErrorKind::Invalid, format!("a retention has 1 to {MAX_DAYS} days, not {days}")));
+        }
+        Ok(Self { mode, days, legal_hold: false })
+    }
+
+    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
+        let until = Timestamp::now() + (i64::from(self.days) * 24).hours();
+        let mut headers = vec![
+            ("x-amz-object-lock-mode", self.mode.name().to_owned()),
+            ("x-amz-object-lock-retain-until-date", until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        ];
+        if self.legal_hold {
+            headers.push(("x-amz-object-lock-legal-hold", "ON".to_owned()));
+        }
+        headers
+    }
+}
+
+/// What a bucket does to objects by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct BucketLock {
+    default: Option<Lock>,
+}
+
+/// Refuses a bucket that keeps nothing from being deleted: it must have versions, Object Lock, and a default retention
+/// unless each object gets one. The lock that objects will have.
+pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result<Option<Lock>> {
+    let Backend::S3(s3) = &store.backend else {
+        return match wanted {
+            Some(_) => Err(Error::new(
+                ErrorKind::Invalid,
+                "a folder has no Object Lock: ship to s3://, or without a retention",
+            )),
+            None => Ok(None),
+        };
+    };
+    let name = s3.name();
+    let versioning = ask(s3, "versioning").await?;
+    let enabled = versioning.is_some_and(|answer| answer.text("Status") == Some("Enabled"));
+    let lock = bucket_lock(s3).await?;
+    let (true, Some(lock)) = (enabled, lock) else {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "bucket {name} keeps nothing from being deleted: {} Make it so:\n  aws s3api create-bucket --bucket {name} --object-lock-enabled-for-bucket\nor for a bucket that is there:\n  aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled\n  aws s3api put-object-lock-configuration --bucket {name} --object-lock-configuration '{{\"ObjectLockEnabled\":\"Enabled\"}}'",
+                if enabled { "it has no Object Lock." } else { "it has no versioning." }
+            ),
+        ));
+    };
+    match wanted.copied().or(lock.default) {
+        Some(lock) => Ok(Some(lock)),
+        None => Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "bucket {name} has Object Lock but no default retention, and none was asked for. Say --retain compliance:2190, or run:\n  aws s3api put-object-lock-configuration --bucket {name} --object-lock-configuration '{{\"ObjectLockEnabled\":\"Enabled\",\"Rule\":{{\"DefaultRetention\":{{\"Mode\":\"COMPLIANCE\",\"Days\":2190}}}}}}'"
+            ),
+        )),
+    }
+}
+
+async fn bucket_lock(s3: &S3) -> Result<Option<BucketLock>> {
+    let Some(answer) = ask(s3, "object-lock").await? else { return Ok(None) };
+    if answer.text("ObjectLockEnabled") != Some("Enabled") {
+        return Ok(None);
+    }
+    let default = answer.child("Rule").and_then(|rule| rule.child("DefaultRetention")).and_then(|rule| {
+        let number = |name: &str| rule.text(name)?.parse::<u32>().ok();
+        let days = number("Days").or_else(|| number("Years").map(|years| years.saturating_mul(365)))?;
+        Lock::new(rule.text("Mode")?.parse().ok()?, days).ok()
+    });
+    Ok(Some(BucketLock { default }))
+}
+
+async fn ask(s3: &S3, what: &'static str) -> Result<Option<Element>> {
+    let ask = Ask { query: vec![(what, "")], ..Ask::default() };
+    let answer = s3.ask(&ask).await?;
+    if answer.code().is_some_and(|code| code.contains("ObjectLockConfigurationNotFound")) {
+        return Ok(None);
+    }
+    let answer = answer.checked(&format!("the {what} of bucket {}", s3.name()))?;
+    Element::parse(&answer.body).map(Some)
+}
+
+/// What is wrong with the lock of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockFault {
+    /// The object's key behind the prefix.
+    pub key: String,
+    /// The version that was looked at: the oldest.
+    pub version: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+/// The lock on one version, as the store tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectLock {
+    /// The object's key behind the prefix.
+    pub key: String,
+    /// The version.
+    pub version: String,
+    /// `COMPLIANCE` or `GOVERNANCE`, and the date; `none` without a lock.
+    pub lock: String,
+}
+
+/// What `--check` found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LockReport {
+    /// How many objects were asked after.
+    pub objects: u64,
+    /// Their locks.
+    pub locks: Vec<ObjectLock>,
+    /// The earliest moment at which one of them may be deleted.
+    pub earliest: Option<String>,
+    /// What is wrong.
+    pub faults: Vec<LockFault>,
+}
+
+impl LockReport {
+    /// The report as a note that the ledger's key signs: where and when, then key, version, mode and date of each object.
+    /// It is no checkpoint: its second line is no number.
+    pub fn attestation(&self, location: &Location, signer: &dyn Signer) -> Result<String> {
+        let mut text = format!("counterfoil-lock-check/v1\n{location}\n{}\n", Timestamp::now());
+        for found in &self.locks {
+            text.push_str(&format!("{} {} {}\n", found.key, found.version, found.lock));
+        }
+        let mut note = Note::new(text)?;
+        note.sign(signer)?;
+        Ok(note.to_string())
+    }
+}
+
+/// Reads mode and date of every object and holds them against `lock`.
+pub(crate) async fn check_objects(store: &Store, objects: Vec<Stored>, lock: &Lock) -> Result<LockReport> {
+    let Backend::S3(s3) = &store.backend else {
+        return Err(Error::new(ErrorKind::Invalid, "a folder has no Object Lock to check"));
+    };
+    let mut report = LockReport::default();
+    let asked = stream::iter(objects).map(|object| async move {
+        let found = check_object(s3, &store.key(&object.key), &object, lock).await?;
+        Ok::<_, Error>((object, found))
+    });
+    let mut asked = asked.buffered(PARALLEL);
+    while let Some((object, (lock, until, fault))) = asked.try_next().await? {
+        report.objects += 1;
+        let version = object.version.clone().unwrap_or_default();
+        report.locks.push(ObjectLock { key: object.key.clone(), version, lock });
+        if let Some(until) = until
+            && report.earliest.as_ref().is_none_or(|earliest| until < *earliest)
+        {
+            report.earliest = Some(until);
+        }
+        if let Some(message) = fault {
+            report.faults.push(LockFault { version: object.version.unwrap_or_default(), key: object.key, message });
+        }
+    }
+    Ok(report)
+}
+
+async fn check_object(
+    s3: &S3,
+    key: &str,
+    object: &Stored,
+    lock: &Lock,
+) -> Result<(String, Option<String>, Option<String>)> {
+    let Some(version) = &object.version else {
+        return Ok(("none".into(), None, Some("no version of it is there, only a delete marker".into())));
+    };
+    let query = vec![("versionId", version.as_str())];
+    let ask = Ask { method: Method::HEAD, key, query, ..Ask::default() };
+    let answer = s3.ask(&ask).await?.checked(key)?;
+    let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse::<LockMode>().ok());
+    let until = answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned);
+    let (Some(mode), Some(until)) = (mode, until) else {
+        return Ok(("none".into(), None, Some("it has no lock".into())));
+    };
+    let ends: Timestamp =
+        until.parse().map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {until:?} is no date")))?;
+    let written: Timestamp = object
+        .modified
+        .parse()
+        .map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {:?} is no date", object.modified)))?;
+    let needed = written + (i64::from(lock.days) * 24).hours() - CLOCK_SLACK.seconds();
+    let fault = if mode < lock.mode {
+        Some(format!("its mode is {mode}, less than {}", lock.mode))
+    } else if ends < needed {
+        Some(format!("it is locked until {until}, for less than {} days from when it was written", lock.days))
+    } else if lock.legal_hold && answer.header("x-amz-object-lock-legal-hold") != Some("ON") {
+        Some("it has no legal hold".into())
+    } else {
+        None
+    };
+    Ok((format!("{mode} {until}"), Some(until), fault))
+}

@@ -1,0 +1,260 @@
+//! S3 requests, signed: what Object Lock needs is in no common interface of object stores.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use counterfoil::{Error, ErrorKind, Result};
+use http::{HeaderMap, Method, StatusCode};
+use object_store::ClientOptions;
+use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredentialProvider};
+use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::location::Settings;
+use crate::store::Stored;
+use crate::xml::Element;
+
+/// How often a request is made before the store counts as unavailable.
+const TRIES: u32 = 4;
+/// The pause after the first try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest that one request may take.
+const REQUEST_TIME: Duration = Duration::from_secs(300);
+/// The longest that connecting may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// A bucket of an S3 service.
+#[derive(Debug)]
+pub struct S3 {
+    url: Url,
+    name: String,
+    region: String,
+    credentials: AwsCredentialProvider,
+    http: HttpClient,
+}
+
+/// A request before it is signed.
+#[derive(Debug, Clone, Default)]
+pub struct Ask<'a> {
+    pub method: Method,
+    /// The object's key; empty for the bucket.
+    pub key: &'a str,
+    pub query: Vec<(&'static str, &'a str)>,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+/// What the store answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The answer, if it is a success.
+    pub fn checked(self, what: &str) -> Result<Self> {
+        if self.status.is_success() { Ok(self) } else { Err(self.error(what)) }
+    }
+
+    /// What a refusal means.
+    pub fn error(&self, what: &str) -> Error {
+        let kind = match self.status {
+            StatusCode::NOT_FOUND => ErrorKind::NotFound,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
+            status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => ErrorKind::Invalid,
+            _ => ErrorKind::Unavailable,
+        };
+        let said = Element::parse(&self.body).ok().and_then(|answer| {
+            let code = answer.text("Code")?.to_owned();
+            Some(format!(": {code} ({})", answer.text("Message").unwrap_or_default()))
+        });
+        Error::new(kind, format!("{what}: the store answers {}{}", self.status.as_u16(), said.unwrap_or_default()))
+    }
+
+    /// The code that S3 gives an error.
+    pub fn code(&self) -> Option<String> {
+        Some(Element::parse(&self.body).ok()?.text("Code")?.to_owned())
+    }
+}
+
+impl S3 {
+    /// The bucket of this name, reached as the settings say.
+    pub fn new(bucket: &str, settings: &Settings) -> Result<Self> {
+        let invalid = |error: object_store::Error| Error::new(ErrorKind::Invalid, error.to_string());
+        let region =
+            settings.get("AWS_REGION").or(settings.get("AWS_DEFAULT_REGION")).unwrap_or("us-east-1").to_owned();
+        let endpoint = settings.get("AWS_ENDPOINT_URL_S3").or(settings.get("AWS_ENDPOINT_URL"));
+        let url = match endpoint {
+            Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+            None => format!("https://{bucket}.s3.{region}.amazonaws.com"),
+        };
+        let url = Url::parse(&url).map_err(|error| Error::new(ErrorKind::Invalid, format!("{url}: {error}")))?;
+        let plain = url.scheme() == "http";
+        let known = settings.iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
+        let builder = known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
+        let store =
+            builder.with_bucket_name(bucket).with_region(&region).with_allow_http(plain).build().map_err(invalid)?;
+        let mut options = ClientOptions::new()
+            .with_allow_http(plain)
+            .with_timeout(REQUEST_TIME)
+            .with_connect_timeout(CONNECT_TIME)
+            .with_user_agent(http::HeaderValue::from_static(concat!("counterfoil/", env!("CARGO_PKG_VERSION"))));
+        if let Some(path) = settings.get("AWS_CA_BUNDLE") {
+            let pem = std::fs::read(path)
+                .map_err(|error| Error::new(ErrorKind::Invalid, format!("AWS_CA_BUNDLE {path}: {error}")))?;
+            for certificate in object_store::Certificate::from_pem_bundle(&pem).map_err(invalid)? {
+                options = options.with_root_certificate(certificate);
+            }
+        }
+        let http = ReqwestConnector::default().connect(&options).map_err(invalid)?;
+        Ok(Self { url, name: bucket.to_owned(), region, credentials: store.credentials().clone(), http })
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks the store, again where it fails for the moment. Every answer of the store that is no such failure is returned.
+    pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
+        let mut pause = FIRST_PAUSE;
+        let mut tries = 1;
+        loop {
+            let answer = self.try_once(ask).await;
+            let again = match &answer {
+                Ok(answer) => is_passing(answer),
+                Err(error) => error.kind == ErrorKind::Unavailable,
+            };
+            if !again || tries == TRIES {
+                return answer;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            tries += 1;
+        }
+    }
+
+    async fn try_once(&self, ask: &Ask<'_>) -> Result<Answer> {
+        let unavailable = |error: String| {
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("{} {}: {error}", self.url.host_str().unwrap_or_default(), ask.key),
+            )
+        };
+        let mut url = self.url.clone();
+        if !ask.key.is_empty() {
+            url.path_segments_mut().expect("http has paths").pop_if_empty().extend(ask.key.split('/'));
+        }
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&ask.query);
+        }
+        let digest = Sha256::digest(&ask.body);
+        let mut request = HttpRequest::new(HttpRequestBody::from(ask.body.clone()));
+        *request.method_mut() = ask.method.clone();
+        *request.uri_mut() =
+            url.as_str().parse().map_err(|error: http::uri::InvalidUri| unavailable(error.to_string()))?;
+        for (name, value) in &ask.headers {
+            let value = value.parse().map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: {value:?}")))?;
+            request.headers_mut().insert(*name, value);
+        }
+        if !ask.body.is_empty() {
+            let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
+            request.headers_mut().insert("x-amz-checksum-sha256", checksum);
+        }
+        let credential = self
+            .credentials
+            .get_credential()
+            .await
+            .map_err(|error| Error::new(ErrorKind::Denied, format!("no credentials for the bucket: {error}")))?;
+        AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, Some(&digest));
+        let answer = self.http.execute(request).await.map_err(|error| unavailable(chain(&error)))?;
+        let (head, body) = answer.into_parts();
+        let body = body.bytes().await.map_err(|error| unavailable(chain(&error)))?;
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    /// One page of the oldest versions below a prefix, and where the next page begins. A key whose versions go on behind
+    /// the page is left to the next one.
+    pub async fn versions(&self, prefix: &str, after: &str) -> Result<(Vec<Stored>, Option<String>)> {
+        let mut found: Vec<Stored> = Vec::new();
+        let (mut key_marker, mut version_marker) = (after.to_owned(), String::new());
+        loop {
+            let mut query = vec![("versions", ""), ("prefix", prefix)];
+            if !key_marker.is_empty() {
+                query.push(("key-marker", &key_marker));
+            }
+            if !version_marker.is_empty() {
+                query.push(("version-id-marker", &version_marker));
+            }
+            let ask = Ask { query, ..Ask::default() };
+            let answer = self.ask(&ask).await?.checked(&format!("listing {prefix}"))?;
+            let page = Element::parse(&answer.body)?;
+            for element in page.children().iter().filter(|element| matches!(element.name(), "Version" | "DeleteMarker"))
+            {
+                add(&mut found, element);
+            }
+            if page.text("IsTruncated") != Some("true") {
+                return Ok((found, None));
+            }
+            key_marker = page.text("NextKeyMarker").unwrap_or_default().to_owned();
+            version_marker = page.text("NextVersionIdMarker").unwrap_or_default().to_owned();
+            if key_marker.is_empty() {
+                return Err(Error::new(ErrorKind::Unavailable, "the store's listing goes on without saying where"));
+            }
+            // Versions of one key stand together, the newest first: a key is complete when another one follows.
+            if found.len() > 1 {
+                let last = found.pop().expect("there are two");
+                let next = found.last().expect("there is one").key.clone();
+                drop(last);
+                return Ok((found, Some(next)));
+            }
+        }
+    }
+}
+
+/// Adds an older version or a marker to its key, or begins a new key.
+fn add(found: &mut Vec<Stored>, element: &Element) {
+    let text = |name: &str| element.text(name).unwrap_or_default().to_owned();
+    let is_marker = element.name() == "DeleteMarker";
+    let key = text("Key");
+    if found.last().is_none_or(|last| last.key != key) {
+        found.push(Stored { key, ..Stored::default() });
+    }
+    let stored = found.last_mut().expect("one was added");
+    if is_marker {
+        stored.markers += 1;
+        return;
+    }
+    stored.newer += u64::from(stored.version.is_some());
+    stored.version = Some(text("VersionId"));
+    stored.modified = text("LastModified");
+    stored.size = text("Size").parse().unwrap_or_default();
+}
+
+/// Whether an answer says that the same request may succeed soon.
+fn is_passing(answer: &Answer) -> bool {
+    let busy = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    let raced =
+        answer.status == StatusCode::CONFLICT && answer.code().is_some_and(|code| code == "ConditionalRequestConflict");
+    busy || raced || answer.status.is_server_error()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,229 @@
+//! An object store as a write-once place: put what is not there yet, read the oldest version, list.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use counterfoil::{Error, ErrorKind, Result};
+use futures::TryStreamExt;
+use http::{Method, StatusCode};
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, PutMode, PutOptions};
+
+use crate::location::{Location, Settings};
+use crate::lock::Lock;
+use crate::s3::{Ask, S3};
+
+/// An object as the store lists it: its oldest version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Its key behind the prefix.
+    pub key: String,
+    /// Its version, where the store has versions; none as well when only delete markers are there.
+    pub version: Option<String>,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was written, as the store says.
+    pub modified: String,
+    /// Versions that were put on top of it.
+    pub newer: u64,
+    /// Delete markers that were put on top of it.
+    pub markers: u64,
+}
+
+/// The store behind a location.
+#[derive(Debug)]
+pub enum Backend {
+    /// S3 and what speaks its language.
+    S3(S3),
+    /// Any other, without Object Lock.
+    Other(Arc<dyn ObjectStore>),
+}
+
+/// A prefix in an object store.
+#[derive(Debug)]
+pub struct Store {
+    pub backend: Backend,
+    prefix: String,
+    /// None only while it is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+/// The last holder may be async code, where a runtime must not wait for its own end.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Threads that wait for the network.
+const THREADS: usize = 2;
+
+impl Store {
+    /// Opens the store of a location. Nothing is asked of it yet.
+    pub fn open(location: &Location, settings: &Settings) -> Result<Self> {
+        let backend = match location {
+            Location::S3 { bucket, .. } => Backend::S3(S3::new(bucket, settings)?),
+            Location::Folder { path } => Backend::Other(folder(path)?),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .enable_all()
+            .thread_name("counterfoil-store")
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Unavailable, format!("no threads for the store: {error}")))?;
+        let prefix = match location {
+            Location::S3 { prefix, .. } if !prefix.is_empty() => format!("{prefix}/"),
+            _ => String::new(),
+        };
+        Ok(Self { backend, prefix, runtime: Some(runtime) })
+    }
+
+    /// Waits for something that the store does. Not for async code.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime().block_on(work)
+    }
+
+    /// Fetches an object, or a part of it, and waits: also for callers inside another runtime, such as queries.
+    pub fn fetch(self: &Arc<Self>, object: &Stored, range: Option<Range<u64>>) -> Result<Bytes> {
+        let (store, object) = (self.clone(), object.clone());
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.runtime().spawn(async move {
+            let _ = sender.send(store.get(&object, range).await);
+        });
+        let ended = || Error::new(ErrorKind::Internal, "a request to the store ended without an answer");
+        receiver.recv().map_err(|_| ended())?
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.runtime.as_ref().expect("it is there until the store is dropped")
+    }
+
+    /// The whole key of an object.
+    pub fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Writes an object that is not there yet, under a lock where one is asked for. False when an object of that key exists.
+    pub async fn put_new(&self, key: &str, bytes: Bytes, lock: Option<&Lock>) -> Result<bool> {
+        let key = self.key(key);
+        match &self.backend {
+            Backend::S3(s3) => {
+                let mut headers = vec![("if-none-match", "*".to_owned())];
+                headers.extend(lock.map(Lock::headers).unwrap_or_default());
+                let ask = Ask { method: Method::PUT, key: &key, headers, body: bytes, ..Ask::default() };
+                let answer = s3.ask(&ask).await?;
+                if answer.status == StatusCode::PRECONDITION_FAILED {
+                    return Ok(false);
+                }
+                answer.checked(&key).map(|_| true)
+            }
+            Backend::Other(store) => {
+                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+                match store.put_opts(&Path::from(key.as_str()), bytes.into(), options).await {
+                    Ok(_) => Ok(true),
+                    Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+                    Err(error) => Err(store_error(&key, error)),
+                }
+            }
+        }
+    }
+
+    /// The content of an object, or a part of it.
+    pub async fn get(&self, object: &Stored, range: Option<Range<u64>>) -> Result<Bytes> {
+        let key = self.key(&object.key);
+        match &self.backend {
+            Backend::S3(s3) => {
+                let mut ask = Ask { key: &key, ..Ask::default() };
+                if let Some(version) = &object.version {
+                    ask.query.push(("versionId", version));
+                }
+                if let Some(range) = &range {
+                    ask.headers.push(("range", format!("bytes={}-{}", range.start, range.end - 1)));
+                }
+                let body = s3.ask(&ask).await?.checked(&key)?.body;
+                whole(&key, body, range.map_or(object.size, |range| range.end - range.start))
+            }
+            Backend::Other(store) => {
+                let range = range.map(GetRange::Bounded);
+                let options = GetOptions { range, ..GetOptions::default() };
+                let found = store.get_opts(&Path::from(key.as_str()), options).await;
+                let found = found.map_err(|error| store_error(&key, error))?;
+                found.bytes().await.map_err(|error| store_error(&key, error))
+            }
+        }
+    }
+
+    /// The oldest version of an object; `None` when there is none.
+    pub async fn find(&self, key: &str) -> Result<Option<Stored>> {
+        let mut found = None;
+        self.list(key, "", &mut |stored| {
+            if stored.key == key {
+                found = Some(stored);
+            }
+        })
+        .await?;
+        Ok(found.filter(|stored: &Stored| stored.size > 0 || stored.version.is_some()))
+    }
+
+    /// Lists the objects whose keys begin with `under` and come behind `after`, in order.
+    pub async fn list(&self, under: &str, after: &str, each: &mut (dyn FnMut(Stored) + Send)) -> Result<()> {
+        match &self.backend {
+            Backend::S3(s3) => {
+                let prefix = self.key(under);
+                let mut next = if after.is_empty() { String::new() } else { self.key(after) };
+                loop {
+                    let (page, more) = s3.versions(&prefix, &next).await?;
+                    for mut stored in page {
+                        stored.key.drain(..self.prefix.len());
+                        each(stored);
+                    }
+                    match more {
+                        Some(key) => next = key,
+                        None => return Ok(()),
+                    }
+                }
+            }
+            Backend::Other(store) => {
+                let mut listed: Vec<_> =
+                    store.list(None).try_collect().await.map_err(|error| store_error(under, error))?;
+                listed.sort_by(|a, b| a.location.cmp(&b.location));
+                for meta in listed {
+                    let key = meta.location.to_string();
+                    if key.starts_with(under) && key.as_str() > after {
+                        let modified = meta.last_modified.to_rfc3339();
+                        each(Stored { key, size: meta.size, modified, ..Stored::default() });
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn whole(key: &str, body: Bytes, length: u64) -> Result<Bytes> {
+    if body.len() as u64 == length {
+        return Ok(body);
+    }
+    Err(Error::new(ErrorKind::Damaged, format!("{key}: the store gives {} bytes of {length}", body.len())))
+}
+
+fn folder(path: &std::path::Path) -> Result<Arc<dyn ObjectStore>> {
+    let open = || {
+        std::fs::create_dir_all(path)?;
+        let store = object_store::local::LocalFileSystem::new_with_prefix(path).map_err(std::io::Error::other)?;
+        Ok::<_, std::io::Error>(Arc::new(store))
+    };
+    Ok(open().map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())))?)
+}
+
+fn store_error(what: &str, error: object_store::Error) -> Error {
+    let kind = match &error {
+        object_store::Error::NotFound { .. } => ErrorKind::NotFound,
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => ErrorKind::Denied,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, format!("{what}: {error}")).because(error)
+}

@@ -1,0 +1,136 @@
+//! Shipping, going on, verifying.
+
+use std::path::Path;
+
+use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions};
+use counterfoil_entry::Draft;
+use counterfoil_ship::{Bucket, Lock, LockMode, Shipper};
+use tempfile::TempDir;
+
+use crate::server::{BUCKET, Server};
+
+pub fn create(path: &Path) -> Ledger {
+    let mut options = CreateOptions::new("example.com/payments").expect("an origin");
+    options.segment_span = 256;
+    Ledger::create(path, options, OpenOptions::default()).expect("a ledger")
+}
+
+pub fn append(ledger: &Ledger, count: usize) {
+    let draft = |number| Draft::builder("invoice_approved", "bot", &format!("INV-{number}")).build().expect("a draft");
+    ledger.append_batch((0..count).map(draft).collect()).expect("appended");
+}
+
+pub fn findings(server: &Server) -> Vec<String> {
+    let copy = Bucket::open(&server.location(), &server.settings()).expect("a copy");
+    let report = copy.verify(&VerifyOptions::default()).expect("verified");
+    report.findings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_ledger_is_shipped_and_goes_on() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger");
+    let ledger = create(&path);
+    append(&ledger, 100);
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    let first = shipper.ship(&ledger.snapshot()).unwrap();
+    assert_eq!((first.size, first.journal_objects), (101, 1));
+    assert_eq!(shipper.ship(&ledger.snapshot()).unwrap().objects, 0, "nothing is new");
+    append(&ledger, 300);
+    append(&ledger, 300);
+    ledger.seal().unwrap();
+    append(&ledger, 7);
+    let second = shipper.ship(&ledger.snapshot()).unwrap();
+    assert_eq!(second.size, ledger.snapshot().size());
+    assert!(second.segments >= 2, "{second:?}");
+    // A new shipper finds where the last one ended.
+    append(&ledger, 20);
+    ledger.close().unwrap();
+    let mut other = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    let third = other.ship(&Reader::open(&path).unwrap().snapshot().unwrap()).unwrap();
+    assert_eq!((third.segments, third.journal_objects, third.objects), (0, 1, 2));
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let report = copy.verify(&VerifyOptions::default()).unwrap();
+    assert_eq!(report.findings, [], "{:?}", report.notices);
+    assert_eq!((report.size, report.entries_checked), (third.size, third.size));
+    let snapshot = copy.reader().unwrap().snapshot().unwrap();
+    let last = snapshot.entry(third.size - 1).unwrap();
+    assert_eq!(last, Reader::open(&path).unwrap().snapshot().unwrap().entry(third.size - 1).unwrap());
+}
+
+#[test]
+fn what_was_shipped_cannot_be_deleted_or_replaced() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    append(&ledger, 300);
+    ledger.seal().unwrap();
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    shipper.ship(&ledger.snapshot()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let report = copy.check_locks(None).unwrap();
+    assert_eq!(report.faults, []);
+    let signer = Reader::open(folder.path().join("ledger")).unwrap().signer().unwrap();
+    let note = report.attestation(&server.location(), &signer).unwrap();
+    assert!(note.contains("ledger.toml ") && note.contains(" COMPLIANCE 20") && note.contains("\n\n— "), "{note}");
+    assert!(report.objects >= 6, "{report:?}");
+    let (_, listed) = server.curl(&["-X", "GET"], "?versions=");
+    let mut refused = 0;
+    for version in listed.split("<Version>").skip(1) {
+        let text =
+            |name: &str| version.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let path = format!("/{}?versionId={}", text("Key"), text("VersionId"));
+        let (status, body) = server.curl(&["-X", "DELETE", "-H", "x-amz-bypass-governance-retention: true"], &path);
+        assert_eq!(status, 403, "{path}: {body}");
+        refused += 1;
+    }
+    assert_eq!(refused, report.objects);
+    // Overwriting makes a newer version, which changes nothing of what is read, and is found.
+    let key = "checkpoints/00000000000000000303";
+    let there = server.keys("checkpoints");
+    assert_eq!(there.len(), 1, "{there:?}");
+    let path = format!("/ledgers/one/{}", there[0]);
+    assert_eq!(server.curl(&["-X", "PUT", "-d", "forged"], &path).0, 200, "{key}");
+    let found = findings(&server);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("newer version"), "{found:?}");
+    assert_eq!(server.curl(&["-X", "DELETE"], "/ledgers/one/ledger.toml").0, 204);
+    let found = findings(&server);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|finding| finding.contains("delete marker")), "{found:?}");
+}
+
+#[test]
+fn a_bucket_that_keeps_nothing_is_refused_before_the_first_byte() {
+    let Some(server) = Server::bare() else { return };
+    server.make_bucket(false);
+    let refused = Shipper::open(&server.location(), &server.settings(), None).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.message.contains("aws s3api") && refused.message.contains(BUCKET), "{refused}");
+}
+
+#[test]
+fn a_bucket_without_a_default_needs_a_retention_for_each_object() {
+    let Some(server) = Server::bare() else { return };
+    server.make_bucket(true);
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    append(&ledger, 10);
+    let refused = Shipper::open(&server.location(), &server.settings(), None).unwrap_err();
+    assert!(refused.message.contains("--retain"), "{refused}");
+    let lock = Lock { legal_hold: true, ..Lock::new(LockMode::Compliance, 3).unwrap() };
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), Some(lock)).unwrap();
+    shipper.ship(&ledger.snapshot()).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    assert_eq!(copy.check_locks(Some(lock)).unwrap().faults, []);
+    // Longer than what was given is a fault of every object; one whose lock was left off is named.
+    let longer = Lock { days: 4, ..lock };
+    assert_eq!(copy.check_locks(Some(longer)).unwrap().faults.len(), 3);
+    let forgotten = "a".repeat(64);
+    server.curl(&["-X", "PUT", "-d", "x"], &format!("/ledgers/one/attachments/{forgotten}"));
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let faults = copy.check_locks(Some(lock)).unwrap().faults;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].key.contains(&forgotten) && faults[0].message.contains("no lock"), "{faults:?}");
+}

@@ -1,0 +1,80 @@
+//! A proxy in front of the server that loses, delays and refuses requests.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is answered.
+    Pass,
+    /// The connection is cut in the middle of the request.
+    CutRequest,
+    /// The server has it; the connection is cut before the answer.
+    CutAnswer,
+    /// The answer is only a status, from in front of the server.
+    Status(u16),
+    /// It is answered late.
+    Late(Duration),
+}
+
+/// Decides about a request by its first line.
+type Decide = dyn Fn(&str) -> Fate + Send + Sync;
+
+/// Starts a proxy in front of a port; its endpoint. It runs until the tests end.
+pub fn start(port: u16, decide: impl Fn(&str) -> Fate + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let decide: Arc<Decide> = Arc::new(decide);
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let decide = decide.clone();
+            std::thread::spawn(move || serve(client, port, decide.as_ref()));
+        }
+    });
+    endpoint
+}
+
+/// Answers one request and closes.
+fn serve(mut client: TcpStream, port: u16, decide: &Decide) -> Option<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let text = String::from_utf8_lossy(&head).into_owned();
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    let fate = decide(text.lines().next().unwrap_or_default());
+    if fate == Fate::CutRequest {
+        let half = body.len() / 2;
+        client.read_exact(&mut body[..half]).ok()?;
+        return client.shutdown(Shutdown::Both).ok();
+    }
+    client.read_exact(&mut body).ok()?;
+    match fate {
+        Fate::Status(status) => {
+            let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            return client.write_all(answer.as_bytes()).ok();
+        }
+        Fate::Late(time) => std::thread::sleep(time),
+        _ => {}
+    }
+    let mut server = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    head.truncate(head.len() - 2);
+    head.extend_from_slice(b"connection: close\r\n\r\n");
+    server.write_all(&head).ok()?;
+    server.write_all(&body).ok()?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).ok()?;
+    if fate == Fate::CutAnswer {
+        return client.shutdown(Shutdown::Both).ok();
+    }
+    client.write_all(&answer).ok()
+}
