@@ -52,6 +52,7 @@ pub enum Command {
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
     Serve(Box<commands::serve::Serve>),
+    Postgres(commands::postgres::Postgres),
     Token(commands::token::Token),
     Catalog(commands::catalog::Catalog),
     Completions(commands::completions::Completions),

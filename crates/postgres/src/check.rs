@@ -1,6 +1,6 @@
 //! Comparing the table with the ledger, both ways: whatever a database administrator did to the table is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
@@ -19,6 +19,9 @@ use crate::wire::{Connection, literal};
 /// Rows of the table that the ledger lacks and that are held until it is known why.
 const MAX_UNKNOWN_ROWS: usize = 1_000_000;
 const PAUSE: Duration = Duration::from_millis(100);
+/// When the state of a ledger is visible to other processes at the latest, with some room.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(2);
+const UNSEALED: &str = "it does not have the seal of its trigger";
 
 /// How to compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,17 +107,21 @@ pub fn check(
         *checked.findings.entry(finding.difference).or_default() += 1;
         found(finding)
     };
-    let mut checking = Checking { source: &source, trail, found: &mut tell };
+    let mut checking = Checking { source: &source, trail, named: BTreeSet::new(), found: &mut tell };
     checking.protection(&mut connection)?;
     // The ledger first: every row that it has was committed before the table is read.
     let snapshot = trail.snapshot()?;
     let newest = source.newest(&snapshot, trail.recorder())?;
     checking.notices(&snapshot, 0)?;
     let known = moved(&source, &snapshot, 0, trail.recorder())?;
-    connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
     let mut unknown = BTreeMap::new();
     let rows = compare(&mut connection, known, &mut |unequal| match unequal {
         Unequal::Changed(row, moved) => checking.changed(&snapshot, &row, moved.index),
+        Unequal::Unsealed(row, moved) if !checking.named.contains(&row.id) => {
+            checking.tell(Difference::Inserted, Some(row.id), Some(moved.index), &inserted(&row, UNSEALED))
+        }
+        Unequal::Unsealed(..) => Ok(()),
         Unequal::OnlyInLedger(moved) => checking.removed(&snapshot, moved.row, moved.index),
         Unequal::Again(moved) => {
             checking.tell(Difference::Twice, Some(moved.row), Some(moved.index), "is recorded twice")
@@ -128,10 +135,10 @@ pub fn check(
             Ok(())
         }
     })?;
-    connection.run("COMMIT")?;
+    connection.execute("COMMIT")?;
     if !unknown.is_empty() {
         match newest.map(|newest| newest.position) {
-            None => checking.all_pending(unknown.into_keys(), "nothing was moved yet")?,
+            None => checking.all_pending(&unknown, "nothing was moved yet")?,
             Some(Position::Polled(transaction, row)) => checking.behind_polling(unknown, (transaction, row))?,
             Some(_) => checking.behind_slot(&mut connection, unknown, snapshot.size(), options)?,
         }
@@ -143,6 +150,8 @@ pub fn check(
 struct Checking<'a> {
     source: &'a Source,
     trail: &'a dyn Trail,
+    /// Rows that a notice names as inserted.
+    named: BTreeSet<RowId>,
     found: &'a mut dyn FnMut(Finding) -> Result<()>,
 }
 
@@ -180,6 +189,7 @@ impl Checking<'_> {
                 "postgres.row_contradicted" => Difference::Inserted,
                 _ => Difference::Seen,
             };
+            self.named.extend(notice.row.filter(|_| difference == Difference::Inserted));
             (self.found)(Finding { difference, row: notice.row, index: Some(index), message })
         })
     }
@@ -205,17 +215,21 @@ impl Checking<'_> {
         self.tell(Difference::Removed, Some(row), Some(index), &what)
     }
 
-    fn all_pending(&mut self, rows: impl Iterator<Item = RowId>, why: &str) -> Result<()> {
-        for row in rows {
-            self.tell(Difference::NotMoved, Some(row), None, &format!("is not in the ledger: {why}"))?;
+    fn pending(&mut self, row: &Row, why: &str) -> Result<()> {
+        if row.is_sealed() {
+            return self.tell(Difference::NotMoved, Some(row.id), None, &format!("is not in the ledger: {why}"));
         }
-        Ok(())
+        self.tell(Difference::Inserted, Some(row.id), None, &inserted(row, UNSEALED))
+    }
+
+    fn all_pending(&mut self, rows: &BTreeMap<RowId, Row>, why: &str) -> Result<()> {
+        rows.values().try_for_each(|row| self.pending(row, why))
     }
 
     fn behind_polling(&mut self, rows: BTreeMap<RowId, Row>, last: (u64, RowId)) -> Result<()> {
         for (id, row) in rows {
             if (row.recorded_txid().unwrap_or_default(), id) > last {
-                self.tell(Difference::NotMoved, Some(id), None, "is not in the ledger yet")?;
+                self.pending(&row, "it waits for the follower")?;
             } else {
                 let what = inserted(&row, "its transaction was polled before without it");
                 self.tell(Difference::Inserted, Some(id), None, &what)?;
@@ -244,32 +258,45 @@ impl Checking<'_> {
                 break;
             }
             if started.elapsed() > Duration::from_secs(options.patience_seconds) {
-                return self.all_pending(rows.into_keys(), "the follower is at work and behind");
+                return self.all_pending(&rows, "the follower is at work and behind");
             }
             std::thread::sleep(PAUSE);
         }
-        // What a follower moved meanwhile.
-        let snapshot = self.trail.snapshot()?;
-        let (source, recorder) = (self.source, self.trail.recorder());
-        let mut changed = Vec::new();
-        source.each(&snapshot, size, recorder, &mut |index, fields| {
-            if let Some((id, digest)) = content_of(fields)
-                && let Some(row) = rows.remove(&id)
-                && row.digest()? != digest
-            {
-                changed.push((row, index));
-            }
-            Ok(())
-        })?;
-        self.notices(&snapshot, size)?;
-        for (row, index) in changed {
-            self.changed(&snapshot, &row, index)?;
-        }
+        self.moved_meanwhile(&mut rows, size)?;
         for (id, row) in rows {
             let what = inserted(&row, "no committed transaction brought it to the follower");
             self.tell(Difference::Inserted, Some(id), None, &what)?;
         }
         Ok(())
+    }
+
+    /// Takes away what a follower moved since the ledger had `first` entries. Another process sees it within a second.
+    fn moved_meanwhile(&mut self, rows: &mut BTreeMap<RowId, Row>, first: u64) -> Result<()> {
+        let started = Instant::now();
+        let (source, recorder) = (self.source, self.trail.recorder());
+        let mut first = first;
+        loop {
+            let snapshot = self.trail.snapshot()?;
+            let mut changed = Vec::new();
+            source.each(&snapshot, first, recorder, &mut |index, fields| {
+                if let Some((id, digest)) = content_of(fields)
+                    && let Some(row) = rows.remove(&id)
+                    && row.digest()? != digest
+                {
+                    changed.push((row, index));
+                }
+                Ok(())
+            })?;
+            self.notices(&snapshot, first)?;
+            for (row, index) in changed {
+                self.changed(&snapshot, &row, index)?;
+            }
+            first = snapshot.size();
+            if rows.is_empty() || started.elapsed() > PUBLISHED_WITHIN {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn waiting_in_slot(
@@ -305,7 +332,7 @@ impl Checking<'_> {
                                 index: None,
                                 message: notice.problem,
                             })?,
-                            None => self.tell(Difference::NotMoved, Some(row.id), None, "is not in the ledger yet")?,
+                            None => self.pending(&row, "it waits in the slot")?,
                         }
                     }
                 }

@@ -12,6 +12,8 @@ use crate::wire::Connection;
 pub(crate) enum Unequal {
     /// The table's row is not what was recorded.
     Changed(Row, Moved),
+    /// The table's row is what was recorded, and its trigger did not write it so.
+    Unsealed(Row, Moved),
     /// The ledger has a row that the table has not.
     OnlyInLedger(Moved),
     /// The table has a row that the ledger has not.
@@ -51,7 +53,11 @@ pub(crate) fn compare(
         match moved.peek().copied().filter(|same| same.row == row.id) {
             Some(same) => {
                 moved.next()?;
-                if same.digest == row.digest()? { Ok(()) } else { unequal(Unequal::Changed(row, same)) }
+                match same.digest == row.digest()? {
+                    true if row.is_sealed() => Ok(()),
+                    true => unequal(Unequal::Unsealed(row, same)),
+                    false => unequal(Unequal::Changed(row, same)),
+                }
             }
             None => unequal(Unequal::OnlyInTable(row)),
         }

@@ -265,6 +265,9 @@ pub(crate) fn contradiction(row: &Row, begin: &Begin) -> Option<Notice> {
         let said = row.recorded_txid().unwrap_or_default();
         problems.push(format!("says that transaction {said} wrote it; transaction {} did", begin.transaction));
     }
+    if !row.is_sealed() {
+        problems.push("does not have the seal of its trigger".to_owned());
+    }
     match late {
         Some(micros) if micros > LONGEST_TRANSACTION_MICROS => {
             problems.push(format!("is backdated: says {}, was committed at {committed_at}", row.recorded_at()?));

@@ -91,7 +91,7 @@ struct Column {
 ///
 /// Errors: `NotFound` for no such table, `Invalid` for a row that cannot become an entry, named by its key.
 pub fn import(connection: &mut Connection, table: &str, map: &ColumnMap, trail: &dyn Trail) -> Result<Imported> {
-    connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
     let found = connection.value(&format!("SELECT to_regclass({})::oid::bigint", literal(table)))?;
     let oid = found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the database has no table {table}")))?;
     let columns = columns(connection, &oid, map)?;
@@ -126,7 +126,7 @@ pub fn import(connection: &mut Connection, table: &str, map: &ColumnMap, trail: 
         if batch.len() == MAX_BATCH_ROWS { record(&mut batch) } else { Ok(()) }
     })?;
     record(&mut batch)?;
-    connection.run("COMMIT")?;
+    connection.execute("COMMIT")?;
     Ok(imported)
 }
 

@@ -32,8 +32,8 @@ pub fn install(connection: &mut Connection) -> Result<Installed> {
         return Err(Error::new(ErrorKind::Invalid, format!("PostgreSQL {server} is too old: 15 or later is needed")));
     }
     let existed = connection.value("SELECT to_regclass('counterfoil.audit_log')::text")?.is_some();
-    if let Err(error) = connection.run(SQL) {
-        connection.run("ROLLBACK")?;
+    if let Err(error) = connection.execute(SQL) {
+        connection.execute("ROLLBACK")?;
         return Err(match error.kind {
             ErrorKind::Denied => Error::new(ErrorKind::Denied, format!("{}. {RIGHTS}", error.message)),
             _ => error,

@@ -50,10 +50,11 @@ CREATE TABLE IF NOT EXISTS counterfoil.audit_log (
   recorded_txid xid8 NOT NULL,
   recorded_at   timestamptz NOT NULL,
   recorded_by   text NOT NULL,
+  seal          bytea NOT NULL,
   -- What the ledger would refuse is refused here, in the application's own transaction.
   CONSTRAINT instants CHECK ("timestamp" >= '1678-01-01T00:00:00Z' AND "timestamp" < '2262-01-01T00:00:00Z'),
   CONSTRAINT names CHECK (
-    octet_length(event_type) BETWEEN 1 AND 128 AND event_type !~ '[[:cntrl:]]' AND event_type NOT LIKE 'ledger.%'
+    octet_length(event_type) BETWEEN 1 AND 128 AND event_type !~ '[[:cntrl:]]' AND event_type !~ '^(ledger|postgres)\.'
     AND octet_length(actor) BETWEEN 1 AND 256 AND actor !~ '[[:cntrl:]]'
     AND octet_length(entity_id) BETWEEN 1 AND 256 AND entity_id !~ '[[:cntrl:]]'
     AND (entity_type IS NULL OR octet_length(entity_type) BETWEEN 1 AND 256 AND entity_type !~ '[[:cntrl:]]')
@@ -68,8 +69,9 @@ CREATE TABLE IF NOT EXISTS counterfoil.audit_log (
 CREATE INDEX IF NOT EXISTS audit_log_entity ON counterfoil.audit_log (entity_id);
 CREATE INDEX IF NOT EXISTS audit_log_order ON counterfoil.audit_log (recorded_txid, id);
 
--- Stamps every row with the transaction, the moment and the role that really wrote it. The follower compares the stamp
--- with what the write-ahead log says.
+-- Stamps every row with the transaction, the moment and the role that really wrote it, and seals the row as it stands: SHA-256
+-- over its values, moments in microseconds, joined by U+001F, NULL as U+001E. The seal is no secret: it shows that this
+-- trigger ran for this row. The follower compares the stamp with what the write-ahead log says.
 CREATE OR REPLACE FUNCTION counterfoil.stamp() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -77,6 +79,13 @@ BEGIN
   NEW.recorded_at := clock_timestamp();
   NEW.recorded_by := session_user;
   NEW."timestamp" := coalesce(NEW."timestamp", NEW.recorded_at);
+  NEW.seal := sha256(convert_to(concat_ws(E'\x1f',
+    NEW.id, (extract(epoch FROM NEW."timestamp") * 1000000)::bigint, NEW.event_type, NEW.actor,
+    coalesce(NEW.actor_type, E'\x1e'), coalesce(NEW.on_behalf_of, E'\x1e'), NEW.entity_id,
+    coalesce(NEW.entity_type, E'\x1e'), coalesce(NEW.old_value::text, E'\x1e'), coalesce(NEW.new_value::text, E'\x1e'),
+    coalesce(NEW.outcome, E'\x1e'), coalesce(NEW.reason, E'\x1e'), coalesce(NEW.context::text, E'\x1e'),
+    coalesce(NEW.trace_id, E'\x1e'), NEW.recorded_txid,
+    (extract(epoch FROM NEW.recorded_at) * 1000000)::bigint, NEW.recorded_by), 'UTF8'));
   RETURN NEW;
 END $$;
 

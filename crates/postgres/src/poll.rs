@@ -27,7 +27,7 @@ pub(crate) fn poll(
     };
     recording.tell(Progress::Following(Way::Polling));
     loop {
-        queries.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
+        queries.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
         let horizon = queries.value("SELECT pg_snapshot_xmin(pg_current_snapshot())")?.unwrap_or_default();
         let sql = format!(
             "SELECT {} FROM counterfoil.audit_log WHERE (recorded_txid, id) > ('{}'::xid8, {}) \
@@ -43,7 +43,7 @@ pub(crate) fn poll(
             last = (transaction.ok_or_else(unstamped)?, row.id);
             recording.row(&row, Position::Polled(last.0, last.1))
         })?;
-        queries.run("COMMIT")?;
+        queries.execute("COMMIT")?;
         recording.flush()?;
         if once || stop.load(Ordering::Relaxed) {
             return Ok(());

@@ -19,6 +19,8 @@ use crate::wire::{Connection, Purpose, Texts, identifier, literal};
 const IDLE: Duration = Duration::from_millis(200);
 /// How often the server hears from us at least (it gives up after `wal_sender_timeout`, 60 s).
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long the server may say nothing, though it is asked at every heartbeat.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 const EPOCH_2000_SECONDS: u64 = 946_684_800;
 /// The longest name of a slot (PostgreSQL's 63, less the ending of the one that it is made from).
 const MAX_SLOT_BYTES: usize = 50;
@@ -34,13 +36,17 @@ pub(crate) fn stream(
 ) -> Result<()> {
     check_slot_name(&options.slot)?;
     let mut connection = Connection::open_for(dsn, Purpose::Replication).map_err(advise)?;
-    if slot_state(queries, &options.slot)?.is_none() {
-        start(&mut connection, queries, recording, &options.slot)?;
-    }
-    let seen = match position {
-        Some(Position::Commit(commit, number)) => (commit, number),
-        _ => (0, 0),
+    let seen = match (slot_state(queries, &options.slot)?, position) {
+        (None, _) => (start(&mut connection, queries, recording, &options.slot)?, 0),
+        (Some(_), Some(Position::Commit(commit, number))) => (commit, number),
+        (Some(_), Some(_)) => (0, 0),
+        (Some(_), None) => {
+            let message = format!("slot {0:?} is another ledger's: this one has no entry of the table", options.slot);
+            let advice = "; give this ledger a slot of its own (--slot), or drop the slot if nothing follows with it";
+            return Err(Error::new(ErrorKind::Conflict, message + advice));
+        }
     };
+    check_log(queries, seen.0, &options.slot)?;
     let until = match options.once {
         true => Some(lsn(&queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default())?),
         false => None,
@@ -64,6 +70,7 @@ pub(crate) fn stream(
         in_transaction: false,
         durable: 0,
         server_end: 0,
+        told: Instant::now(),
         heard: Instant::now(),
     };
     stream.run(recording, until, stop)
@@ -96,13 +103,14 @@ pub(crate) fn lsn(text: &str) -> Result<u64> {
 }
 
 /// Takes over what the table holds already and then makes the slot. A slot that is there therefore means that everything
-/// before it was taken over; one that is made here and dies half-way is temporary and leaves nothing behind.
+/// before it was taken over; one that is made here and dies half-way is temporary and leaves nothing behind. Where the slot
+/// begins.
 fn start(
     connection: &mut Connection,
     queries: &mut Connection,
     recording: &mut Recording<'_>,
     slot: &str,
-) -> Result<()> {
+) -> Result<u64> {
     let starting = format!("{slot}_starting");
     let made = connection.all(&format!(
         "CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')",
@@ -114,8 +122,8 @@ fn start(
     };
     let ledger = recording.trail.snapshot()?;
     let known = moved(recording.source, &ledger, 0, recording.trail.recorder())?;
-    queries.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
-    queries.run(&format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot)))?;
+    queries.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
+    queries.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot)))?;
     let mut found = 0_u64;
     compare(queries, known, &mut |unequal| match unequal {
         Unequal::OnlyInTable(row) => {
@@ -124,7 +132,7 @@ fn start(
         }
         _ => Ok(()),
     })?;
-    queries.run("COMMIT")?;
+    queries.execute("COMMIT")?;
     let begin = Notice {
         event_type: STARTED,
         row: None,
@@ -132,11 +140,26 @@ fn start(
         at_micros: None,
         details: json!({"slot": slot, "from": point, "rows_found": found}),
     };
-    recording.notice(&begin, Position::Commit(lsn(point)?, 0))?;
+    let point = lsn(point)?;
+    recording.notice(&begin, Position::Commit(point, 0))?;
     recording.flush()?;
     let copy = format!("SELECT pg_copy_logical_replication_slot({}, {}, false)", literal(&starting), literal(slot));
-    queries.run(&copy)?;
-    connection.run(&format!("DROP_REPLICATION_SLOT {}", identifier(&starting)))
+    queries.execute(&copy)?;
+    connection.execute(&format!("DROP_REPLICATION_SLOT {}", identifier(&starting)))?;
+    Ok(point)
+}
+
+/// Refuses a database whose log ends before what the ledger has of it: it was restored to an earlier time, and would write
+/// other transactions in the same places.
+fn check_log(queries: &mut Connection, seen: u64, slot: &str) -> Result<()> {
+    let end = queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default();
+    if seen <= lsn(&end)? {
+        return Ok(());
+    }
+    let message = "the database was restored to a time before the newest row in the ledger; `counterfoil postgres check` \
+                   names what is lost";
+    let advice = format!("; to go on from here, drop the slot: SELECT pg_drop_replication_slot('{slot}')");
+    Err(Error::new(ErrorKind::Conflict, message.to_owned() + &advice))
 }
 
 struct Stream {
@@ -153,6 +176,8 @@ struct Stream {
     /// Everything up to here is in the ledger.
     durable: u64,
     server_end: u64,
+    /// When the server last heard from us, and we from it.
+    told: Instant,
     heard: Instant,
 }
 
@@ -171,7 +196,11 @@ impl Stream {
                     return self.confirm(false);
                 }
             }
-            match self.connection.copied()? {
+            let copied = self.connection.copied()?;
+            if copied.is_some() {
+                self.heard = Instant::now();
+            }
+            match copied {
                 Some(data) => match data[..].split_first() {
                     Some((b'w', mut body)) if body.len() >= 24 => {
                         self.server_end = self.server_end.max((&body[8..]).get_u64());
@@ -186,7 +215,7 @@ impl Stream {
                         if recording.is_empty() && !self.in_transaction {
                             ended = ended.max(end);
                         }
-                        if body[8] == 1 || self.heard.elapsed() > HEARTBEAT {
+                        if body[8] == 1 || self.told.elapsed() > HEARTBEAT {
                             recording.flush()?;
                             self.durable = self.durable.max(ended);
                             self.confirm(false)?;
@@ -194,7 +223,10 @@ impl Stream {
                     }
                     _ => {}
                 },
-                None if until.is_some() || self.heard.elapsed() > HEARTBEAT => self.confirm(until.is_some())?,
+                None if self.heard.elapsed() > LONGEST_SILENCE => {
+                    return Err(Error::new(ErrorKind::Unavailable, "the server has said nothing for a minute"));
+                }
+                None if until.is_some() || self.told.elapsed() > HEARTBEAT => self.confirm(true)?,
                 None => {}
             }
         }
@@ -295,7 +327,7 @@ impl Stream {
             status.extend_from_slice(&place.to_be_bytes());
         }
         status.push(u8::from(reply));
-        self.heard = Instant::now();
+        self.told = Instant::now();
         self.connection.copy(&status)
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::wire::{Texts, identifier};
 
 /// The columns of the audit table, in the order of a [`Row`].
-pub(crate) const COLUMNS: [&str; 17] = [
+pub(crate) const COLUMNS: [&str; 18] = [
     "id",
     "timestamp",
     "event_type",
@@ -26,12 +26,14 @@ pub(crate) const COLUMNS: [&str; 17] = [
     "recorded_txid",
     "recorded_at",
     "recorded_by",
+    "seal",
 ];
 const TIMESTAMP: usize = 1;
 const CONTEXT: usize = 12;
 const RECORDED_TXID: usize = 14;
 const RECORDED_AT: usize = 15;
 const RECORDED_BY: usize = 16;
+const SEAL: usize = 17;
 
 /// The event type of a row that no entry can hold as it is.
 pub(crate) const UNFIT: &str = "postgres.row_unfit";
@@ -81,6 +83,26 @@ impl Row {
     /// When the row says it happened.
     pub(crate) fn timestamp(&self) -> Option<String> {
         self.text(TIMESTAMP).map(instant)
+    }
+
+    /// Whether the row is as the trigger that stamps it left it: the seal of install.sql over all other columns.
+    pub(crate) fn is_sealed(&self) -> bool {
+        let mut digest = Sha256::new();
+        for (column, text) in self.texts[..SEAL].iter().enumerate() {
+            if column > 0 {
+                digest.update("\u{1f}");
+            }
+            match text.as_deref() {
+                None => digest.update("\u{1e}"),
+                Some(text) if matches!(column, TIMESTAMP | RECORDED_AT) => match Timestamp::parse(&instant(text)) {
+                    Ok(at) => digest.update(at.micros().to_string()),
+                    Err(_) => return false,
+                },
+                Some(text) => digest.update(text),
+            }
+        }
+        let sealed = self.text(SEAL).and_then(|seal| seal.strip_prefix("\\x"));
+        sealed == Some(&hex::encode(digest.finalize()))
     }
 
     /// The entry of this row at a place, if it is given one. Every row has exactly one: a row that no entry can hold (its
@@ -329,7 +351,7 @@ mod tests {
         before.draft(Some(&place)).unwrap().write_entry(at, Some("someone"), &mut bytes);
         let fields = Fields::split(&bytes).unwrap();
         assert_eq!(content_of(fields), Some((42, before.digest().unwrap())));
-        for (column, name) in COLUMNS.iter().enumerate().skip(1) {
+        for (column, name) in COLUMNS[..SEAL].iter().enumerate().skip(1) {
             let changed = match *name {
                 "timestamp" | "recorded_at" => "2025-11-24 13:16:00.25+00",
                 "old_value" | "new_value" => "2",

@@ -68,6 +68,8 @@ impl Connection {
             ("extra_float_digits", "1"),
             ("bytea_output", "hex"),
             ("standard_conforming_strings", "on"),
+            // Reading a large table takes as long as it takes, whatever is set for the role.
+            ("statement_timeout", "0"),
         ];
         if purpose == Purpose::Replication {
             parameters.push(("replication", "database"));
@@ -127,8 +129,10 @@ impl Connection {
         password.ok_or_else(|| self.denied("the server asks for a password: put it into PGPASSWORD"))
     }
 
-    /// Runs statements without an answer that matters.
-    pub(crate) fn run(&mut self, sql: &str) -> Result<()> {
+    /// Runs statements whose answer does not matter.
+    ///
+    /// Errors: `Denied`, `NotFound`, `Busy` or `Invalid` as the server's SQLSTATE says; `Unavailable` when it is gone.
+    pub fn execute(&mut self, sql: &str) -> Result<()> {
         self.rows(sql, &mut |_| Ok(()))
     }
 
@@ -262,7 +266,7 @@ impl Connection {
             Ok(_) => Ok(true),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(false),
-                io::ErrorKind::Interrupted => Ok(false),
+                io::ErrorKind::Interrupted => Ok(true),
                 _ => Err(unavailable(&self.dsn, &error)),
             },
         }

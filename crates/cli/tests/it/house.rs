@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, outside tests.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("counterfoil-tlog", &[]),
     ("counterfoil-entry", &[]),
     ("counterfoil-evidence", &["counterfoil-tlog", "counterfoil-entry"]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("counterfoil", &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment"]),
     ("counterfoil-import", &[]),
     ("counterfoil-query", &["counterfoil", "counterfoil-segment", "counterfoil-entry"]),
+    ("counterfoil-postgres", &["counterfoil", "counterfoil-entry"]),
     (
         "counterfoil-server",
         &[
@@ -39,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "counterfoil-segment",
             "counterfoil",
             "counterfoil-import",
+            "counterfoil-postgres",
             "counterfoil-query",
         ],
     ),

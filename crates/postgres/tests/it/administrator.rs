@@ -15,8 +15,8 @@ const DELETE: &str = "DELETE FROM counterfoil.audit_log WHERE entity_id = 'P-3'"
 const BACKDATE: &str =
     "UPDATE counterfoil.audit_log SET \"timestamp\" = \"timestamp\" - interval '30 days' WHERE entity_id = 'P-4'";
 const INSERT: &str = "INSERT INTO counterfoil.audit_log \
-     (\"timestamp\", event_type, actor, entity_id, recorded_txid, recorded_at, recorded_by) \
-     SELECT \"timestamp\", 'payment_approved', 'maria', 'P-FORGED', recorded_txid, recorded_at, recorded_by \
+     (\"timestamp\", event_type, actor, entity_id, recorded_txid, recorded_at, recorded_by, seal) \
+     SELECT \"timestamp\", 'payment_approved', 'maria', 'P-FORGED', recorded_txid, recorded_at, recorded_by, seal \
      FROM counterfoil.audit_log WHERE entity_id = 'P-5'";
 
 fn tamper(server: &Server) -> i64 {
@@ -73,6 +73,20 @@ fn one_changed_one_deleted_one_inserted_one_backdated_all_four_are_named() {
     assert_eq!(named(&findings, Backdated), [ids[2]]);
     assert_eq!(named(&findings, Inserted), [forged]);
     assert_eq!(named(&findings, Seen), [ids[0], ids[1], ids[2]]);
+}
+
+#[test]
+fn an_insertion_with_a_plausible_stamp_is_named_before_and_after_it_was_moved() {
+    let Some((server, _folder, ledger, dsn, _)) = setting() else { return };
+    let plausible = INSERT.replace("SELECT \"timestamp\"", "SELECT now()").replace(
+        "recorded_txid, recorded_at, recorded_by, seal FROM",
+        "pg_current_xact_id(), clock_timestamp(), 'app', seal FROM",
+    );
+    assert!(plausible.contains("pg_current_xact_id"), "{plausible}");
+    server.sql("postgres", &format!("{DISABLE}; {plausible}; {ENABLE}"));
+    assert_eq!(named(&checked(&dsn, &ledger).1, Inserted), [id(&server, "P-FORGED")]);
+    follow_once(&dsn, &ledger);
+    assert_eq!(named(&checked(&dsn, &ledger).1, Inserted), [id(&server, "P-FORGED")]);
 }
 
 #[test]

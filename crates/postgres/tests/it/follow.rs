@@ -136,6 +136,34 @@ fn a_slot_that_was_dropped_is_made_again_without_losing_rows() {
 }
 
 #[test]
+fn a_database_restored_to_an_earlier_time_is_refused_and_then_followed_anew() {
+    let Some(server) = Server::replicating() else { return };
+    server.installed();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(&folder.path().join("audit"));
+    let dsn = server.dsn("follower");
+    follow_once(&dsn, &ledger);
+    server.record(1, 3);
+    server.down("fast");
+    server.copy("data", "backup");
+    server.up();
+    server.record(4, 300);
+    follow_once(&dsn, &ledger);
+    server.down("fast");
+    server.copy("backup", "data");
+    server.up();
+    let refused = try_follow_once(&dsn, &ledger, Options::default()).expect_err("the log goes back");
+    assert_eq!(refused.kind, ErrorKind::Conflict, "{refused}");
+    let lost = checked(&dsn, &ledger).1;
+    assert_eq!(lost.len(), 300);
+    server.sql("postgres", "SELECT pg_drop_replication_slot('counterfoil')");
+    server.sql("postgres", "SELECT setval('counterfoil.audit_log_id_seq', 1000)");
+    follow_once(&dsn, &ledger);
+    server.record(400, 2);
+    assert_eq!(follow_once(&dsn, &ledger).rows, 2, "rows after the restore are not passed over");
+}
+
+#[test]
 fn two_ledgers_follow_one_table_with_a_slot_each_and_not_with_one() {
     let Some(server) = Server::replicating() else { return };
     server.installed();
@@ -147,7 +175,7 @@ fn two_ledgers_follow_one_table_with_a_slot_each_and_not_with_one() {
     let follower = Follower::start(dsn.clone(), &first, Options::default());
     wait_for("the first follows", || rows(&first).len() == 3);
     let same = try_follow_once(&dsn, &second, Options::default()).expect_err("the slot is taken");
-    assert_eq!(same.kind, ErrorKind::Busy, "{same}");
+    assert_eq!(same.kind, ErrorKind::Conflict, "{same}");
     let own = Options { slot: "second".to_owned(), ..Options::default() };
     assert_eq!(try_follow_once(&dsn, &second, own).unwrap().rows, 3);
     follower.stop();

@@ -46,7 +46,7 @@ fn a_row_with_a_forged_transaction_never_comes_and_is_named() {
     server.sql(
         "postgres",
         "ALTER TABLE counterfoil.audit_log DISABLE TRIGGER ALL; INSERT INTO counterfoil.audit_log (\"timestamp\", event_type, \
-         actor, entity_id, recorded_txid, recorded_at, recorded_by) VALUES (now(), 'a', 'b', 'FORGED', '5', now(), 'app'); \
+         actor, entity_id, recorded_txid, recorded_at, recorded_by, seal) VALUES (now(), 'a', 'b', 'FORGED', '5', now(), 'app', ''); \
          ALTER TABLE counterfoil.audit_log ENABLE ALWAYS TRIGGER stamp; \
          ALTER TABLE counterfoil.audit_log ENABLE ALWAYS TRIGGER append_only; \
          ALTER TABLE counterfoil.audit_log ENABLE ALWAYS TRIGGER no_truncate",

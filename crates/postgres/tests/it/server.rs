@@ -74,6 +74,23 @@ impl Server {
         self.run("pg_ctl", &["-D", &self.data(), "-m", mode, "-w", "stop"]);
     }
 
+    /// Copies one folder of the server over another.
+    pub fn copy(&self, from: &str, to: &str) {
+        let path = self.folder.path().display();
+        self.shell(&format!("rm -rf {path}/{to} && cp -a {path}/{from} {path}/{to}"));
+    }
+
+    /// Runs a script in the server's data folder.
+    pub fn in_data(&self, script: &str) {
+        let file = self.folder.path().join("script.sh");
+        std::fs::write(&file, script).expect("a file");
+        self.shell(&format!("cd {} && sh {}", self.data(), file.display()));
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
     fn run(&self, program: &str, arguments: &[&str]) {
         let program = self.programs.join(program).display().to_string();
         self.shell(&format!("{program} {}", arguments.join(" ")));
@@ -152,7 +169,7 @@ impl Drop for Server {
             self.down("immediate");
         }
         let data = self.data();
-        self.shell(&format!("rm -rf {data}"));
+        self.shell(&format!("rm -rf {data} {}/backup", self.folder.path().display()));
     }
 }
 
