@@ -313,16 +313,16 @@ impl Checking<'_> {
             literal(until)
         );
         let mut begin = Begin::default();
-        let table = self.source.table;
-        let mut id_at = 0;
+        let (mut table, mut id_at) = (None, 0);
         connection.rows(&sql, &mut |texts| {
             let data = texts.into_iter().next().flatten().and_then(|text| hex::decode(text).ok()).unwrap_or_default();
             match Message::parse(&data)? {
                 Message::Begin(now) => begin = now,
-                Message::Relation { table: of, columns } if of == table => {
+                Message::Relation { table: of, is_audit_log: true, columns } => {
+                    table = Some(of);
                     id_at = columns.iter().position(|name| name == COLUMNS[0]).unwrap_or(0);
                 }
-                Message::Insert { table: of, new } if of == table => {
+                Message::Insert { table: of, new } if Some(of) == table => {
                     let id = new.get(id_at).and_then(|id| id.as_deref()?.parse::<RowId>().ok());
                     if let Some(row) = id.and_then(|id| rows.remove(&id)) {
                         match contradiction(&row, &begin) {

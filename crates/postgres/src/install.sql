@@ -188,6 +188,9 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'counterfoil') THEN
     CREATE PUBLICATION counterfoil FOR TABLE counterfoil.audit_log
       WITH (publish = 'insert, update, delete, truncate');
+  ELSIF NOT EXISTS (SELECT FROM pg_publication_tables WHERE pubname = 'counterfoil'
+                    AND schemaname = 'counterfoil' AND tablename = 'audit_log') THEN
+    ALTER PUBLICATION counterfoil ADD TABLE counterfoil.audit_log;
   END IF;
 END $$;
 COMMIT;

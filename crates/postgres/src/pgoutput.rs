@@ -15,7 +15,7 @@ const MAX_COLUMNS: u16 = 1_664;
 pub(crate) enum Message {
     Begin(Begin),
     Commit { end: u64 },
-    Relation { table: u32, columns: Vec<String> },
+    Relation { table: u32, is_audit_log: bool, columns: Vec<String> },
     Insert { table: u32, new: Texts },
     Update { table: u32, new: Texts },
     Delete { table: u32, old: Texts },
@@ -50,7 +50,7 @@ impl Message {
             }
             b'R' => {
                 let table = u32(input)?;
-                (text(input)?, text(input)?);
+                let is_audit_log = (text(input)?, text(input)?) == ("counterfoil".to_owned(), "audit_log".to_owned());
                 u8(input)?;
                 let columns = (0..count(input)?).map(|_| {
                     u8(input)?;
@@ -58,7 +58,7 @@ impl Message {
                     (u32(input)?, u32(input)?);
                     Ok(name)
                 });
-                Self::Relation { table, columns: columns.collect::<Result<_>>()? }
+                Self::Relation { table, is_audit_log, columns: columns.collect::<Result<_>>()? }
             }
             b'I' => {
                 let table = u32(input)?;

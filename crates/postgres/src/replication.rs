@@ -59,10 +59,9 @@ pub(crate) fn stream(
     );
     connection.copy_both(&sql).map_err(advise)?;
     recording.tell(Progress::Following(Way::Replication));
-    let table = recording.source.table;
     let mut stream = Stream {
         connection,
-        table,
+        table: None,
         columns: Vec::new(),
         begin: Begin::default(),
         number: 0,
@@ -164,7 +163,8 @@ fn check_log(queries: &mut Connection, seen: u64, slot: &str) -> Result<()> {
 
 struct Stream {
     connection: Connection,
-    table: u32,
+    /// The table's oid, once the stream has named it.
+    table: Option<u32>,
     /// For each column of a [`Row`], its place in the table's tuples.
     columns: Vec<usize>,
     begin: Begin,
@@ -246,14 +246,15 @@ impl Stream {
                 self.in_transaction = false;
                 return Ok(Some(end));
             }
-            Message::Relation { table, columns } if table == self.table => {
+            Message::Relation { table, is_audit_log: true, columns } => {
+                self.table = Some(table);
                 let place = |name: &str| columns.iter().position(|column| column == name);
                 let places: Option<Vec<_>> = COLUMNS.iter().map(|name| place(name)).collect();
                 let missing =
                     || Error::new(ErrorKind::Invalid, "counterfoil.audit_log lacks a column that install made");
                 self.columns = places.ok_or_else(missing)?;
             }
-            Message::Insert { table, new } if table == self.table => {
+            Message::Insert { table, new } if Some(table) == self.table => {
                 let row = Row::new(self.ordered(new))?;
                 if let Some(position) = self.next() {
                     recording.row(&row, position)?;
@@ -264,15 +265,15 @@ impl Stream {
                     recording.notice(&notice, position)?;
                 }
             }
-            Message::Update { table, new } if table == self.table => {
+            Message::Update { table, new } if Some(table) == self.table => {
                 let now = self.ordered(new);
                 self.notice("postgres.row_updated", "was changed by an UPDATE", &now, recording)?;
             }
-            Message::Delete { table, old } if table == self.table => {
+            Message::Delete { table, old } if Some(table) == self.table => {
                 let was = self.ordered(old);
                 self.notice("postgres.row_deleted", "was removed by a DELETE", &was, recording)?;
             }
-            Message::Truncate { tables } if tables.contains(&self.table) => {
+            Message::Truncate { tables } if self.table.is_some_and(|table| tables.contains(&table)) => {
                 self.notice("postgres.table_truncated", "the table was emptied by a TRUNCATE", &[], recording)?;
             }
             _ => {}

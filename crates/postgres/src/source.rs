@@ -36,8 +36,6 @@ pub struct Source {
     pub name: String,
     /// What the ids of its entries begin with.
     pub(crate) prefix: String,
-    /// The table's oid.
-    pub(crate) table: u32,
 }
 
 /// A place in a database's own order.
@@ -62,20 +60,20 @@ impl Source {
     /// The source that a connection reads. `NotFound` where nothing is installed.
     pub fn of(connection: &mut Connection) -> Result<Self> {
         let found = connection.all(
-            "SELECT s.system_identifier, current_database(), to_regclass('counterfoil.audit_log')::oid::bigint \
-             FROM pg_control_system() s",
+            "SELECT s.system_identifier, d.datname, d.oid, to_regclass('counterfoil.audit_log') \
+             FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()",
         )?;
         let row = found.into_iter().next().unwrap_or_default();
-        let [Some(system), Some(database), table] = &row[..] else {
+        let [Some(system), Some(database), Some(oid), table] = &row[..] else {
             return Err(Error::new(ErrorKind::Unavailable, "the server does not say which cluster it is"));
         };
-        let table: u32 = table.as_ref().and_then(|table| table.parse().ok()).ok_or_else(|| {
+        if table.is_none() {
             let message = format!("database {database:?} has no counterfoil.audit_log");
-            Error::new(ErrorKind::NotFound, message + "; make it with `counterfoil postgres install`")
-        })?;
+            return Err(Error::new(ErrorKind::NotFound, message + "; make it with `counterfoil postgres install`"));
+        }
         let system: u64 = system.parse().unwrap_or_default();
         let name = format!("postgres:{system}/{database}/counterfoil.audit_log");
-        Ok(Self { name, prefix: format!("{system:016x}/{table}/"), table })
+        Ok(Self { name, prefix: format!("{system:016x}/{oid}/") })
     }
 
     /// The `id` of an entry at a place; unique in the ledger, and short enough for one.

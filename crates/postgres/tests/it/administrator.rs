@@ -119,6 +119,21 @@ fn a_change_that_was_changed_back_and_protection_left_off_are_named() {
 }
 
 #[test]
+fn a_table_that_was_dropped_and_made_again_does_not_hide_what_it_held() {
+    let Some((server, _folder, ledger, dsn, ids)) = setting() else { return };
+    server.sql("postgres", "DROP SCHEMA counterfoil CASCADE");
+    counterfoil_postgres::install(&mut counterfoil_postgres::Connection::open(&server.dsn("postgres")).unwrap())
+        .unwrap();
+    server.sql("postgres", "SELECT setval('counterfoil.audit_log_id_seq', 100)");
+    let (_, findings) = checked(&dsn, &ledger);
+    assert_eq!(findings.len(), 10, "{findings:?}");
+    assert!(named(&findings, Removed).contains(&ids[0]));
+    server.record(50, 2);
+    assert_eq!(follow_once(&dsn, &ledger).rows, 2, "it goes on with the new table");
+    assert_eq!(checked(&dsn, &ledger).1.len(), 10);
+}
+
+#[test]
 fn every_column_of_a_row_counts() {
     let Some((server, _folder, ledger, dsn, ids)) = setting() else { return };
     for (column, value) in [
