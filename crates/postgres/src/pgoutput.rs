@@ -55,7 +55,8 @@ impl Message {
                 let columns = (0..count(input)?).map(|_| {
                     u8(input)?;
                     let name = text(input)?;
-                    (u32(input)?, u32(input)?);
+                    u32(input)?;
+                    u32(input)?;
                     Ok(name)
                 });
                 Self::Relation { table, is_audit_log, columns: columns.collect::<Result<_>>()? }
