@@ -193,3 +193,52 @@ fn without_the_table_or_the_server_the_error_says_so() {
     server.down("fast");
     assert_eq!(Connection::open(&dsn).expect_err("nobody is there").kind, ErrorKind::Unavailable);
 }
+
+/// Forwards to the server and cuts every connection once so many bytes came back through it. The port, and how many were cut.
+fn cutting(server: u16, bytes: usize) -> (u16, Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let cuts = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = cuts.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let Ok(behind) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), behind.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+            let (mut from_server, mut to_client, cuts) = (behind, client, counted.clone());
+            std::thread::spawn(move || {
+                let (mut buffer, mut left) = ([0; 4_000], bytes);
+                while let Ok(read @ 1..) = from_server.read(&mut buffer) {
+                    let read = read.min(left);
+                    left -= read;
+                    if to_client.write_all(&buffer[..read]).is_err() || left == 0 {
+                        cuts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        break;
+                    }
+                }
+                let _ = (from_server.shutdown(Shutdown::Both), to_client.shutdown(Shutdown::Both));
+            });
+        }
+    });
+    (port, cuts)
+}
+
+#[test]
+fn connections_cut_in_the_middle_of_a_row_lose_and_double_nothing() {
+    let Some(server) = Server::replicating() else { return };
+    server.installed();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(ledger(&folder.path().join("audit")));
+    follow_once(&server.dsn("follower"), &ledger);
+    server.record(1, 2_500);
+    let (port, cuts) = cutting(server.port, 100_003);
+    let through = counterfoil_postgres::Dsn::parse(&format!("postgres://follower@127.0.0.1:{port}/postgres")).unwrap();
+    let follower = Follower::start(through, &ledger, Options::default());
+    wait_for("all rows arrive", || rows(&ledger).len() >= 2_500);
+    follower.stop();
+    assert!(cuts.load(std::sync::atomic::Ordering::Relaxed) >= 5, "{cuts:?}");
+    assert_eq!(rows(&ledger).len(), 2_500);
+    assert_eq!(checked(&server.dsn("follower"), &ledger).1, vec![]);
+}
