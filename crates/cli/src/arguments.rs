@@ -55,6 +55,7 @@ pub enum Command {
     Ship(commands::ship::Ship),
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
+    Postgres(commands::postgres::Postgres),
     Token(commands::token::Token),
     Catalog(commands::catalog::Catalog),
     Completions(commands::completions::Completions),

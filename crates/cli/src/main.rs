@@ -16,6 +16,7 @@ mod remote;
 mod rows;
 mod table;
 mod text;
+mod trail;
 mod verdict;
 mod verifier_key;
 mod view;

@@ -13,6 +13,7 @@ use counterfoil_tlog::{Hash, leaf_hash};
 use serde::Serialize;
 
 use crate::batches::MAX_BATCH_LINES;
+use crate::commands::postgres::{TableOptions, import_table, is_database};
 use crate::exit::{Exit, Failure, Outcome, exit_code};
 use crate::files;
 use crate::output::{self, DIM, styled};
@@ -39,6 +40,7 @@ docs/guides/import.md explains how to write one.
 Examples:
   counterfoil import audit RequestForPayment.csv.gz --map bpic2020-payments
   counterfoil import audit core-banking.csv --map maps/core-banking.toml
+  counterfoil import audit postgres://reader@db.example/bank --table audit_trail --column actor=clerk
 
 Exit codes: 0 all rows recorded, 2 the map is wrong or a row was refused (nothing is recorded), 4 another process is \
 writing, 7 no such file or ledger. Other exit codes: see `counterfoil --help`.", shipped_names())
@@ -46,11 +48,13 @@ writing, 7 no such file or ledger. Other exit codes: see `counterfoil --help`.",
 pub struct Import {
     /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
-    /// The file to import, plain or gzip.
+    /// The file to import, plain or gzip; or a database, as postgres://USER@HOST/DATABASE with --table.
     file: PathBuf,
     /// A map: a TOML file, or the name of one that comes with the program.
-    #[arg(long, value_name = "MAP.toml|NAME")]
-    map: String,
+    #[arg(long, value_name = "MAP.toml|NAME", required_unless_present = "table", conflicts_with = "table")]
+    map: Option<String>,
+    #[command(flatten)]
+    table: TableOptions,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -63,7 +67,10 @@ fn shipped_names() -> String {
 
 impl Import {
     pub(super) fn run(self) -> Outcome {
-        let map = load_map(&self.map)?;
+        if let Some(dsn) = is_database(&self.file) {
+            return import_table(&self.ledger, dsn, &self.table, self.json);
+        }
+        let map = load_map(self.map())?;
         let file = self.open()?;
         let checked = self.check(&file, &map)?;
         let ledger = Writer::of(&self.ledger)?;
@@ -74,6 +81,10 @@ impl Import {
         closed?;
         self.tell(&recorded, &totals)?;
         Ok(Exit::Good)
+    }
+
+    fn map(&self) -> &str {
+        self.map.as_deref().unwrap_or_default()
     }
 
     /// Reads the whole file once, so that a file with a bad row leaves nothing behind.
@@ -184,7 +195,7 @@ impl Import {
     fn failure(&self, error: &ImportError) -> Failure {
         match error {
             ImportError::Io(error) => Failure::file(self.file.display(), error),
-            ImportError::Map(_) => Failure::invalid(format!("--map {}: {error}", self.map)),
+            ImportError::Map(_) => Failure::invalid(format!("--map {}: {error}", self.map())),
             _ => Failure::invalid(format!("{}, {}", self.file.display(), Printable(&error.to_string()))),
         }
     }

@@ -16,6 +16,7 @@ pub mod import;
 pub mod init;
 pub mod key;
 pub mod man;
+pub mod postgres;
 pub mod prove;
 pub mod query;
 pub mod restore;
@@ -47,6 +48,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Ship(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Postgres(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Catalog(command) => command.run(),
         Command::Completions(command) => command.run(),

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "init",
     "append",
     "import",
@@ -10,6 +10,7 @@ const COMMANDS: [&str; 20] = [
     "history",
     "export",
     "entry",
+    "postgres",
     "prove",
     "check",
     "checkpoint",

@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("counterfoil", &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment"]),
     ("counterfoil-import", &[]),
     ("counterfoil-query", &["counterfoil", "counterfoil-segment", "counterfoil-entry"]),
+    ("counterfoil-postgres", &["counterfoil", "counterfoil-entry"]),
     (
         "counterfoil-ship",
         &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment", "counterfoil"],
@@ -43,6 +44,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "counterfoil-segment",
             "counterfoil",
             "counterfoil-import",
+            "counterfoil-postgres",
             "counterfoil-query",
             "counterfoil-ship",
         ],

@@ -1,0 +1,54 @@
+//! `counterfoil postgres`
+
+mod check;
+mod follow;
+mod import;
+mod install;
+
+use clap::{Args, Subcommand};
+
+use crate::exit::Outcome;
+
+pub use import::{TableOptions, import_table, is_database};
+
+/// Follow an audit table in PostgreSQL, and check the table against the ledger
+///
+/// The application writes its audit rows in the transaction that they are about, into an append-only table; `follow` moves
+/// every committed row into the ledger, once, in commit order; `check` names every row that somebody changed, removed,
+/// inserted or backdated since, a database superuser included. docs/guides/postgres.md explains it for those who run
+/// databases.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil postgres install postgres://postgres@db.example/bank
+  counterfoil postgres follow audit postgres://follower@db.example/bank
+  counterfoil postgres check audit postgres://follower@db.example/bank
+
+The password is taken from PGPASSWORD, where other users of the machine do not see it.
+
+Exit codes: 0 done, for check: as recorded; 4 another process has the ledger open for writing, 5 rows are not moved yet, \
+6 a right is missing, 11 the table was tampered with. Other exit codes: see `counterfoil --help`.")]
+pub struct Postgres {
+    #[command(subcommand)]
+    command: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Make the audit table, or bring it up to date
+    Install(install::Install),
+    /// Move committed rows into a ledger, until it is stopped
+    Follow(follow::Follow),
+    /// Compare the table with the ledger, both ways
+    Check(check::Check),
+}
+
+impl Postgres {
+    pub(super) fn run(self) -> Outcome {
+        match self.command {
+            Act::Install(install) => install.run(),
+            Act::Follow(follow) => follow.run(),
+            Act::Check(check) => check.run(),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Moving committed rows into a ledger, each once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_entry::{Draft, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::dsn::Dsn;
+use crate::pgoutput::Begin;
+use crate::row::{Place, Row};
+use crate::source::{Position, Source, Trail};
+use crate::wire::Connection;
+use crate::{poll, replication};
+
+/// The most entries that are recorded at once.
+const MAX_BATCH_ENTRIES: usize = 4_096;
+/// A batch takes no further entry beyond so many bytes.
+const MAX_BATCH_BYTES: usize = 8 << 20;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a transaction may have been open when it commits, before its row's moment counts as backdated.
+const LONGEST_TRANSACTION_MICROS: i64 = 24 * 3_600 * 1_000_000;
+/// How far two clocks of one server may differ.
+const CLOCK_SLACK_MICROS: i64 = 60 * 1_000_000;
+
+/// How rows reach the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// The write-ahead log, in commit order.
+    Replication,
+    /// Queries, in the order of transaction numbers, once no older transaction is open.
+    Polling,
+}
+
+/// How to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The replication slot; each ledger that follows a database needs its own.
+    pub slot: String,
+    /// How; none chooses replication where the server and the role allow it.
+    pub way: Option<Way>,
+    /// Ends when everything is moved that was committed when it began.
+    pub once: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { slot: "counterfoil".to_owned(), way: None, once: false }
+    }
+}
+
+/// What the follower tells while it runs.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// It is connected and moves rows.
+    Following(Way),
+    /// So many entries were recorded since it began.
+    Moved(u64),
+    /// The table was changed by something that its triggers refuse; an entry says so.
+    Noticed(&'a str),
+    /// The connection is lost; it tries again after a pause.
+    Retrying(&'a Error, Duration),
+}
+
+/// What was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Followed {
+    /// Rows recorded.
+    pub rows: u64,
+    /// Entries about changes that should not be possible.
+    pub notices: u64,
+}
+
+/// Moves rows until `stop` is set, or with `once` until the table is caught up. Whatever breaks, no row is lost and none
+/// recorded twice: where it stands is read from the ledger itself.
+///
+/// Errors: those of the ledger that do not pass, `Denied`, `NotFound`, `Invalid`; a lost connection is none, unless with
+/// `once`.
+pub fn follow(
+    dsn: &Dsn,
+    trail: &dyn Trail,
+    options: &Options,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Followed> {
+    let mut total = Followed::default();
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let before = total;
+        let ended = session(dsn, trail, options, stop, &mut total, progress);
+        let error = match ended {
+            Ok(()) => return Ok(total),
+            Err(error) if options.once || !matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Busy) => {
+                return Err(error);
+            }
+            Err(error) => error,
+        };
+        pause = if total == before { (pause * 2).min(LONGEST_PAUSE) } else { SHORTEST_PAUSE };
+        progress(Progress::Retrying(&error, pause));
+        let mut waited = Duration::ZERO;
+        while waited < pause {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(total);
+            }
+            std::thread::sleep(SHORTEST_PAUSE);
+            waited += SHORTEST_PAUSE;
+        }
+    }
+}
+
+fn session(
+    dsn: &Dsn,
+    trail: &dyn Trail,
+    options: &Options,
+    stop: &AtomicBool,
+    total: &mut Followed,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<()> {
+    let mut queries = Connection::open(dsn)?;
+    let source = Source::of(&mut queries)?;
+    let newest = source.newest(&trail.snapshot()?, trail.recorder())?;
+    let way = match options.way {
+        Some(way) => way,
+        None => possible_way(&mut queries)?,
+    };
+    let mut recording = Recording {
+        trail,
+        source: &source,
+        next: newest.map_or(1, |newest| newest.sequence + 1),
+        drafts: Vec::new(),
+        bytes: 0,
+        pending: Followed::default(),
+        total,
+        progress,
+    };
+    let position = newest.map(|newest| newest.position);
+    match (way, position) {
+        (Way::Replication, position) => replication::stream(dsn, &mut queries, &mut recording, position, options, stop),
+        (Way::Polling, None | Some(Position::Polled(..))) => {
+            poll::poll(&mut queries, &mut recording, position, options.once, stop)
+        }
+        (Way::Polling, Some(_)) => Err(Error::new(
+            ErrorKind::Invalid,
+            "this ledger has followed the table by replication and cannot go on by polling: give the role REPLICATION, \
+             set wal_level = logical, or begin a new ledger",
+        )),
+    }
+}
+
+fn possible_way(queries: &mut Connection) -> Result<Way> {
+    let allowed = queries.value(
+        "SELECT current_setting('wal_level') = 'logical' AND (rolreplication OR rolsuper) \
+         FROM pg_roles WHERE rolname = current_user",
+    )?;
+    Ok(if allowed.as_deref() == Some("t") { Way::Replication } else { Way::Polling })
+}
+
+/// Entries on their way into the ledger.
+pub(crate) struct Recording<'a> {
+    pub trail: &'a dyn Trail,
+    pub source: &'a Source,
+    next: u64,
+    drafts: Vec<Draft>,
+    bytes: usize,
+    pending: Followed,
+    total: &'a mut Followed,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl<'a> Recording<'a> {
+    pub fn tell(&mut self, progress: Progress<'_>) {
+        (self.progress)(progress);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.drafts.is_empty()
+    }
+
+    pub fn row(&mut self, row: &Row, position: Position) -> Result<()> {
+        let place = self.place(position, row.id);
+        let draft = row.draft(Some(&place))?;
+        self.pending.rows += 1;
+        self.add(draft)
+    }
+
+    /// An entry about the table itself.
+    pub fn notice(&mut self, notice: &Notice, position: Position) -> Result<()> {
+        let place = self.place(position, notice.row.unwrap_or_default());
+        self.tell(Progress::Noticed(&notice.problem));
+        let draft = notice.draft(&place)?;
+        self.pending.notices += 1;
+        self.add(draft)
+    }
+
+    fn place(&self, position: Position, row: i64) -> Place<'a> {
+        Place { source: &self.source.name, sequence: self.next, id: self.source.id(position, row) }
+    }
+
+    fn add(&mut self, draft: Draft) -> Result<()> {
+        self.next += 1;
+        self.bytes += draft.client_bytes().len();
+        self.drafts.push(draft);
+        if self.drafts.len() >= MAX_BATCH_ENTRIES || self.bytes >= MAX_BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Records what is gathered; when it returns, all of it is durable.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.drafts.is_empty() {
+            return Ok(());
+        }
+        self.trail.append(std::mem::take(&mut self.drafts))?;
+        self.bytes = 0;
+        let pending = std::mem::take(&mut self.pending);
+        self.total.rows += pending.rows;
+        self.total.notices += pending.notices;
+        let moved = self.total.rows + self.total.notices;
+        self.tell(Progress::Moved(moved));
+        Ok(())
+    }
+}
+
+/// What every notice's event type begins with.
+pub(crate) const NOTICES: &str = "postgres.";
+/// The notice that following has begun; the others are about changes that should not be possible.
+pub(crate) const STARTED: &str = "postgres.follow_started";
+
+/// Something about the table that is not a new row.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    pub event_type: &'static str,
+    pub row: Option<i64>,
+    pub problem: String,
+    pub at_micros: Option<i64>,
+    pub details: Value,
+}
+
+impl Notice {
+    fn draft(&self, place: &Place<'_>) -> Result<Draft> {
+        let table = "counterfoil.audit_log";
+        let entity = self.row.map_or(table.to_owned(), |row| format!("{table}/{row}"));
+        let context = json!({"postgres_notice": {"row": self.row, "problem": self.problem, "details": self.details}});
+        let mut builder = Draft::builder(self.event_type, "counterfoil-postgres", &entity)
+            .context(context)
+            .id(&place.id)
+            .source(place.source, place.sequence);
+        if let Some(micros) = self.at_micros {
+            builder = builder.timestamp(Timestamp::from_micros(micros));
+        }
+        Ok(builder.build()?)
+    }
+}
+
+/// Whether a row's stamp is contradicted by what the write-ahead log says of its transaction: then its triggers did not
+/// run, or somebody wrote the stamp.
+pub(crate) fn contradiction(row: &Row, begin: &Begin) -> Option<Notice> {
+    let committed_at = Timestamp::from_micros(begin.at_micros);
+    let recorded_at = row.recorded_at().and_then(|text| Timestamp::parse(&text).ok());
+    let late = recorded_at.map(|at| begin.at_micros - at.micros());
+    let mut problems = Vec::new();
+    if row.recorded_txid().is_none_or(|txid| txid as u32 != begin.transaction) {
+        let said = row.recorded_txid().unwrap_or_default();
+        problems.push(format!("says that transaction {said} wrote it; transaction {} did", begin.transaction));
+    }
+    if !row.is_sealed() {
+        problems.push("does not have the seal of its trigger".to_owned());
+    }
+    match late {
+        Some(micros) if micros > LONGEST_TRANSACTION_MICROS => {
+            problems.push(format!("is backdated: says {}, was committed at {committed_at}", row.recorded_at()?));
+        }
+        Some(micros) if micros >= -CLOCK_SLACK_MICROS => {}
+        _ => problems.push(format!("says a moment after its commit at {committed_at}")),
+    }
+    (!problems.is_empty()).then(|| Notice {
+        event_type: "postgres.row_contradicted",
+        row: Some(row.id),
+        problem: format!("row {} was inserted past its triggers: it {}", row.id, problems.join(", and ")),
+        at_micros: Some(begin.at_micros),
+        details: json!({"transaction": begin.transaction, "committed_at": committed_at.to_string()}),
+    })
+}

@@ -1,0 +1,359 @@
+//! Following the write-ahead log through a replication slot.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Buf;
+use counterfoil::{Error, ErrorKind, Result};
+use serde_json::{Value, json};
+
+use crate::compare::{Unequal, compare, moved};
+use crate::dsn::Dsn;
+use crate::follow::{Notice, Options, Progress, Recording, STARTED, Way, contradiction};
+use crate::pgoutput::{Begin, Message};
+use crate::row::{COLUMNS, Row};
+use crate::source::Position;
+use crate::wire::{Connection, Purpose, Texts, identifier, literal};
+
+/// How long an idle connection waits before it looks around.
+const IDLE: Duration = Duration::from_millis(200);
+/// How often the server hears from us at least (it gives up after `wal_sender_timeout`, 60 s).
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long the server may say nothing, though it is asked at every heartbeat.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const EPOCH_2000_SECONDS: u64 = 946_684_800;
+/// The longest name of a slot (PostgreSQL's 63, less the ending of the one that it is made from).
+const MAX_SLOT_BYTES: usize = 50;
+
+/// Streams until `stop`, or with `once` until the log's present end.
+pub(crate) fn stream(
+    dsn: &Dsn,
+    queries: &mut Connection,
+    recording: &mut Recording<'_>,
+    position: Option<Position>,
+    options: &Options,
+    stop: &AtomicBool,
+) -> Result<()> {
+    check_slot_name(&options.slot)?;
+    let mut connection = Connection::open_for(dsn, Purpose::Replication).map_err(advise)?;
+    let seen = match (slot_state(queries, &options.slot)?, position) {
+        (None, _) => (start(&mut connection, queries, recording, &options.slot)?, 0),
+        (Some(_), Some(Position::Commit(commit, number))) => (commit, number),
+        (Some(_), Some(_)) => (0, 0),
+        (Some(_), None) => {
+            let message = format!("slot {0:?} is another ledger's: this one has no entry of the table", options.slot);
+            let advice = "; give this ledger a slot of its own (--slot), or drop the slot if nothing follows with it";
+            return Err(Error::new(ErrorKind::Conflict, message + advice));
+        }
+    };
+    check_log(queries, seen.0, &options.slot)?;
+    let until = match options.once {
+        true => Some(lsn(&queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default())?),
+        false => None,
+    };
+    let sql = format!(
+        "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} (proto_version '1', publication_names 'counterfoil')",
+        identifier(&options.slot),
+        seen.0 >> 32,
+        seen.0 & 0xffff_ffff
+    );
+    connection.copy_both(&sql).map_err(advise)?;
+    recording.tell(Progress::Following(Way::Replication));
+    let mut stream = Stream {
+        connection,
+        table: None,
+        columns: Vec::new(),
+        begin: Begin::default(),
+        number: 0,
+        seen,
+        in_transaction: false,
+        durable: 0,
+        server_end: 0,
+        told: Instant::now(),
+        heard: Instant::now(),
+    };
+    stream.run(recording, until, stop)
+}
+
+/// The state of a slot: its confirmed place, and whether somebody reads it.
+pub(crate) fn slot_state(queries: &mut Connection, slot: &str) -> Result<Option<(u64, bool)>> {
+    let sql = format!(
+        "SELECT confirmed_flush_lsn, active, wal_status FROM pg_replication_slots WHERE slot_name = {} \
+         AND database = current_database()",
+        literal(slot)
+    );
+    let found = queries.all(&sql)?.into_iter().next();
+    let Some(row) = found else { return Ok(None) };
+    if row[2].as_deref() == Some("lost") {
+        let message = format!("replication slot {slot:?} lost its log (max_slot_wal_keep_size)");
+        let advice = format!("; drop it with pg_drop_replication_slot('{slot}') and follow again: rows are not lost");
+        return Err(Error::new(ErrorKind::Invalid, message + &advice));
+    }
+    Ok(Some((lsn(row[0].as_deref().unwrap_or("0/0"))?, row[1].as_deref() == Some("t"))))
+}
+
+/// `16/B374D848` as a number.
+pub(crate) fn lsn(text: &str) -> Result<u64> {
+    let parse = |text: &str| u64::from_str_radix(text, 16).ok();
+    let parts = text.split_once('/').and_then(|(high, low)| Some((parse(high)?, parse(low)?)));
+    let (high, low) =
+        parts.ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{text:?} is no place in a log")))?;
+    Ok(high << 32 | low)
+}
+
+/// Takes over what the table holds already and then makes the slot. A slot that is there therefore means that everything
+/// before it was taken over; one that is made here and dies half-way is temporary and leaves nothing behind. Where the slot
+/// begins.
+fn start(
+    connection: &mut Connection,
+    queries: &mut Connection,
+    recording: &mut Recording<'_>,
+    slot: &str,
+) -> Result<u64> {
+    let starting = format!("{slot}_starting");
+    let made = connection.all(&format!(
+        "CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')",
+        identifier(&starting)
+    ));
+    let made = made.map_err(advise)?.into_iter().next().unwrap_or_default();
+    let [_, Some(point), Some(snapshot), ..] = &made[..] else {
+        return Err(Error::new(ErrorKind::Unavailable, "the server did not say where the slot begins"));
+    };
+    let ledger = recording.trail.snapshot()?;
+    let known = moved(recording.source, &ledger, 0, recording.trail.recorder())?;
+    queries.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
+    queries.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot)))?;
+    let mut found = 0_u64;
+    compare(queries, known, &mut |unequal| match unequal {
+        Unequal::OnlyInTable(row) => {
+            found += 1;
+            recording.row(&row, Position::Found)
+        }
+        _ => Ok(()),
+    })?;
+    queries.execute("COMMIT")?;
+    let begin = Notice {
+        event_type: STARTED,
+        row: None,
+        problem: format!("following begins; {found} rows were found in the table and taken over"),
+        at_micros: None,
+        details: json!({"slot": slot, "from": point, "rows_found": found}),
+    };
+    let point = lsn(point)?;
+    recording.notice(&begin, Position::Commit(point, 0))?;
+    recording.flush()?;
+    let copy = format!("SELECT pg_copy_logical_replication_slot({}, {}, false)", literal(&starting), literal(slot));
+    queries.execute(&copy)?;
+    connection.execute(&format!("DROP_REPLICATION_SLOT {}", identifier(&starting)))?;
+    Ok(point)
+}
+
+/// Refuses a database whose log ends before what the ledger has of it: it was restored to an earlier time, and would write
+/// other transactions in the same places.
+fn check_log(queries: &mut Connection, seen: u64, slot: &str) -> Result<()> {
+    let end = queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default();
+    if seen <= lsn(&end)? {
+        return Ok(());
+    }
+    let message = "the database was restored to a time before the newest row in the ledger; `counterfoil postgres check` \
+                   names what is lost";
+    let advice = format!("; to go on from here, drop the slot: SELECT pg_drop_replication_slot('{slot}')");
+    Err(Error::new(ErrorKind::Conflict, message.to_owned() + &advice))
+}
+
+struct Stream {
+    connection: Connection,
+    /// The table's oid, once the stream has named it.
+    table: Option<u32>,
+    /// For each column of a [`Row`], its place in the table's tuples.
+    columns: Vec<usize>,
+    begin: Begin,
+    /// Changes of the table in this transaction so far.
+    number: u64,
+    /// The newest change that the ledger has.
+    seen: (u64, u64),
+    in_transaction: bool,
+    /// Everything up to here is in the ledger.
+    durable: u64,
+    server_end: u64,
+    /// When the server last heard from us, and we from it.
+    told: Instant,
+    heard: Instant,
+}
+
+impl Stream {
+    fn run(&mut self, recording: &mut Recording<'_>, until: Option<u64>, stop: &AtomicBool) -> Result<()> {
+        self.connection.set_timeout(Some(IDLE))?;
+        let mut ended = 0;
+        loop {
+            if !self.connection.has_message() {
+                recording.flush()?;
+                if ended > self.durable {
+                    self.durable = ended;
+                    self.confirm(false)?;
+                }
+                if stop.load(Ordering::Relaxed) || until.is_some_and(|until| self.is_past(until)) {
+                    return self.confirm(false);
+                }
+            }
+            let copied = self.connection.copied()?;
+            if copied.is_some() {
+                self.heard = Instant::now();
+            }
+            match copied {
+                Some(data) => match data[..].split_first() {
+                    Some((b'w', mut body)) if body.len() >= 24 => {
+                        self.server_end = self.server_end.max((&body[8..]).get_u64());
+                        body.advance(24);
+                        if let Some(end) = self.message(Message::parse(body)?, recording)? {
+                            ended = end;
+                        }
+                    }
+                    Some((b'k', mut body)) if body.len() >= 17 => {
+                        let end = body.get_u64();
+                        self.server_end = self.server_end.max(end);
+                        if recording.is_empty() && !self.in_transaction {
+                            ended = ended.max(end);
+                        }
+                        if body[8] == 1 || self.told.elapsed() > HEARTBEAT {
+                            recording.flush()?;
+                            self.durable = self.durable.max(ended);
+                            self.confirm(false)?;
+                        }
+                    }
+                    _ => {}
+                },
+                None if self.heard.elapsed() > LONGEST_SILENCE => {
+                    return Err(Error::new(ErrorKind::Unavailable, "the server has said nothing for a minute"));
+                }
+                None if until.is_some() || self.told.elapsed() > HEARTBEAT => self.confirm(true)?,
+                None => {}
+            }
+        }
+    }
+
+    fn is_past(&self, until: u64) -> bool {
+        !self.in_transaction && self.server_end >= until
+    }
+
+    /// Takes one message; the end of a transaction, when it is one.
+    fn message(&mut self, message: Message, recording: &mut Recording<'_>) -> Result<Option<u64>> {
+        match message {
+            Message::Begin(begin) => {
+                (self.begin, self.number, self.in_transaction) = (begin, 0, true);
+            }
+            Message::Commit { end } => {
+                self.in_transaction = false;
+                return Ok(Some(end));
+            }
+            Message::Relation { table, is_audit_log: true, columns } => {
+                self.table = Some(table);
+                let place = |name: &str| columns.iter().position(|column| column == name);
+                let places: Option<Vec<_>> = COLUMNS.iter().map(|name| place(name)).collect();
+                let missing =
+                    || Error::new(ErrorKind::Invalid, "counterfoil.audit_log lacks a column that install made");
+                self.columns = places.ok_or_else(missing)?;
+            }
+            Message::Insert { table, new } if Some(table) == self.table => {
+                let row = Row::new(self.ordered(new))?;
+                if let Some(position) = self.next() {
+                    recording.row(&row, position)?;
+                }
+                if let Some(notice) = contradiction(&row, &self.begin)
+                    && let Some(position) = self.next()
+                {
+                    recording.notice(&notice, position)?;
+                }
+            }
+            Message::Update { table, new } if Some(table) == self.table => {
+                let now = self.ordered(new);
+                self.notice("postgres.row_updated", "was changed by an UPDATE", &now, recording)?;
+            }
+            Message::Delete { table, old } if Some(table) == self.table => {
+                let was = self.ordered(old);
+                self.notice("postgres.row_deleted", "was removed by a DELETE", &was, recording)?;
+            }
+            Message::Truncate { tables } if self.table.is_some_and(|table| tables.contains(&table)) => {
+                self.notice("postgres.table_truncated", "the table was emptied by a TRUNCATE", &[], recording)?;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// The place of the next change; none when the ledger has it already.
+    fn next(&mut self) -> Option<Position> {
+        self.number += 1;
+        let place = (self.begin.commit, self.number);
+        (place > self.seen).then_some(Position::Commit(place.0, place.1))
+    }
+
+    fn notice(
+        &mut self,
+        event_type: &'static str,
+        what: &str,
+        row: &[Option<String>],
+        recording: &mut Recording<'_>,
+    ) -> Result<()> {
+        let Some(position) = self.next() else { return Ok(()) };
+        let id = row.first().and_then(|id| id.as_deref()?.parse().ok());
+        let named = COLUMNS.iter().zip(row).filter_map(|(name, text)| {
+            let text: String = text.as_ref()?.chars().take(MAX_NOTICE_CHARS).collect();
+            Some(((*name).to_owned(), Value::from(text)))
+        });
+        let notice = Notice {
+            event_type,
+            row: id,
+            problem: id.map_or(what.to_owned(), |id| format!("row {id} {what}")),
+            at_micros: Some(self.begin.at_micros),
+            details: json!({
+                "transaction": self.begin.transaction,
+                "row": Value::Object(named.collect()),
+            }),
+        };
+        recording.notice(&notice, position)
+    }
+
+    /// A tuple's texts in the order of a [`Row`].
+    fn ordered(&self, tuple: Texts) -> Texts {
+        self.columns.iter().map(|place| tuple.get(*place).cloned().flatten()).collect()
+    }
+
+    /// Tells the server how far everything is durable in the ledger, and asks for its own place.
+    fn confirm(&mut self, reply: bool) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = now.saturating_sub(Duration::from_secs(EPOCH_2000_SECONDS)).as_micros() as u64;
+        let mut status = vec![b'r'];
+        for place in [self.durable, self.durable, self.durable, micros] {
+            status.extend_from_slice(&place.to_be_bytes());
+        }
+        status.push(u8::from(reply));
+        self.told = Instant::now();
+        self.connection.copy(&status)
+    }
+}
+
+/// The longest text of a column that a notice repeats.
+const MAX_NOTICE_CHARS: usize = 1_000;
+
+fn check_slot_name(slot: &str) -> Result<()> {
+    let fits = (1..=MAX_SLOT_BYTES).contains(&slot.len());
+    if fits && slot.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
+        return Ok(());
+    }
+    let message = format!("a slot's name has 1 to {MAX_SLOT_BYTES} of a-z, 0-9 and _; {slot:?} has not");
+    Err(Error::new(ErrorKind::Invalid, message))
+}
+
+/// Says what replication needs where a right or a setting is missing.
+fn advise(error: Error) -> Error {
+    let needs = match error.kind {
+        ErrorKind::Denied => {
+            "the role needs LOGIN REPLICATION and membership in counterfoil_reader (or follow by polling)"
+        }
+        ErrorKind::Invalid if error.message.contains("wal_level") => "set wal_level = logical, or follow by polling",
+        ErrorKind::Busy => "another follower reads this slot: each ledger needs its own (--slot)",
+        _ => return error,
+    };
+    Error { message: format!("{}; {needs}", error.message), ..error }
+}

@@ -1,0 +1,9 @@
+//! The audit table as its application, its follower and its administrator see it, on a real PostgreSQL.
+
+mod administrator;
+mod connect;
+mod follow;
+mod import;
+mod install;
+mod polling;
+mod server;
