@@ -98,7 +98,7 @@ impl Remote {
     }
 
     /// The service that holds the ledger in a folder: somebody has the folder's lock, and its owner answers at the socket.
-    fn in_folder(ledger: &Path) -> Result<Option<Self>> {
+    pub fn in_folder(ledger: &Path) -> Result<Option<Self>> {
         let service = Self::through(Door::Folder(ledger.to_owned()))?;
         // Whoever may not speak to it may read the folder all the same.
         let answers = service.runtime.block_on(service.connect()).is_ok();

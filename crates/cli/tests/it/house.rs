@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, outside tests.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("counterfoil-tlog", &[]),
     ("counterfoil-entry", &[]),
     ("counterfoil-evidence", &["counterfoil-tlog", "counterfoil-entry"]),
