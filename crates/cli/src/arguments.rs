@@ -49,6 +49,7 @@ pub enum Command {
     Checkpoint(commands::checkpoint::Checkpoint),
     Key(commands::key::Key),
     Verify(commands::verify::Verify),
+    Monitor(commands::monitor::Monitor),
     Bundle(commands::bundle::Bundle),
     Status(commands::status::Status),
     Seal(commands::seal::Seal),

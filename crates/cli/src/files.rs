@@ -1,6 +1,6 @@
 //! Small files that a person names on the command line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -35,6 +35,20 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// [`write_new`], for its owner's eyes alone.
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_with(path, 0o600, bytes)
+}
+
+/// Replaces a file so that a crash leaves the old or the new content, never a mixture.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let replaced = File::create(&name).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&name, path)?;
+        File::open(folder)?.sync_all()
+    });
+    replaced.map_err(|error| Failure::file(path.display(), &error))
 }
 
 fn write_with(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure> {

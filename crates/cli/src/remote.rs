@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::TcpStream as Plain;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use counterfoil::{Disk, Error, ErrorKind, OsDisk, Result};
@@ -19,7 +19,9 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -42,6 +44,8 @@ const MAX_ANSWER_BYTES: usize = 128 << 20;
 pub struct Remote {
     runtime: Arc<Runtime>,
     door: Door,
+    /// How long the beginning of an answer, and each further piece of it, is waited for.
+    patience: Duration,
 }
 
 enum Door {
@@ -108,7 +112,12 @@ impl Remote {
     fn through(door: Door) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
-        Ok(Self { runtime: Arc::new(runtime), door })
+        Ok(Self { runtime: Arc::new(runtime), door, patience: Duration::MAX })
+    }
+
+    /// The same service, which is waited for no longer than this.
+    pub fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The ledger's folder, where the service was found by it.
@@ -131,12 +140,15 @@ impl Remote {
     ///
     /// Errors: the kind of the problem that the service answers; `Unavailable` when it cannot be reached.
     pub fn send(&self, call: Call<'_>) -> Result<Reply> {
-        let answer = self.runtime.block_on(self.exchange(call)).map_err(|broken| match broken {
+        let answer = self.runtime.block_on(async { timeout(self.patience, self.exchange(call)).await });
+        let answer = answer.unwrap_or_else(|_| Err(Broken::way("it does not answer")));
+        let answer = answer.map_err(|broken| match broken {
             Broken::Told(error) => error,
             Broken::Way(error) => Error::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())),
         })?;
         let status = answer.status();
-        let mut reply = Reply { runtime: Arc::clone(&self.runtime), body: answer.into_body(), ready: Bytes::new() };
+        let (runtime, patience) = (Arc::clone(&self.runtime), self.patience);
+        let mut reply = Reply { runtime, patience, body: answer.into_body(), ready: Bytes::new() };
         if status.is_success() {
             return Ok(reply);
         }
@@ -208,10 +220,9 @@ impl Remote {
         let encrypted = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-        let stream = Plain::connect((host.as_str(), port));
+        let stream = TcpStream::connect((host.as_str(), port)).await;
         let stream = stream.map_err(|error| self.unreached(Unreached::Silent, &error))?;
-        stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).map_err(Broken::way)?;
-        let stream = tokio::net::TcpStream::from_std(stream).map_err(Broken::way)?;
+        stream.set_nodelay(true).map_err(Broken::way)?;
         if !encrypted {
             return Ok(Box::new(stream));
         }
@@ -252,6 +263,7 @@ impl Remote {
 /// An answer's body, as it comes.
 pub struct Reply {
     runtime: Arc<Runtime>,
+    patience: Duration,
     body: Incoming,
     ready: Bytes,
 }
@@ -259,10 +271,11 @@ pub struct Reply {
 impl Read for Reply {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.ready.is_empty() {
-            match self.runtime.block_on(self.body.frame()) {
-                None => return Ok(0),
-                Some(Err(error)) => return Err(io::Error::other(error)),
-                Some(Ok(frame)) => self.ready = frame.into_data().unwrap_or_default(),
+            match self.runtime.block_on(async { timeout(self.patience, self.body.frame()).await }) {
+                Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut)),
+                Ok(None) => return Ok(0),
+                Ok(Some(Err(error))) => return Err(io::Error::other(error)),
+                Ok(Some(Ok(frame))) => self.ready = frame.into_data().unwrap_or_default(),
             }
         }
         let bytes = buffer.len().min(self.ready.len());

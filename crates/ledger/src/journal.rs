@@ -1,7 +1,7 @@
 //! One journal file: the newest entries, frame by frame, and what reading needs to know of them.
 
 use std::ops::Range;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, leaf_hashes, subtree_hash};
 
@@ -49,15 +49,22 @@ pub struct Journal {
     /// The file's name relative to the ledger's folder.
     pub name: String,
     file: Arc<dyn DiskFile>,
-    content: RwLock<Content>,
+    content: Content,
 }
 
+/// What only grows while others read it, without a lock: a reader that was set aside must never hold up a commit. One thread
+/// writes. A frame comes after its rows and nodes, so what a frame says is there is there.
 #[derive(Debug, Default)]
 struct Content {
-    frames: Vec<FramePlace>,
-    leaves: Vec<Hash>,
-    places: Vec<Place>,
-    nodes: Vec<Hash>,
+    frames: boxcar::Vec<FramePlace>,
+    rows: boxcar::Vec<Row>,
+    nodes: boxcar::Vec<Hash>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    leaf: Hash,
+    place: Place,
 }
 
 /// An entry's bytes in the file: 48 bits of offset, 16 bits of length.
@@ -98,7 +105,7 @@ pub enum ScanEnd {
 impl Journal {
     /// A journal with no frames yet.
     pub fn new(first: u64, name: String, file: Arc<dyn DiskFile>) -> Self {
-        Self { first, name, file, content: RwLock::default() }
+        Self { first, name, file, content: Content::default() }
     }
 
     /// Reads the headers and tables of all frames; the entries' bytes are left alone.
@@ -178,35 +185,37 @@ impl Journal {
 
     /// The nodes at [`NODE_LEVEL`] that further rows complete.
     pub fn completed_nodes(&self, rows: &[TableRow]) -> Vec<Hash> {
-        let content = self.content.read().expect("no panic while held");
-        let open = content.leaves.len() % NODE_SPAN;
-        let mut leaves = content.leaves[content.leaves.len() - open..].to_vec();
+        let end = self.end();
+        let open = (end - self.first) % NODE_SPAN as u64;
+        let mut leaves = self.leaves(end - open..end);
         leaves.extend(rows.iter().map(|row| row.leaf));
         leaves.chunks_exact(NODE_SPAN).map(subtree_hash).collect()
     }
 
     /// Adds a frame whose bytes are durable, and the nodes at [`NODE_LEVEL`] that it completes.
     pub fn publish(&self, place: FramePlace, rows: &[TableRow], nodes: &[Hash]) {
-        let mut content = self.content.write().expect("no panic while held");
         let mut at = place.entries_offset();
-        content.frames.push(place);
         for row in rows {
-            content.places.push(Place::new(at, row.length));
-            content.leaves.push(row.leaf);
+            self.content.rows.push(Row { leaf: row.leaf, place: Place::new(at, row.length) });
             at += u64::from(row.length);
         }
-        content.nodes.extend_from_slice(nodes);
+        for node in nodes {
+            self.content.nodes.push(*node);
+        }
+        self.content.frames.push(place);
     }
 
     /// Forgets the last frame, which turned out not to be whole.
-    pub fn forget_last(&self) -> Option<FramePlace> {
-        let mut content = self.content.write().expect("no panic while held");
-        let place = content.frames.pop()?;
+    pub fn forget_last(&mut self) {
+        let Some(place) = self.last_frame() else { return };
         let kept = (place.header.first - self.first) as usize;
-        content.leaves.truncate(kept);
-        content.places.truncate(kept);
-        content.nodes.truncate(kept >> NODE_LEVEL);
-        Some(place)
+        let Content { frames, rows, nodes } = std::mem::take(&mut self.content);
+        let frames_kept = frames.count() - 1;
+        self.content = Content {
+            frames: frames.into_iter().take(frames_kept).collect(),
+            rows: rows.into_iter().take(kept).collect(),
+            nodes: nodes.into_iter().take(kept >> NODE_LEVEL).collect(),
+        };
     }
 
     /// The underlying file.
@@ -216,7 +225,7 @@ impl Journal {
 
     /// One past the index of the last entry.
     pub fn end(&self) -> u64 {
-        self.first + self.content.read().expect("no panic while held").leaves.len() as u64
+        self.last_frame().map_or(self.first, |place| place.header.end())
     }
 
     /// One past the last frame's last byte.
@@ -226,74 +235,78 @@ impl Journal {
 
     /// The last frame.
     pub fn last_frame(&self) -> Option<FramePlace> {
-        let content = self.content.read().expect("no panic while held");
-        content.frames.last().copied()
+        let frames = &self.content.frames;
+        frames.count().checked_sub(1).and_then(|last| frames.get(last)).copied()
     }
 
     /// The frames with entries in a range of indices.
     pub fn frames(&self, range: Range<u64>) -> Vec<FramePlace> {
-        let content = self.content.read().expect("no panic while held");
-        let start = content.frames.partition_point(|place| place.header.end() <= range.start);
-        content.frames[start..].iter().take_while(|place| place.header.first < range.end).copied().collect()
+        let frames = &self.content.frames;
+        let (mut from, mut to) = (0, frames.count());
+        while from < to {
+            let middle = from.midpoint(to);
+            match frames.get(middle) {
+                Some(place) if place.header.end() <= range.start => from = middle + 1,
+                _ => to = middle,
+            }
+        }
+        let behind = (from..).map_while(|position| frames.get(position));
+        behind.take_while(|place| place.header.first < range.end).copied().collect()
+    }
+
+    fn row(&self, index: u64) -> Option<&Row> {
+        self.content.rows.get(usize::try_from(index.checked_sub(self.first)?).ok()?)
+    }
+
+    fn rows(&self, range: Range<u64>) -> impl Iterator<Item = &Row> {
+        range.map(|index| self.row(index).expect("the file holds the range"))
     }
 
     /// The leaf hash of an entry.
     pub fn leaf(&self, index: u64) -> Option<Hash> {
-        let content = self.content.read().expect("no panic while held");
-        let position = usize::try_from(index.checked_sub(self.first)?).ok()?;
-        content.leaves.get(position).copied()
+        self.row(index).map(|row| row.leaf)
     }
 
     /// The leaf hashes of a range of indices that the file holds.
     pub fn leaves(&self, range: Range<u64>) -> Vec<Hash> {
-        let content = self.content.read().expect("no panic while held");
-        content.leaves[(range.start - self.first) as usize..(range.end - self.first) as usize].to_vec()
+        self.rows(range).map(|row| row.leaf).collect()
     }
 
     /// The complete nodes at [`NODE_LEVEL`] over a range of indices that starts at a multiple of 256.
     pub fn nodes(&self, range: Range<u64>) -> Vec<Hash> {
-        let content = self.content.read().expect("no panic while held");
         let position = |index: u64| ((index - self.first) >> NODE_LEVEL) as usize;
-        content.nodes[position(range.start)..position(range.end)].to_vec()
+        let nodes = position(range.start)..position(range.end);
+        nodes.map(|position| *self.content.nodes.get(position).expect("the file holds the range")).collect()
     }
 
     /// The hash of a complete subtree, when all its leaves are in this file.
     pub fn node(&self, level: u8, index: u64) -> Option<Hash> {
-        let content = self.content.read().expect("no panic while held");
         let (begin, end) = (index << level, (index + 1) << level);
-        if begin < self.first || end > self.first + content.leaves.len() as u64 {
+        if begin < self.first || end > self.end() {
             return None;
         }
-        let (hashes, unit) = if level >= NODE_LEVEL { (&content.nodes, NODE_LEVEL) } else { (&content.leaves, 0) };
-        let start = ((begin - self.first) >> unit) as usize;
-        Some(subtree_hash(&hashes[start..start + (1 << (level - unit))]))
+        let hashes = if level >= NODE_LEVEL { self.nodes(begin..end) } else { self.leaves(begin..end) };
+        Some(subtree_hash(&hashes))
     }
 
     /// Brings a tree that ends at a multiple of 256 inside this file up to `end`.
     pub fn extend(&self, tree: &mut CompactRange, end: u64) {
-        let content = self.content.read().expect("no panic while held");
-        let leaves = &content.leaves[(tree.end().0 - self.first) as usize..(end - self.first) as usize];
-        let skipped = ((tree.end().0 - self.first) as usize) / NODE_SPAN;
-        let whole = leaves.len() / NODE_SPAN;
-        for node in &content.nodes[skipped..skipped + whole] {
+        let begin = tree.end().0;
+        let whole = begin + (end - begin) / NODE_SPAN as u64 * NODE_SPAN as u64;
+        for node in self.nodes(begin..whole) {
             let begin = tree.end().0;
             let end = TreeSize(begin + NODE_SPAN as u64);
-            let node = CompactRange::from_parts(LeafIndex(begin), end, vec![*node]);
+            let node = CompactRange::from_parts(LeafIndex(begin), end, vec![node]);
             tree.append(&node.expect("one complete subtree")).expect("the tree ends where the node begins");
         }
-        tree.extend(&leaves[whole * NODE_SPAN..]);
+        tree.extend(&self.leaves(whole..end));
     }
 
     /// The canonical bytes of an entry.
     pub fn entry(&self, index: u64) -> Result<Vec<u8>> {
-        let place = {
-            let content = self.content.read().expect("no panic while held");
-            let position = index.checked_sub(self.first).map(|position| position as usize);
-            position.and_then(|position| content.places.get(position).copied())
-        };
-        let place = place.ok_or_else(|| Error::not_found(format!("there is no entry {index}")))?;
-        let mut bytes = vec![0; place.length()];
-        self.file.read_at(place.offset(), &mut bytes).map_err(|error| Error::io(&self.name, error))?;
+        let row = self.row(index).ok_or_else(|| Error::not_found(format!("there is no entry {index}")))?;
+        let mut bytes = vec![0; row.place.length()];
+        self.file.read_at(row.place.offset(), &mut bytes).map_err(|error| Error::io(&self.name, error))?;
         Ok(bytes)
     }
 
@@ -325,7 +338,8 @@ impl Journal {
         let mut buffer = Vec::new();
         for place in self.frames(range.clone()) {
             let header = place.header;
-            let lengths = self.lengths(header.first..header.end());
+            let rows = self.rows(header.first..header.end());
+            let lengths: Vec<usize> = rows.map(|row| row.place.length()).collect();
             buffer.resize(lengths.iter().sum(), 0);
             self.file.read_at(place.entries_offset(), &mut buffer).map_err(|error| Error::io(&self.name, error))?;
             let mut rest = &*buffer;
@@ -340,12 +354,6 @@ impl Journal {
             each(&entries)?;
         }
         Ok(())
-    }
-
-    fn lengths(&self, range: Range<u64>) -> Vec<usize> {
-        let content = self.content.read().expect("no panic while held");
-        let places = &content.places[(range.start - self.first) as usize..(range.end - self.first) as usize];
-        places.iter().map(|place| place.length()).collect()
     }
 
     /// A frame's bytes, header included.

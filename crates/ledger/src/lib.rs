@@ -6,6 +6,7 @@
 //!
 //! Acknowledged means durable, ordered and covered by a signed checkpoint.
 
+mod background;
 mod clock;
 mod commit;
 mod config;
@@ -42,6 +43,7 @@ mod tail_check;
 mod tiles;
 mod verify;
 
+pub use background::run_in_background;
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, DEFAULT_SEGMENT_SPAN, Earlier, FORMAT_VERSION};
 pub use copy::{JournalPart, frames_in};

@@ -47,29 +47,34 @@ fn repair(folder: &Folder, loaded: &Loaded) -> Result<Option<TornWrite>> {
     let journal = loaded.journals.last().expect("a folder has a journal file");
     let published = loaded.checkpoint.checkpoint.size.0;
     if let ScanEnd::Broken { offset, error } = &loaded.end {
-        return set_aside(folder, journal, *offset, error, published).map(Some);
+        return set_aside(folder, journal, journal.end(), *offset, error, published).map(Some);
     }
     let Some(place) = journal.last_frame() else { return Ok(None) };
     let frame = journal.frame_bytes(&place)?;
     match place.header.check(&frame) {
         Ok(()) => Ok(None),
-        Err(error) => {
-            journal.forget_last();
-            set_aside(folder, journal, place.offset, &error, published).map(Some)
-        }
+        Err(error) => set_aside(folder, journal, place.header.first, place.offset, &error, published).map(Some),
     }
 }
 
-/// Keeps the bytes of a torn frame in a side file and clears its place. Refuses anything that is not torn.
-fn set_aside(folder: &Folder, journal: &Journal, offset: u64, error: &FrameError, published: u64) -> Result<TornWrite> {
+/// Keeps the bytes of a torn frame, in front of which the journal ends at entry `end`, in a side file and clears its place.
+/// Refuses anything that is not torn.
+fn set_aside(
+    folder: &Folder,
+    journal: &Journal,
+    end: u64,
+    offset: u64,
+    error: &FrameError,
+    published: u64,
+) -> Result<TornWrite> {
     let file = journal.file();
     let length = file.len();
-    let end = last_nonzero(file.as_ref(), offset, length).map_err(|error| Error::io(&journal.name, error))?;
+    let last = last_nonzero(file.as_ref(), offset, length).map_err(|error| Error::io(&journal.name, error))?;
     let damaged = || Error::damaged(format!("{}: at byte {offset}: {error}", journal.name));
-    if journal.end() < published || end - offset > (MAX_FRAME_BYTES + HEADER_BYTES) as u64 {
+    if end < published || last - offset > (MAX_FRAME_BYTES + HEADER_BYTES) as u64 {
         return Err(damaged());
     }
-    let mut bytes = vec![0; (end - offset) as usize];
+    let mut bytes = vec![0; (last - offset) as usize];
     file.read_at(offset, &mut bytes).map_err(|error| Error::io(&journal.name, error))?;
     if !is_torn(&bytes, offset, frame_length(&bytes)) {
         return Err(damaged());

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::clock::Clock;
@@ -26,7 +27,8 @@ const WAIT_STEP: Duration = Duration::from_millis(200);
 pub(crate) struct Shared {
     pub folder: Arc<Folder>,
     pub clock: Arc<dyn Clock>,
-    head: RwLock<Arc<Head>>,
+    /// Changed by the sequencer alone; read without a lock.
+    head: ArcSwap<Head>,
     poison: OnceLock<Error>,
     /// Entries that wait for the sealer.
     pub waiting: Mutex<u64>,
@@ -54,7 +56,7 @@ impl Shared {
         Self {
             folder,
             clock,
-            head: RwLock::new(Arc::new(head)),
+            head: ArcSwap::from_pointee(head),
             poison: OnceLock::new(),
             waiting: Mutex::new(0),
             waiting_changed: Condvar::new(),
@@ -66,16 +68,14 @@ impl Shared {
 
     /// The state after the last commit.
     pub fn snapshot(&self) -> Snapshot {
-        let head = self.head.read().expect("no panic while held").clone();
-        Snapshot { folder: self.folder.clone(), head }
+        Snapshot { folder: self.folder.clone(), head: self.head.load_full() }
     }
 
     /// Changes what readers see.
     pub fn update_head(&self, change: impl FnOnce(&mut Head)) {
-        let mut current = self.head.write().expect("no panic while held");
-        let mut head = Head::clone(&current);
+        let mut head = Head::clone(&self.head.load());
         change(&mut head);
-        *current = Arc::new(head);
+        self.head.store(Arc::new(head));
     }
 
     /// Why the ledger takes nothing more, if so.

@@ -1,6 +1,6 @@
 //! The threads that queries run on.
 
-use counterfoil::{Error, ErrorKind, Result};
+use counterfoil::{Error, ErrorKind, Result, run_in_background};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The planner recurses over an expression's depth; the stack is only reserved, not used, until something needs it.
@@ -20,6 +20,7 @@ impl Workers {
             .worker_threads(threads.max(2))
             .thread_name("counterfoil-query")
             .thread_stack_size(STACK_BYTES)
+            .on_thread_start(run_in_background)
             // Deadlines are looked at between a few steps of work, not only when there is none.
             .event_interval(5)
             .enable_time()

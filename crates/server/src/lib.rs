@@ -17,6 +17,7 @@ mod metrics;
 mod moment;
 mod pg;
 mod problem;
+mod readers;
 mod receivers;
 mod recording;
 mod routes;

@@ -10,6 +10,7 @@ use counterfoil_query::{Engine, Limits};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinError;
 
 use crate::access::{Caller, Denial, Denials, Role, Sessions, Tokens};
 use crate::api::stream::Streams;
@@ -17,6 +18,7 @@ use crate::body::{ROOM_KIB, Room};
 use crate::metrics::Metrics;
 use crate::moment::now;
 use crate::problem::Problem;
+use crate::readers::Readers;
 use crate::recording::Load;
 use crate::settings::Settings;
 use crate::verification::Verifications;
@@ -51,6 +53,7 @@ pub struct Service {
     /// Since when it answers.
     pub(crate) started_at: Timestamp,
     denials: Denials,
+    readers: Readers,
     queries: Arc<Semaphore>,
     appends: Arc<Semaphore>,
     /// The streams that are open.
@@ -83,6 +86,7 @@ impl Service {
             verifications: Verifications::default(),
             started_at: now(),
             denials: Denials::default(),
+            readers: Readers::start()?,
             queries: Arc::new(Semaphore::new(settings.queries_at_once)),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
             appends: Arc::new(Semaphore::new(settings.appends_at_once)),
@@ -106,8 +110,16 @@ impl Service {
         work: impl FnOnce(&Self) -> std::result::Result<T, Problem> + Send + 'static,
     ) -> std::result::Result<T, Problem> {
         let service = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&service)).await;
-        done.unwrap_or_else(|error| Err(Problem::internal(format!("the request broke off: {error}"))))
+        finished(tokio::task::spawn_blocking(move || work(&service)).await)
+    }
+
+    /// Runs what reads the ledger on a thread that may wait and that lets those who record go first.
+    pub(crate) async fn reading<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> std::result::Result<T, Problem> + Send + 'static,
+    ) -> std::result::Result<T, Problem> {
+        let service = Arc::clone(self);
+        finished(self.readers.run(move || work(&service)).await)
     }
 
     /// Reads a body of this length, where it arrived or on a thread that may take its time.
@@ -323,6 +335,13 @@ fn fitting(mut context: Value) -> Value {
         members.insert(name, json!(text[..text.floor_char_boundary(BEGINNING_BYTES)]));
     }
     context
+}
+
+/// What a thread that may wait came to.
+fn finished<T>(
+    done: std::result::Result<std::result::Result<T, Problem>, JoinError>,
+) -> std::result::Result<T, Problem> {
+    done.unwrap_or_else(|error| Err(Problem::internal(format!("the request broke off: {error}"))))
 }
 
 /// One of the ledger's own entries about what somebody did to it.

@@ -50,7 +50,7 @@ pub(crate) async fn tile(State(service): State<Arc<Service>>, InPath(path): InPa
     if let (Some(reader), TilePath::Entries(_)) = (&reader, wanted) {
         service.record_reading(reader, json!({"tlog": wanted.to_string()})).await?;
     }
-    let bytes = service.blocking(move |service| read(&service.snapshot(), wanted)).await?;
+    let bytes = service.reading(move |service| read(&service.snapshot(), wanted)).await?;
     let cached = if reader.is_some() { PRIVATE } else { PUBLIC };
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, cached)];
     Ok((headers, bytes).into_response())

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use counterfoil::{VerifyOptions, verify};
+use counterfoil::{VerifyOptions, run_in_background, verify};
 use counterfoil_entry::Timestamp;
 use counterfoil_evidence::{Finding, Report};
 use counterfoil_query::Order;
@@ -150,7 +150,14 @@ pub(crate) fn start(service: &Arc<Service>, caused_by: &str) -> Result<(), Probl
     let (turn, caused_by) = (Turn { service: Arc::clone(service), running }, caused_by.to_owned());
     let work = move || {
         let Turn { service, running } = &turn;
-        let run = carry_out(service, running);
+        // What is recorded of it is a commit like any other.
+        let run = std::thread::scope(|scope| {
+            let checking = scope.spawn(|| {
+                run_in_background();
+                carry_out(service, running)
+            });
+            checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
         let origin = service.snapshot().origin().to_string();
         let context = serde_json::to_value(&run).unwrap_or_else(|_| json!({}));
         let recorded = service.ledger.record_act(act("ledger.verified", &caused_by, &origin, "ledger", context));

@@ -24,10 +24,13 @@ pub enum Location {
     },
 }
 
+/// The schemes of places that can hold a copy.
+const SCHEMES: [&str; 2] = ["s3", "file"];
+
 impl Location {
     /// Whether a text is meant as a location rather than as a folder's path.
     pub fn is_meant_by(text: &str) -> bool {
-        text.contains("://")
+        text.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
     }
 }
 

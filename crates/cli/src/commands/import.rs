@@ -40,7 +40,7 @@ docs/guides/import.md explains how to write one.
 Examples:
   counterfoil import audit RequestForPayment.csv.gz --map bpic2020-payments
   counterfoil import audit core-banking.csv --map maps/core-banking.toml
-  counterfoil import audit postgres://reader@db.example/bank --table audit_trail --column actor=clerk
+  counterfoil import audit postgres:///bank --table trail --column actor=clerk
 
 Exit codes: 0 all rows recorded, 2 the map is wrong or a row was refused (nothing is recorded), 4 another process is \
 writing, 7 no such file or ledger. Other exit codes: see `counterfoil --help`.", shipped_names())

@@ -16,6 +16,7 @@ pub mod import;
 pub mod init;
 pub mod key;
 pub mod man;
+pub mod monitor;
 pub mod postgres;
 pub mod prove;
 pub mod query;
@@ -42,6 +43,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Checkpoint(command) => command.run(),
         Command::Key(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Monitor(command) => command.run(),
         Command::Bundle(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Seal(command) => command.run(),

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 24] = [
     "init",
     "append",
     "import",
@@ -16,6 +16,9 @@ const COMMANDS: [&str; 21] = [
     "checkpoint",
     "key",
     "verify",
+    "monitor",
+    "ship",
+    "restore",
     "bundle",
     "status",
     "serve",

@@ -31,7 +31,7 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &A
                 continue;
             }
         };
-        let journal = Journal::new(*first, name.clone(), file);
+        let mut journal = Journal::new(*first, name.clone(), file);
         let end = match journal.scan() {
             Ok(end) => end,
             Err(error) => {
@@ -49,7 +49,7 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, files: &Files, anchors: &A
             chain.findings.push(finding(FindingKind::UnexpectedFile, &name, None, message));
         }
         if last {
-            set_aside_torn(&journal, anchors, chain);
+            set_aside_torn(&mut journal, anchors, chain);
         }
         check_end(&journal, &end, last, anchors, chain);
         if journal.first > chain.size() && journal.end() > journal.first {
@@ -106,7 +106,7 @@ fn is_unused(journal: &Journal, before: Option<&Journal>, anchors: &Anchors) -> 
 }
 
 /// Leaves out a last frame of which a part never arrived: nobody was told that it was recorded.
-fn set_aside_torn(journal: &Journal, anchors: &Anchors, chain: &mut Chain<'_>) {
+fn set_aside_torn(journal: &mut Journal, anchors: &Anchors, chain: &mut Chain<'_>) {
     let Some(place) = journal.last_frame() else { return };
     let whole = journal.frame_bytes(&place).is_ok_and(|frame| place.header.check(&frame).is_ok());
     if !whole && place.header.first >= anchors.published_size() && is_torn_at(journal, place.offset) {

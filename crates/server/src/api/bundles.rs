@@ -53,7 +53,7 @@ pub(crate) async fn make(
     let told = scope.clone();
     let held = engine.clone();
     let (text, entries) = service
-        .blocking(move |service| {
+        .reading(move |service| {
             let snapshot = service.snapshot();
             let indices = match choice {
                 Choice::Indices(mut indices) => {

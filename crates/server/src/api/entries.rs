@@ -208,7 +208,7 @@ pub(crate) async fn one(Reads(caller): Reads, State(service): State<Arc<Service>
     };
     service.record_reading(&caller, serde_json::json!({"entry": index})).await?;
     service
-        .blocking(move |service| {
+        .reading(move |service| {
             let snapshot = service.snapshot();
             let bytes = snapshot.entry(index)?;
             let (canonical, entry) = as_json(&bytes)?;

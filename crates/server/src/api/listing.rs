@@ -166,7 +166,7 @@ pub(crate) async fn list(
     let asked = serde_json::json!({"list": page.predicate, "below": page.below, "limit": page.limit});
     service.record_reading(&caller, asked).await?;
     service
-        .blocking(move |service| {
+        .reading(move |service| {
             let snapshot = service.snapshot();
             let (indices, more) = page.find(&engine, &snapshot)?;
             let entries = snapshot.entries(&indices)?;
@@ -228,7 +228,7 @@ pub(crate) async fn history(
     let asked = serde_json::json!({"history": entity_id, "cursor": part.cursor, "limit": limit});
     service.record_reading(&caller, asked).await?;
     service
-        .blocking(move |service| {
+        .reading(move |service| {
             let snapshot = service.snapshot();
             let predicate = format!("entity_id = {}{after}", literal(&entity_id));
             let mut found = engine.select_indices(&snapshot, &predicate, Order::Oldest(limit + 1))?;

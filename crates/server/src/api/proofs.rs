@@ -57,7 +57,7 @@ pub(crate) async fn inclusion(
     InQuery(Included { index, size }): InQuery<Included>,
 ) -> Answered {
     service
-        .blocking(move |service| {
+        .reading(move |service| {
             let snapshot = service.snapshot();
             let leaf_hash = snapshot.leaf_hash(index)?;
             let size = size.unwrap_or(snapshot.size());
@@ -100,7 +100,7 @@ pub(crate) async fn consistency(
     InQuery(Between { from, to }): InQuery<Between>,
 ) -> Answered {
     service
-        .blocking(move |service| {
+        .reading(move |service| {
             let snapshot = service.snapshot();
             let to = to.unwrap_or(snapshot.size());
             if from > snapshot.size() {

@@ -85,7 +85,7 @@ struct Source {
 pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>) -> Answered {
     let engine = service.query_engine().await?;
     service
-        .blocking(move |service| {
+        .reading(move |service| {
             let state = service.ledger.status()?;
             let snapshot = service.snapshot();
             let heard = last_heard(&engine, &snapshot)?;

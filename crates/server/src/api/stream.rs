@@ -146,7 +146,7 @@ impl Reading {
         };
         self.caller.again(&self.service, Right::Read)?;
         let end = size.min(next + STEP);
-        self.ready = self.service.blocking(move |service| read(service, next, end)).await?.into_iter();
+        self.ready = self.service.reading(move |service| read(service, next, end)).await?.into_iter();
         self.next = end;
         Ok(true)
     }

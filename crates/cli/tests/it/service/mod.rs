@@ -6,6 +6,7 @@ mod faults;
 mod grpc;
 mod ingest;
 mod intruder;
+mod monitor;
 mod openapi;
 mod pressure;
 mod proving;

@@ -1,6 +1,6 @@
 //! Limits hold whatever clients do.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use serde_json::json;
 
@@ -108,6 +108,7 @@ fn an_endless_answer_of_a_service_is_not_believed() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1 << 10]);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n\"");
             for _ in 0..5_000 {
                 let _ = stream.write_all(&[b'x'; 1 << 16]);

@@ -1,0 +1,160 @@
+//! `counterfoil monitor`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use counterfoil::ErrorKind;
+use counterfoil_tlog::VerifierKey;
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::remote::{Call, Remote};
+use crate::verdict::growth::{Growth, compare};
+use crate::{files, output, verifier_key};
+
+/// How long one answer of the service is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest checkpoint that is read.
+const MAX_CHECKPOINT_BYTES: usize = 64 << 10;
+
+/// Watch another machine's ledger: it must only grow
+///
+/// Asks a service for its checkpoint again and again, remembers the newest one in a file, and proves that each one extends the
+/// one before, from the tiles that the service serves. A service that was rolled back, that shows somebody another history
+/// or that signs with another key is found, and the two checkpoints that contradict each other are kept: anybody can check
+/// them. Run it where the service's operator has no access.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil monitor https://audit.bank.example --key audit.vkey --remember bank.checkpoint
+  counterfoil monitor https://audit.bank.example --key audit.vkey --remember bank.checkpoint --once
+
+Exit codes: 0 it only grew (--once), 5 unreachable (--once, or for --silent-after seconds), 11 it contradicts what it showed before. \
+Other exit codes: see `counterfoil --help`.")]
+pub struct Monitor {
+    /// The service's URL. Its log must be readable without a token, or with the one in COUNTERFOIL_TOKEN.
+    url: String,
+    /// The ledger's verifier key, or a file that holds it; may be given several times.
+    #[arg(long, value_name = "VKEY", required = true)]
+    key: Vec<String>,
+    /// The file that remembers the newest checkpoint. It is a checkpoint that `counterfoil verify --checkpoint` takes.
+    #[arg(long, value_name = "FILE")]
+    remember: PathBuf,
+    /// Ask once and end.
+    #[arg(long, conflicts_with_all = ["every", "silent_after"])]
+    once: bool,
+    /// Seconds between two questions.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    every: u64,
+    /// Seconds for which the service may be unreachable before this ends.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    silent_after: u64,
+    /// Print a line of JSON for each answer.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one question came to.
+#[derive(Debug, Serialize)]
+#[serde(tag = "seen", rename_all = "snake_case")]
+enum Seen {
+    Grown { size: u64, root: String },
+    Same { size: u64, root: String },
+    Unreachable { reason: String },
+    Broken { finding: &'static str, message: String, remembered: PathBuf, shown: PathBuf },
+}
+
+impl Monitor {
+    pub(super) fn run(self) -> Outcome {
+        let keys: Vec<VerifierKey> = self.key.iter().map(|key| verifier_key::read(key)).collect::<Result<_, _>>()?;
+        let service = Remote::at(&self.url)?.within(PATIENCE);
+        let mut answered = Instant::now();
+        loop {
+            let seen = match self.ask(&service, &keys) {
+                Err(Failure::Told { kind: ErrorKind::Unavailable, message, .. }) => {
+                    Seen::Unreachable { reason: message }
+                }
+                other => other?,
+            };
+            self.tell(&seen)?;
+            match seen {
+                Seen::Broken { .. } => return Ok(Exit::Bad(ErrorKind::Tampered)),
+                Seen::Unreachable { .. } if self.once => return Ok(Exit::Bad(ErrorKind::Unavailable)),
+                Seen::Unreachable { .. } if answered.elapsed() >= Duration::from_secs(self.silent_after) => {
+                    return Ok(Exit::Bad(ErrorKind::Unavailable));
+                }
+                Seen::Unreachable { .. } => {}
+                Seen::Grown { .. } | Seen::Same { .. } if self.once => return Ok(Exit::Good),
+                Seen::Grown { .. } | Seen::Same { .. } => answered = Instant::now(),
+            }
+            std::thread::sleep(Duration::from_secs(self.every));
+        }
+    }
+
+    fn ask(&self, service: &Remote, keys: &[VerifierKey]) -> Result<Seen, Failure> {
+        let remembered = self.remember.exists().then(|| files::read(&self.remember)).transpose()?;
+        let shown = service.text_within(Call::get("/tlog/checkpoint"), MAX_CHECKPOINT_BYTES)?;
+        Ok(match compare(service, keys, remembered.as_deref(), &shown)? {
+            Growth::Same(checkpoint) => Seen::Same { size: checkpoint.size.0, root: checkpoint.root.to_string() },
+            Growth::Grown(checkpoint) => {
+                files::replace(&self.remember, &shown)?;
+                Seen::Grown { size: checkpoint.size.0, root: checkpoint.root.to_string() }
+            }
+            Growth::Broken { kind, message } => {
+                let evidence = self.keep(&shown)?;
+                Seen::Broken { finding: kind, message, remembered: self.remember.clone(), shown: evidence }
+            }
+        })
+    }
+
+    /// Keeps a checkpoint that contradicts the remembered one, beside it.
+    fn keep(&self, shown: &[u8]) -> Result<PathBuf, Failure> {
+        let kept = (0..).map(|number| name_behind(&self.remember, number));
+        for path in kept {
+            if path.exists() {
+                if files::read(&path)? == shown {
+                    return Ok(path);
+                }
+                continue;
+            }
+            files::write_new(&path, shown)?;
+            return Ok(path);
+        }
+        unreachable!("there are names enough")
+    }
+
+    fn tell(&self, seen: &Seen) -> Result<(), Failure> {
+        if self.json {
+            let mut out = output::raw_stdout();
+            output::json_line(&mut out, seen)?;
+            return Ok(out.flush()?);
+        }
+        let mut out = output::stdout();
+        match seen {
+            Seen::Grown { size, root } => writeln!(out, "{size} entries, root {root}")?,
+            Seen::Same { size, .. } => writeln!(out, "{size} entries, as before")?,
+            Seen::Unreachable { reason } => {
+                writeln!(out, "{} {reason}", output::styled(output::YELLOW, "unreachable:"))?
+            }
+            Seen::Broken { finding, message, remembered, shown } => {
+                writeln!(out, "{} {message}", output::styled(output::RED, format!("{finding}:")))?;
+                writeln!(
+                    out,
+                    "  {} is what it showed before, {} what it shows now: keep both, they are evidence",
+                    remembered.display(),
+                    shown.display()
+                )?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn name_behind(path: &Path, number: usize) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".shown-{number}"));
+    PathBuf::from(name)
+}

@@ -1,0 +1,108 @@
+//! `counterfoil monitor`: what a service showed once, it must still show.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::place::{LINES, Place};
+use crate::service::Running;
+
+struct Monitor {
+    place: Place,
+    key: String,
+}
+
+impl Monitor {
+    fn of(service: &Running) -> Monitor {
+        let key = service.get(&service.token("writer"), "/api/v1/status").json()["verifier_key"].clone();
+        Monitor { place: Place::new(), key: key.as_str().unwrap().to_owned() }
+    }
+
+    /// Asks once: the exit code and what was seen.
+    fn ask(&self, address: &str) -> (i32, Value) {
+        let url = format!("http://{address}");
+        let remember = ["monitor", &url, "--key", &self.key, "--remember", "bank.checkpoint", "--once", "--json"];
+        let ran = self.place.run(&remember);
+        let seen = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        (ran.code, seen)
+    }
+}
+
+fn copy(place: &Place, from: &str, to: &str) {
+    assert!(Command::new("cp").arg("-a").args([place.path(from), place.path(to)]).status().unwrap().success());
+}
+
+/// The service again, over the ledger as it was when it was copied.
+fn rolled_back(service: Running) -> Running {
+    let (place, _) = service.end();
+    std::fs::remove_dir_all(place.path("audit")).unwrap();
+    std::fs::rename(place.path("earlier"), place.path("audit")).unwrap();
+    Running::on(place, &[])
+}
+
+#[test]
+fn a_log_that_grows_is_remembered() {
+    let service = Running::start();
+    let writer = service.token("writer");
+    let monitor = Monitor::of(&service);
+    assert_eq!(monitor.ask(&service.address).1["seen"], "grown");
+    for _ in 0..3 {
+        service.record(&writer, &LINES.replace("\"id\":\"a-1\"", "\"outcome\":\"success\"").repeat(100));
+        let (code, seen) = monitor.ask(&service.address);
+        assert_eq!((code, seen["seen"].as_str()), (0, Some("grown")), "{seen}");
+    }
+    let (code, seen) = monitor.ask(&service.address);
+    assert_eq!((code, seen["seen"].as_str()), (0, Some("same")));
+    let kept = std::fs::read_to_string(monitor.place.path("bank.checkpoint")).unwrap();
+    assert!(kept.starts_with(&format!("bank.example/audit\n{}\n", seen["size"])), "{kept}");
+    let (place, _) = service.end();
+    place.write("kept", kept);
+    place.run(&["verify", "audit", "--checkpoint", "kept", "--key", &monitor.key]).expect(0);
+}
+
+#[test]
+fn a_rolled_back_service_is_found_and_the_evidence_is_kept() {
+    let service = Running::start();
+    let writer = service.token("writer");
+    let monitor = Monitor::of(&service);
+    service.record(&writer, LINES);
+    let (earlier, _) = service.end();
+    copy(&earlier, "audit", "earlier");
+    let service = Running::on(earlier, &[]);
+    service.record(
+        &writer,
+        "{\"event_type\":\"x\",\"actor\":\"a\",\"entity_id\":\"to be forgotten\"}\n".repeat(50).as_str(),
+    );
+    assert_eq!(monitor.ask(&service.address).0, 0);
+    let remembered = std::fs::read(monitor.place.path("bank.checkpoint")).unwrap();
+
+    let service = rolled_back(service);
+    let (code, seen) = monitor.ask(&service.address);
+    assert_eq!((code, seen["finding"].as_str()), (11, Some("rollback")), "{seen}");
+    assert_eq!(std::fs::read(monitor.place.path("bank.checkpoint")).unwrap(), remembered, "what was remembered stays");
+    let shown = std::fs::read_to_string(monitor.place.path(seen["shown"].as_str().unwrap())).unwrap();
+    assert!(shown.starts_with("bank.example/audit\n") && shown.contains("— bank.example/audit"), "{shown}");
+
+    // It grows beyond what it had: the same number of entries, or more, but others.
+    service.record(&writer, "{\"event_type\":\"x\",\"actor\":\"a\",\"entity_id\":\"another\"}\n".repeat(80).as_str());
+    let (code, seen) = monitor.ask(&service.address);
+    assert_eq!((code, seen["finding"].as_str()), (11, Some("fork")), "{seen}");
+}
+
+#[test]
+fn another_ledger_and_silence_are_told_apart() {
+    let service = Running::start();
+    let monitor = Monitor::of(&service);
+    assert_eq!(monitor.ask(&service.address).0, 0);
+    let other = Running::start();
+    let (code, seen) = monitor.ask(&other.address);
+    assert_eq!((code, seen["finding"].as_str()), (11, Some("signature")), "the same name, another key: {seen}");
+    let address = other.address.clone();
+    other.end();
+    let (code, seen) = monitor.ask(&address);
+    assert_eq!((code, seen["seen"].as_str()), (5, Some("unreachable")));
+    let url = format!("http://{}", service.address);
+    monitor.place.write("bank.checkpoint", "something else");
+    monitor.place.run(&["monitor", &url, "--key", &monitor.key, "--remember", "bank.checkpoint", "--once"]).expect(2);
+    monitor.place.run(&["monitor", &url, "--remember", "bank.checkpoint", "--once"]).expect(2);
+}
