@@ -29,8 +29,8 @@ const MAX_CHECKPOINT_BYTES: usize = 64 << 10;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  counterfoil monitor https://audit.bank.example --key audit.vkey --remember bank.checkpoint
-  counterfoil monitor https://audit.bank.example --key audit.vkey --remember bank.checkpoint --once
+  counterfoil monitor https://audit.example --key vkey --remember seen
+  counterfoil monitor https://audit.example --key vkey --remember seen --once
 
 Exit codes: 0 it only grew (--once), 5 unreachable (--once, or for --silent-after seconds), 11 it contradicts what it showed before. \
 Other exit codes: see `counterfoil --help`.")]
