@@ -86,7 +86,11 @@ impl Watched {
         if let Place::Copy { bucket, .. } = &self.place {
             bucket.lock().expect("no panic while held").refresh()?;
         }
-        let (before, now) = (self.snapshot(), self.reader.snapshot()?);
+        let before = self.snapshot();
+        if self.reader.is_current(&before)? {
+            return Ok(());
+        }
+        let now = self.reader.snapshot()?;
         if now.size() < before.size() || now.root_at(before.size())? != before.root() {
             return Err(Error::new(
                 ErrorKind::Tampered,

@@ -33,7 +33,8 @@ Examples:
   counterfoil serve audit --pg 127.0.0.1:7412 --otlp-grpc 127.0.0.1:4317
   counterfoil serve audit --listen 0.0.0.0:7411 \\
     --tls-cert cert.pem --tls-key key.pem
-  counterfoil serve audit --ship s3://bank-audit/payments --ship-retain compliance:2190
+  counterfoil serve audit --ship s3://bank-audit/payments \\
+    --ship-retain compliance:2190
   counterfoil serve s3://bank-audit/payments --read-only
 
 Exit codes: 0 ended on request, 4 another process has the ledger open for writing, 5 an address cannot be had, \

@@ -16,6 +16,7 @@ use crate::moment::now;
 use crate::problem::Answered;
 use crate::service::Service;
 use crate::shipping::Told;
+use crate::watched::Watched;
 
 /// The newest entry of each source.
 const NEWEST: &str = "index IN (SELECT max(index) FROM audit_log WHERE source IS NOT NULL GROUP BY recorder, source)";
@@ -34,7 +35,7 @@ struct Status {
     segments: Vec<Segment>,
     checkpoint: String,
     fault: Option<String>,
-    read_only: bool,
+    read_from: Option<String>,
     shipping: Option<Told>,
     version: &'static str,
     started_at: String,
@@ -64,7 +65,7 @@ pub(crate) async fn status(_: Caller, State(service): State<Arc<Service>>) -> An
         segments,
         checkpoint: snapshot.checkpoint().to_owned(),
         fault: service.backing.fault(),
-        read_only: service.backing.watched().is_some(),
+        read_from: service.backing.watched().map(Watched::name),
         shipping: service.backing.shipping().map(|shipping| shipping.told(snapshot.size())),
         version: env!("CARGO_PKG_VERSION"),
         started_at: service.started_at.to_string(),

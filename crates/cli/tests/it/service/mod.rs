@@ -9,10 +9,12 @@ mod intruder;
 mod openapi;
 mod pressure;
 mod proving;
+mod read_only;
 mod reading;
 mod recording;
 mod remote;
 mod running;
+mod shipping;
 mod tls;
 
 pub use running::{Running, wait_for};
