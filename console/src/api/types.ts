@@ -6,6 +6,19 @@ export interface Session {
   expires_at: string | null;
 }
 
+export interface Shipping {
+  to: string;
+  shipped_size: number;
+  lag_entries: number;
+  lag_seconds: number;
+  last_shipped_at: string | null;
+  failures: number;
+  fault: string | null;
+  stopped: boolean;
+  objects: number;
+  bytes: number;
+}
+
 export interface Status {
   origin: string;
   verifier_key: string;
@@ -16,6 +29,8 @@ export interface Status {
   segments: { first: number; count: number; file: string }[];
   checkpoint: string;
   fault: string | null;
+  read_from: string | null;
+  shipping: Shipping | null;
   version: string;
   started_at: string;
 }

@@ -13,6 +13,7 @@ import { KeyCard } from "./integrity/KeyCard";
 import { OutsiderCard } from "./integrity/OutsiderCard";
 import { RunsCard } from "./integrity/RunsCard";
 import { SegmentsCard } from "./integrity/SegmentsCard";
+import { ShippedCard } from "./integrity/ShippedCard";
 
 export default function Integrity() {
   const { status } = useWatch();
@@ -51,6 +52,7 @@ export default function Integrity() {
         )}
         <GrowthCard />
         {status && <SegmentsCard status={status} />}
+        {status?.shipping && <ShippedCard shipping={status.shipping} />}
         {status && <OutsiderCard status={status} />}
       </div>
     </Page>

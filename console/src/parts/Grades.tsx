@@ -1,10 +1,12 @@
 import type { ReactNode } from "react";
-import type { Run } from "../api/types";
+import type { Run, Shipping, Status } from "../api/types";
 import { isAlarming, isVerified } from "../proof/examine";
 import { useWatch } from "../state/ledger";
 import { grouped, percent, plural } from "../text/number";
+import { lasting } from "../text/time";
 import { Icon } from "./Icon";
 import { KeyWords, PastWords, SignatureWords } from "./Judgement";
+import { Text } from "./Text";
 import { Ago, At } from "./When";
 
 type Tone = "good" | "failed" | "denied" | "none";
@@ -41,6 +43,41 @@ function LastRun({ run }: { run: Run | null | undefined }) {
     >
       {grouped(run.tree_size)} entries;{" "}
       {run.anchored ? "checked against an outside anchor" : "not compared with an outside anchor"}
+    </Grade>
+  );
+}
+
+/** How long the oldest entry has been waiting; what the ledger says of itself alone waits for others. */
+export function waitingFor({ lag_seconds: seconds }: Shipping): string {
+  return seconds > 0 ? `, the oldest recorded ${lasting(seconds)} ago` : "";
+}
+
+/** How much of the ledger lies where its operator cannot change it. */
+function Shipped({ status }: { status: Status }) {
+  const { shipping, read_from: place } = status;
+  if (place) {
+    return (
+      <Grade tone={status.fault ? "denied" : "good"} title={<b>Only read here</b>}>
+        from <Text>{place}</Text>; nothing is recorded through this service
+      </Grade>
+    );
+  }
+  if (!shipping) {
+    return (
+      <Grade tone="none" title="Shipped: nowhere">
+        The only copy is on this service’s disk.
+      </Grade>
+    );
+  }
+  const { shipped_size: shipped, lag_entries: lag } = shipping;
+  const tone = shipping.stopped ? "failed" : shipping.fault ? "denied" : shipped > 0 ? "good" : "none";
+  return (
+    <Grade tone={tone} title={<b>Shipped: {shipped === 0 ? "nothing yet" : `${grouped(shipped)} entries`}</b>}>
+      {lag === 0
+        ? "The copy under Object Lock holds all of them"
+        : `${plural(lag, "newer entry", "newer entries")} would be lost with this disk${waitingFor(shipping)}`}
+      {shipping.stopped && "; the copy holds ANOTHER history, and shipping has stopped"}
+      {shipping.fault && !shipping.stopped && `; shipping fails, ${plural(shipping.failures, "attempt")}`}
     </Grade>
   );
 }
@@ -86,6 +123,7 @@ export function Grades({ run }: { run: Run | null | undefined }) {
             `${percent(sealed, size)} of the ledger; ${plural(size - sealed, "newer entry", "newer entries")} in the journal`}
         </Grade>
       )}
+      {status && <Shipped status={status} />}
       <LastRun run={run} />
     </ul>
   );

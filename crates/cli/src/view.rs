@@ -34,6 +34,21 @@ pub struct State {
     segment_span: u64,
     segments: Vec<serde::de::IgnoredAny>,
     checkpoint: String,
+    #[serde(default)]
+    shipping: Option<Shipping>,
+}
+
+/// How the copy is that a service keeps.
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+pub struct Shipping {
+    pub to: String,
+    pub shipped_size: u64,
+    pub lag_entries: u64,
+    pub lag_seconds: f64,
+    pub last_shipped_at: Option<String>,
+    pub failures: u64,
+    pub fault: Option<String>,
+    pub stopped: bool,
 }
 
 /// Rows of an answer, as they come.
@@ -177,6 +192,14 @@ impl View {
                 let proof: Consistency = service.ask(Call::get(&path))?;
                 proof.hashes.iter().map(|text| hash(text)).collect()
             }
+        }
+    }
+
+    /// How the copy is that the service keeps; a folder alone keeps none.
+    pub fn shipping(&self) -> Option<&Shipping> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::Service { state, .. } => state.shipping.as_ref(),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::sequencer::{Found, Sequencer};
 use crate::shared::{Queue, Reply, Request, Shared, lock};
 use crate::snapshot::{Folder, Head, Snapshot};
 use crate::start::{
-    check_last_frame, lock_folder, queue_unsealed, refuse_network_file_system, sealed_sources, tree_at,
+    check_last_frame, lock_folder, must_extend, queue_unsealed, refuse_network_file_system, sealed_sources, tree_at,
 };
 use crate::status::Status;
 use crate::tail_check::TailCheck;
@@ -112,7 +112,7 @@ impl Ledger {
     /// Opens the ledger in a folder for writing, and finishes what a crash may have left.
     ///
     /// Errors: `NotFound` when there is no ledger, `Busy` when another process has it open, `Damaged` or `Tampered` when
-    /// the folder is not what a crash alone can leave, `Denied` for a key that is not the ledger's.
+    /// the folder is not what a crash alone can leave or does not extend [`OpenOptions::extends`], `Denied` for a key that is not the ledger's.
     pub fn open(path: impl AsRef<Path>, open: OpenOptions) -> Result<Self> {
         refuse_network_file_system(path.as_ref(), &open)?;
         let folder = open_folder(path.as_ref(), open.disk.clone())?;
@@ -125,6 +125,7 @@ impl Ledger {
         let tree = tree_at(&folder, &head, sealed_size, end)?;
         head.root = tree.root().expect("a tree that begins at 0 has a root");
         let last_time = check_last_frame(&folder, &head)?;
+        open.extends.as_ref().map_or(Ok(()), |note| must_extend(&folder, &head, note))?;
         let is_published = end <= loaded.checkpoint.checkpoint.size.0;
         if !is_published {
             head.checkpoint = crate::sequencer::sign(&folder, signer.as_ref(), &tree)?;

@@ -18,6 +18,9 @@ pub struct OpenOptions {
     pub clock: Arc<dyn Clock>,
     /// Whether a network file system is accepted, where locks and syncs may promise less than the ledger needs.
     pub allow_network_file_system: bool,
+    /// A checkpoint of this ledger that was kept elsewhere, a C2SP note. What the folder holds must extend it before anything
+    /// is signed: a folder that was rolled back would sign a second history.
+    pub extends: Option<Vec<u8>>,
     /// Called with the number of entries after each commit, on the committing thread: it must not wait.
     pub on_commit: Option<OnCommit>,
 }
@@ -32,6 +35,7 @@ impl Default for OpenOptions {
             disk: Arc::new(OsDisk),
             clock: Arc::new(SystemClock::default()),
             allow_network_file_system: false,
+            extends: None,
             on_commit: None,
         }
     }

@@ -8,7 +8,7 @@ use counterfoil_tlog::NoteSigner;
 
 use crate::disk::{Disk, OsDisk};
 use crate::error::{ErrorKind, Result};
-use crate::load::{Until, load, open_folder};
+use crate::load::{Until, load, open_folder, read_checkpoint};
 use crate::snapshot::{Folder, Snapshot};
 
 /// How often a state is read again when the writer moved files meanwhile.
@@ -37,6 +37,12 @@ impl Reader {
     /// without the right to read it.
     pub fn signer(&self) -> Result<NoteSigner> {
         crate::keys::load(self.folder.disk.as_ref(), &self.folder.layout, &self.folder.config.origin)
+    }
+
+    /// Whether a snapshot is what `checkpoint` covers now: cheaper than a new one.
+    pub fn is_current(&self, snapshot: &Snapshot) -> Result<bool> {
+        let (_, note) = read_checkpoint(&self.folder)?;
+        Ok(*note == *snapshot.checkpoint())
     }
 
     /// The state that `checkpoint` covers now. `Tampered` when the folder does not hold what its checkpoint signs.

@@ -52,6 +52,26 @@ pub(crate) fn check_last_frame(folder: &Folder, head: &Head) -> Result<i64> {
     Ok(header.time_micros)
 }
 
+/// Refuses a folder that does not extend a checkpoint which was handed out: what it signed next would be a second history.
+pub(crate) fn must_extend(folder: &Arc<Folder>, head: &Head, note: &[u8]) -> Result<()> {
+    let foreign = |error| Error::tampered(format!("the checkpoint to extend is not this ledger's: {error}"));
+    let known = folder.config.open_checkpoint(note, &[]).map_err(foreign)?.checkpoint;
+    let size = known.size.0;
+    if size > head.size {
+        return Err(Error::tampered(format!(
+            "the ledger was rolled back: it signed a checkpoint of {size} entries, and the folder holds {}",
+            head.size
+        )));
+    }
+    let snapshot = Snapshot { folder: folder.clone(), head: Arc::new(head.clone()) };
+    if size == 0 || counterfoil_tlog::root(&snapshot, known.size)? == known.root {
+        return Ok(());
+    }
+    Err(Error::tampered(format!(
+        "the folder is a fork: its first {size} entries are not those of the checkpoint that was signed over {size}"
+    )))
+}
+
 pub(crate) fn sealed_sources(snapshot: &Snapshot) -> Result<Sources> {
     let mut sources = Sources::default();
     if let Some(newest) = snapshot.segments().last() {

@@ -9,17 +9,24 @@ use axum::response::IntoResponse;
 use crate::access::Caller;
 use crate::problem::{Answered, Problem};
 use crate::service::Service;
+use crate::shipping::Shipping;
 
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Answered {
-    let reason = if service.is_ending() { Some("the service ends".to_owned()) } else { service.ledger.fault() };
-    match reason {
-        None => Ok("ready\n".into_response()),
-        Some(reason) => Err(Problem::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, reason)),
+    let unready = |reason: String| Err(Problem::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, reason));
+    if service.is_ending() {
+        return unready("the service ends".to_owned());
     }
+    // What the service can do without is no reason to send requests elsewhere.
+    let degraded = match (service.backing.fault(), service.backing.watched()) {
+        (Some(_), Some(_)) => Some("what is read could not be looked at again".to_owned()),
+        (Some(fault), None) => return unready(fault),
+        (None, _) => service.backing.shipping().and_then(Shipping::fault),
+    };
+    Ok(degraded.map_or_else(|| "ready\n".to_owned(), |why| format!("ready, degraded: {why}\n")).into_response())
 }
 
 pub(crate) async fn metrics(_: Caller, State(service): State<Arc<Service>>) -> Answered {

@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod asked;
+mod backing;
 mod body;
 mod console;
 mod health;
@@ -21,13 +22,17 @@ mod readers;
 mod receivers;
 mod recording;
 mod routes;
+mod served;
 mod service;
 mod settings;
+mod shipping;
 mod state;
 mod tlog;
 mod verification;
+mod watched;
 
 pub use access::{LOCAL_ADMINISTRATOR, NewToken, Principal, Right, Role, TOKEN_PREFIX, TokenRecord, Tokens};
 pub use api::keys::Sealed;
 pub use life::{Announcement, run};
-pub use settings::{Settings, TlogPublic, Tls};
+pub use served::Served;
+pub use settings::{Ack, Settings, Ship, TlogPublic, Tls};

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use counterfoil::{Error, ErrorKind, OpenOptions, Result};
+use counterfoil::{Error, ErrorKind, Result};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen::{Doors, Encryption, Socket, bind};
 use crate::pg::Postgres;
 use crate::routes::routes;
+use crate::served::Served;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::state;
@@ -30,34 +31,29 @@ pub struct Announcement {
     pub otlp_grpc: Option<SocketAddr>,
 }
 
-/// Opens the ledger in a folder and answers until SIGTERM or SIGINT; calls `ready` once it answers.
+/// Opens a ledger and answers until SIGTERM or SIGINT; calls `ready` once it answers.
 ///
 /// # Errors
 /// Those of [`counterfoil::Ledger::open`]; `Denied` for plain text beyond loopback; `Unavailable` for an address that
 /// cannot be had; `Invalid` for TLS files that are none.
-pub fn run(folder: &Path, settings: Settings, options: OpenOptions, ready: impl FnOnce(&Announcement)) -> Result<()> {
+pub fn run(served: Served, settings: Settings, ready: impl FnOnce(&Announcement)) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Unavailable, format!("no threads: {error}")))?;
-    let service = runtime.block_on(serve(folder, settings, options, ready))?;
+    let service = runtime.block_on(serve(served, settings, ready))?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     service.close()
 }
 
-async fn serve(
-    folder: &Path,
-    settings: Settings,
-    options: OpenOptions,
-    ready: impl FnOnce(&Announcement),
-) -> Result<Arc<Service>> {
+async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcement)) -> Result<Arc<Service>> {
     let encryption = settings.tls.as_ref().map(Encryption::read).transpose()?;
     let listener = bind(settings.listen, "the service", &settings).await?;
     let pg = bind_if(settings.pg, "the PostgreSQL protocol", &settings).await?;
     let grpc = bind_if(settings.otlp_grpc, "OTLP over gRPC", &settings).await?;
-    let (path, set) = (folder.to_owned(), settings.clone());
-    let opened = tokio::task::spawn_blocking(move || Service::open(&path, set, options)).await;
+    let set = settings.clone();
+    let opened = tokio::task::spawn_blocking(move || Service::open(served, set)).await;
     let service = opened.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))??;
-    let socket = Socket::bind(folder)
-        .map_err(|error| Error::new(ErrorKind::Unavailable, format!("no socket in the ledger's folder: {error}")))?;
+    let no_socket = |error| Error::new(ErrorKind::Unavailable, format!("no socket in the ledger's folder: {error}"));
+    let socket = service.backing.folder().map(Socket::bind).transpose().map_err(no_socket)?;
     let address = |listener: &tokio::net::TcpListener| listener.local_addr().ok();
     let scheme = if encryption.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", address(&listener).unwrap_or(settings.listen));
@@ -67,7 +63,7 @@ async fn serve(
         pg: pg.as_ref().and_then(address),
         otlp_grpc: grpc.as_ref().and_then(address),
     };
-    let note = Note::write(folder, &announcement)?;
+    let note = service.backing.folder().map(|folder| Note::write(folder, &announcement)).transpose()?;
 
     let mut postgres = Postgres::new(&service, encryption.as_ref()).await?;
     // From here on nothing fails: what started also stops, in the ledger too.
@@ -77,6 +73,7 @@ async fn serve(
     let app = routes(&service);
     let kept = tokio::spawn(Arc::clone(&service).keep_watch());
     let fresh = encryption.clone().map(|encryption| tokio::spawn(encryption.keep_fresh()));
+    let looking = tokio::spawn(Arc::clone(&service).keep_looking());
     let rounds = tokio::spawn(verification::rounds(Arc::clone(&service)));
     let ending = tokio::spawn(end_on_signal(Arc::clone(&service)));
     let [pg_at, grpc_at] = [announcement.pg, announcement.otlp_grpc].map(|at| at.map(tracing::field::display));
@@ -84,12 +81,12 @@ async fn serve(
     ready(&announcement);
     tokio::join!(
         doors.http(listener, app.clone(), encryption.clone()),
-        doors.local(&socket, app),
+        if_some(socket.as_ref(), |socket| doors.local(socket, app)),
         if_some(pg, |listener| postgres.serve(&doors, listener)),
         if_some(grpc, |listener| doors.http(listener, crate::receivers::grpc(&service), encryption.clone())),
     );
     tokio::join!(doors.drain(), postgres.drain());
-    for task in [Some(kept), fresh, Some(rounds), Some(ending)].into_iter().flatten() {
+    for task in [Some(kept), fresh, Some(looking), Some(rounds), Some(ending)].into_iter().flatten() {
         task.abort();
         let _ = task.await;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use counterfoil::{OnCommit, Receipt};
@@ -14,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::service::Service;
+use crate::shipping::Shipping;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -44,10 +46,57 @@ pub(crate) struct Metrics {
     verification_age_seconds: Gauge,
     verification_findings: Gauge,
     healthy: Gauge,
+    copy: CopyMetrics,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+/// How the copy in an object store is.
+#[derive(Default)]
+struct CopyMetrics {
+    shipped_size: Gauge,
+    lag_entries: Gauge,
+    lag_seconds: Gauge<f64, AtomicU64>,
+    failures: Counter,
+    failing: Gauge,
+    last_success: Gauge<f64, AtomicU64>,
+    bytes: Counter,
+    waiting: Gauge,
+}
+
+impl CopyMetrics {
+    fn register(&self, to: &mut Registry) {
+        to.register("shipped_size", "Entries that the copy holds under a checkpoint", self.shipped_size.clone());
+        let lost = "Entries that would be lost with the disk now: the copy does not hold them";
+        to.register("ship_lag_entries", lost, self.lag_entries.clone());
+        let seconds = "For how long the oldest entry that the copy does not hold has been waiting";
+        to.register("ship_lag_seconds", seconds, self.lag_seconds.clone());
+        to.register("ship_failures", "Shipments that failed since the start", self.failures.clone());
+        to.register("ship_failing", "Shipments that failed since the last that worked", self.failing.clone());
+        let success = "When something was shipped last, in Unix seconds; 0 before the first time";
+        to.register("ship_last_success_timestamp_seconds", success, self.last_success.clone());
+        to.register("ship_bytes", "Bytes put into the copy since the start", self.bytes.clone());
+        to.register("ship_acks_waiting", "Requests that wait for the copy to hold their entries", self.waiting.clone());
+    }
+
+    fn look(&self, shipping: &Shipping, size: u64) {
+        let lag = shipping.lag();
+        self.shipped_size.set(number(lag.shipped));
+        self.lag_entries.set(number(size.saturating_sub(lag.shipped)));
+        self.lag_seconds.set(lag.waiting().as_secs_f64());
+        self.failures.inc_by(lag.failures_total.saturating_sub(self.failures.get()));
+        self.failing.set(number(lag.failures));
+        self.last_success.set(lag.last_shipped_at.map_or(0.0, |at| at.as_millisecond() as f64 / 1000.0));
+        self.bytes.inc_by(lag.bytes.saturating_sub(self.bytes.get()));
+        self.waiting.set(number(shipping.waiting() as u64));
+    }
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+impl Metrics {
+    /// The measurements of a service that ships, or of one that does not.
+    pub(crate) fn new(ships: bool) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("counterfoil"),
             append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
@@ -64,13 +113,12 @@ impl Default for Metrics {
             verification_age_seconds: Gauge::default(),
             verification_findings: Gauge::default(),
             healthy: Gauge::default(),
+            copy: CopyMetrics::default(),
         };
-        metrics.registered()
+        metrics.registered(ships)
     }
-}
 
-impl Metrics {
-    fn registered(mut self) -> Self {
+    fn registered(mut self, ships: bool) -> Self {
         let to = &mut self.registry;
         to.register("append_seconds", "From an append's arrival to its receipts", self.append_seconds.clone());
         to.register("append_entries", "Entries of an append", self.append_entries.clone());
@@ -89,6 +137,9 @@ impl Metrics {
         let findings = self.verification_findings.clone();
         to.register("verification_findings", "Findings of the last verification; -1 before the first", findings);
         to.register("healthy", "1 while the ledger takes entries", self.healthy.clone());
+        if ships {
+            self.copy.register(to);
+        }
         self
     }
 
@@ -125,12 +176,14 @@ impl Metrics {
     /// The exposition text (OpenMetrics 1.0), with the ledger's present state.
     pub(crate) fn text(&self, service: &Service) -> String {
         let snapshot = service.snapshot();
-        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.tree_size.set(number(snapshot.size()));
         self.sealed_size.set(number(snapshot.sealed_size()));
         self.unsealed.set(number(snapshot.size() - snapshot.sealed_size()));
         self.waiting.set(number(service.appends_waiting() as u64));
-        self.healthy.set(i64::from(service.ledger.fault().is_none()));
+        self.healthy.set(i64::from(service.backing.fault().is_none()));
+        if let Some(shipping) = service.backing.shipping() {
+            self.copy.look(shipping, snapshot.size());
+        }
         let last = service.verifications.last_outcome();
         self.verification_age_seconds.set(last.map_or(-1, |(age, _)| age));
         self.verification_findings.set(last.map_or(-1, |(_, findings)| number(findings)));

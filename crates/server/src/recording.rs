@@ -92,6 +92,11 @@ impl Outcomes {
         Ok(())
     }
 
+    /// The highest index of what was recorded.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.receipts.iter().map(|(_, receipt)| receipt.index).max()
+    }
+
     /// What is noted of a request of which something was denied.
     pub(crate) fn denied(&self, principal: &Principal) -> Option<DeniedBecause> {
         let denied = self.refused.iter().find(|refusal| refusal.kind == "denied")?;

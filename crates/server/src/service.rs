@@ -1,10 +1,9 @@
 //! What all requests of one service share.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use counterfoil::{Error, ErrorKind, Ledger, OpenOptions, Receipt, Result, Snapshot};
+use counterfoil::{Error, ErrorKind, Ledger, Receipt, Result, Snapshot};
 use counterfoil_entry::{ActorType, Draft, EntryBuilder, Timestamp};
 use counterfoil_query::{Engine, Limits};
 use serde_json::{Value, json};
@@ -14,14 +13,17 @@ use tokio::task::JoinError;
 
 use crate::access::{Caller, Denial, Denials, Role, Sessions, Tokens};
 use crate::api::stream::Streams;
+use crate::backing::Backing;
 use crate::body::{ROOM_KIB, Room};
 use crate::metrics::Metrics;
 use crate::moment::now;
 use crate::problem::Problem;
 use crate::readers::Readers;
 use crate::recording::Load;
+use crate::served::Served;
 use crate::settings::Settings;
 use crate::verification::Verifications;
+use crate::watched::Watched;
 
 /// How often new commits are looked for on behalf of streams.
 const WATCH_STEP: Duration = Duration::from_millis(50);
@@ -35,9 +37,7 @@ const QUERY_WAIT: Duration = Duration::from_secs(3);
 /// A ledger that is open for requests.
 pub struct Service {
     /// The ledger.
-    pub(crate) ledger: Ledger,
-    /// Its folder.
-    pub(crate) folder: PathBuf,
+    pub(crate) backing: Backing,
     /// How it was set up.
     pub(crate) settings: Settings,
     /// Answers SQL.
@@ -65,22 +65,25 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens the ledger in a folder for requests.
+    /// Opens a ledger for requests.
     ///
     /// # Errors
     /// Those of [`Ledger::open`].
-    pub fn open(folder: &Path, settings: Settings, options: OpenOptions) -> Result<Arc<Self>> {
-        let metrics = Arc::new(Metrics::default());
-        let ledger = Ledger::open(folder, OpenOptions { on_commit: Some(metrics.on_commit()), ..options })?;
+    pub fn open(mut served: Served, settings: Settings) -> Result<Arc<Self>> {
+        let metrics = Arc::new(Metrics::new(settings.ship.is_some()));
+        if let Served::Ledger(_, options) = &mut served {
+            options.on_commit = Some(metrics.on_commit());
+        }
+        let backing = Backing::open(served, &settings)?;
         let engine = Engine::new(Limits {
             time: settings.query_time,
             memory_bytes: settings.query_memory_bytes,
             rows: settings.query_rows,
         })?;
-        let size = ledger.snapshot().size();
+        let size = backing.snapshot().size();
         Ok(Arc::new(Self {
             engine,
-            tokens: Tokens::in_folder(folder),
+            tokens: backing.folder().map_or_else(Tokens::in_memory, Tokens::in_folder),
             sessions: Sessions::default(),
             metrics,
             verifications: Verifications::default(),
@@ -93,15 +96,14 @@ impl Service {
             streams: Streams::default(),
             size: watch::Sender::new(size),
             ending: watch::Sender::new(false),
-            folder: folder.to_owned(),
-            ledger,
+            backing,
             settings,
         }))
     }
 
     /// The state after the last commit.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.ledger.snapshot()
+        self.backing.snapshot()
     }
 
     /// Runs what waits for a disk on a thread that may wait.
@@ -137,8 +139,9 @@ impl Service {
     /// A place among the appends that may wait for the ledger at once, for a body with its room.
     ///
     /// # Errors
-    /// `busy` when all are taken.
+    /// `denied` where the ledger is only read; `busy` when all are taken.
     pub(crate) fn load(&self, room: Room) -> std::result::Result<Load, Problem> {
+        self.backing.writer()?;
         let place = Arc::clone(&self.appends).try_acquire_owned().map_err(|_| {
             let waiting = self.settings.appends_at_once;
             Problem::busy(format!("{waiting} appends wait for the ledger already; retry in a moment"))
@@ -157,7 +160,7 @@ impl Service {
     /// Those of [`Ledger::append_batch_as`].
     pub(crate) fn append_now(&self, recorder: &str, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
         let (since, before) = (Instant::now(), self.snapshot().size());
-        let receipts = self.ledger.append_batch_as(recorder, drafts)?;
+        let receipts = self.backing.writer()?.append_batch_as(recorder, drafts)?;
         self.metrics.appended(&receipts, before, since.elapsed());
         Ok(receipts)
     }
@@ -183,7 +186,7 @@ impl Service {
             drop(held);
             drop(tell.send(answer));
         };
-        let recorded = if self.ledger.append_batch_then(recorder, &mut drafts, then) {
+        let recorded = if self.backing.writer()?.append_batch_then(recorder, &mut drafts, then) {
             told.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the ledger was closed")))
         } else {
             let recorder = Arc::clone(recorder);
@@ -215,7 +218,7 @@ impl Service {
     /// # Errors
     /// Those of [`Ledger::record_act`].
     pub(crate) async fn record(self: &Arc<Self>, act: EntryBuilder) -> std::result::Result<(), Problem> {
-        self.blocking(move |service| Ok(service.ledger.record_act(act).map(|_| ())?)).await
+        self.blocking(move |service| Ok(service.backing.record(act)?)).await
     }
 
     /// Records what an auditor read; nothing for other roles.
@@ -265,6 +268,16 @@ impl Service {
         self.ending.send_replace(true);
     }
 
+    /// Looks again and again at a ledger that somebody else writes.
+    pub(crate) async fn keep_looking(self: Arc<Self>) {
+        let Some(step) = self.backing.watched().map(Watched::step) else { return };
+        loop {
+            tokio::time::sleep(step).await;
+            let look = |service: &Self| Ok(service.backing.watched().map(Watched::refresh));
+            let _ = self.blocking(look).await;
+        }
+    }
+
     /// Keeps what is not caused by a request going, until the service ends.
     pub(crate) async fn keep_watch(self: Arc<Self>) {
         let mut step = tokio::time::interval(WATCH_STEP);
@@ -283,7 +296,7 @@ impl Service {
     /// Records the denials that were only counted.
     pub(crate) async fn settle(self: &Arc<Self>, ends: bool) {
         let work = move |service: &Self| {
-            let record = |act| service.ledger.record_act(act).map(drop);
+            let record = |act| service.backing.record(act);
             Ok(service.denials.settle(ends, record)?)
         };
         let settled = self.blocking(work).await;
@@ -305,9 +318,9 @@ impl Service {
     /// Those of [`Ledger::close`].
     pub(crate) fn close(self: Arc<Self>) -> Result<()> {
         match Arc::try_unwrap(self) {
-            Ok(service) => service.ledger.close(),
+            Ok(service) => service.backing.close(),
             // Somebody still reads: dropping the last reference closes it as well.
-            Err(service) => service.ledger.publish(),
+            Err(service) => service.backing.writer().map_or(Ok(()), Ledger::publish),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
+use counterfoil_ship::{Location, Lock};
 use serde::{Deserialize, Serialize};
 
 /// What of `/tlog` needs no token.
@@ -35,6 +36,40 @@ impl std::str::FromStr for TlogPublic {
     }
 }
 
+/// When a request that records is answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ack {
+    /// When its entries are durable in the ledger.
+    #[default]
+    Durable,
+    /// When the copy holds them too.
+    Shipped,
+}
+
+impl std::str::FromStr for Ack {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "durable" => Ok(Self::Durable),
+            "shipped" => Ok(Self::Shipped),
+            _ => Err(format!("{name:?} is not one of durable, shipped")),
+        }
+    }
+}
+
+/// Where a copy of the ledger is kept.
+#[derive(Debug, Clone)]
+pub struct Ship {
+    /// The place.
+    pub to: Location,
+    /// How it is reached.
+    pub settings: counterfoil_ship::Settings,
+    /// What every object is written under; by default what the bucket says.
+    pub lock: Option<Lock>,
+}
+
 /// How a service is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -63,6 +98,10 @@ pub struct Settings {
     pub appends_at_once: usize,
     /// How many connections may be open at once, over all protocols.
     pub connections: usize,
+    /// Where a copy is kept, if anywhere.
+    pub ship: Option<Ship>,
+    /// When a request that records is answered, unless it says so itself.
+    pub ack: Ack,
     /// How often the ledger verifies itself; zero is never.
     pub verify_every: Duration,
     /// How long requests under way may take when the service ends.
@@ -95,6 +134,8 @@ impl Default for Settings {
             queries_at_once: 8,
             appends_at_once: 400,
             connections: 20_000,
+            ship: None,
+            ack: Ack::Durable,
             verify_every: Duration::ZERO,
             drain_time: Duration::from_secs(20),
         }

@@ -36,7 +36,7 @@ const BY_PROXIES: [&str; 6] =
 pub(crate) async fn checkpoint(State(service): State<Arc<Service>>, parts: Parts) -> Answered {
     admit(&service, &parts, TlogPublic::Checkpoint)?;
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-    Ok((headers, service.ledger.checkpoint().to_string()).into_response())
+    Ok((headers, service.snapshot().checkpoint().to_owned()).into_response())
 }
 
 pub(crate) async fn tile(State(service): State<Arc<Service>>, InPath(path): InPath, parts: Parts) -> Answered {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use counterfoil::{VerifyOptions, run_in_background, verify};
+use counterfoil::{VerifyOptions, run_in_background};
 use counterfoil_entry::Timestamp;
 use counterfoil_evidence::{Finding, Report};
 use counterfoil_query::Order;
@@ -160,7 +160,7 @@ pub(crate) fn start(service: &Arc<Service>, caused_by: &str) -> Result<(), Probl
         });
         let origin = service.snapshot().origin().to_string();
         let context = serde_json::to_value(&run).unwrap_or_else(|_| json!({}));
-        let recorded = service.ledger.record_act(act("ledger.verified", &caused_by, &origin, "ledger", context));
+        let recorded = service.backing.record(act("ledger.verified", &caused_by, &origin, "ledger", context));
         if let Err(error) = recorded {
             tracing::error!(detail = error.message, "a verification could not be recorded");
         }
@@ -171,21 +171,19 @@ pub(crate) fn start(service: &Arc<Service>, caused_by: &str) -> Result<(), Probl
 }
 
 fn carry_out(service: &Service, running: &Running) -> Run {
-    // What is verified is what the newest checkpoint covers, and that must be in the folder first.
-    let published = service.ledger.publish();
-    let checkpoint = service.ledger.checkpoint();
+    let snapshot = service.snapshot();
     let progress = |checked, total| {
         running.checked.store(checked, Ordering::Relaxed);
         running.total.store(total, Ordering::Relaxed);
     };
     let options = VerifyOptions {
-        checkpoint: Some(checkpoint.as_bytes().to_vec()),
+        checkpoint: Some(snapshot.checkpoint().as_bytes().to_vec()),
         // One: writers and readers go on meanwhile.
         threads: 1,
         progress: Some(&progress),
         ..VerifyOptions::default()
     };
-    let outcome = published.and_then(|()| verify(&service.folder, &options));
+    let outcome = service.backing.verify(&options);
     let run = Run {
         started_at: running.started_at.to_string(),
         finished_at: now().to_string(),

@@ -51,6 +51,25 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Takes in what was shipped since. Checkpoints are listed first: what they cover was there before them.
+    pub async fn grow(&mut self, store: &Store) -> Result<()> {
+        let mut new = Self::default();
+        let last = |known: &[(u64, Stored)]| known.last().map_or(String::new(), |(_, stored)| stored.key.clone());
+        store.list(keys::CHECKPOINTS, &last(&self.checkpoints), &mut |stored| new.add(stored)).await?;
+        if new.checkpoints.is_empty() {
+            return Ok(());
+        }
+        let newest = self.segments.last_key_value().map(|((first, _), _)| keys::segment_of(*first));
+        store.list(keys::JOURNAL, &last(&self.journal), &mut |stored| new.add(stored)).await?;
+        store.list(keys::SEGMENTS, &newest.unwrap_or_default(), &mut |stored| new.add(stored)).await?;
+        store.list(keys::ATTACHMENTS, "", &mut |stored| new.add(stored)).await?;
+        self.checkpoints.append(&mut new.checkpoints);
+        self.journal.append(&mut new.journal);
+        self.segments.append(&mut new.segments);
+        self.attachments = new.attachments;
+        Ok(())
+    }
+
     fn add(&mut self, stored: Stored) {
         let key = stored.key.clone();
         if stored.newer > 0 {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use counterfoil::{Disk, DiskFile, Error, ErrorKind, FolderLock, Layout, Result};
@@ -23,15 +23,20 @@ const CACHE_BYTES: usize = 256 << 20;
 /// A copy, seen as a folder. Only reading works.
 pub struct BucketDisk {
     shared: Arc<Shared>,
+    listing: RwLock<Arc<Listing>>,
+}
+
+/// The folder as it was last looked at.
+struct Listing {
     folders: BTreeMap<String, Vec<String>>,
     files: BTreeMap<String, Content>,
     /// The entries that the newest journal object says are in segments.
-    pub(crate) sealed: u64,
+    sealed: u64,
 }
 
 impl fmt::Debug for BucketDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BucketDisk").field("files", &self.files.len()).finish_non_exhaustive()
+        f.debug_struct("BucketDisk").field("files", &self.listing().files.len()).finish_non_exhaustive()
     }
 }
 
@@ -52,8 +57,31 @@ enum Content {
 
 impl BucketDisk {
     /// The folder that a catalog's objects are; `layout` names its files.
-    pub async fn new(store: Arc<Store>, catalog: &Catalog, layout: &Layout) -> Result<Self> {
-        let current = catalog.current(&store).await?;
+    pub(crate) async fn new(store: Arc<Store>, catalog: &Catalog, layout: &Layout) -> Result<Self> {
+        let listing = RwLock::new(Arc::new(Listing::of(&store, catalog, layout).await?));
+        Ok(Self { shared: Arc::new(Shared { store, cache: Mutex::default() }), listing })
+    }
+
+    /// Shows what a catalog holds now. Files that are open stay as they are, and so does what was fetched: no object changes.
+    pub(crate) async fn show(&self, catalog: &Catalog, layout: &Layout) -> Result<()> {
+        let listing = Arc::new(Listing::of(&self.shared.store, catalog, layout).await?);
+        *self.listing.write().expect("no panic while held") = listing;
+        Ok(())
+    }
+
+    /// The entries that the newest journal object says are in segments.
+    pub(crate) fn sealed(&self) -> u64 {
+        self.listing().sealed
+    }
+
+    fn listing(&self) -> Arc<Listing> {
+        self.listing.read().expect("no panic while held").clone()
+    }
+}
+
+impl Listing {
+    async fn of(store: &Store, catalog: &Catalog, layout: &Layout) -> Result<Self> {
+        let current = catalog.current(store).await?;
         let mut files = BTreeMap::new();
         let mut put = |path: &Path, content: Content| files.insert(path.display().to_string(), content);
         if let Some(config) = &catalog.config {
@@ -89,7 +117,7 @@ impl BucketDisk {
         for names in folders.values_mut() {
             names.sort_unstable();
         }
-        Ok(Self { shared: Arc::new(Shared { store, cache: Mutex::default() }), folders, files, sealed: current.sealed })
+        Ok(Self { folders, files, sealed: current.sealed })
     }
 }
 
@@ -103,11 +131,11 @@ impl Disk for BucketDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.folders.get(&path.display().to_string()).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.listing().folders.get(&path.display().to_string()).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let content = self.files.get(&path.display().to_string()).cloned().ok_or(io::ErrorKind::NotFound)?;
+        let content = self.listing().files.get(&path.display().to_string()).cloned().ok_or(io::ErrorKind::NotFound)?;
         Ok(Arc::new(BucketFile { content, shared: self.shared.clone() }))
     }
 

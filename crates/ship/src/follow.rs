@@ -1,12 +1,14 @@
 //! Shipping in the background: by time and size, again and again until it works, never in the way of an append.
 
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
 use counterfoil_entry::Fields;
+use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::location::{Location, Settings};
 use crate::lock::Lock;
@@ -22,6 +24,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often the ledger's size is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a shipment under way may take when the follower ends; then it is left to the next start.
+const CLOSING_TIME: Duration = Duration::from_secs(20);
 
 /// When the tail is shipped.
 #[derive(Debug, Clone, Copy)]
@@ -38,17 +42,36 @@ impl Default for Pace {
     }
 }
 
+/// What is shipped where.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The place.
+    pub to: Location,
+    /// How it is reached.
+    pub settings: Settings,
+    /// What every object is written under; by default what the bucket says.
+    pub lock: Option<Lock>,
+    /// When the tail is shipped.
+    pub pace: Pace,
+    /// A file that tells, for a person, how far it came.
+    pub state: PathBuf,
+    /// Entries of this ledger that the place is known to hold already.
+    pub known: u64,
+}
+
 /// How shipping is.
 #[derive(Debug, Clone, Default)]
 pub struct Lag {
-    /// Entries that the ledger has.
-    pub size: u64,
     /// Entries that the place holds under a checkpoint.
     pub shipped: u64,
-    /// For how long the oldest entry that is not there has been waiting: what a lost disk would cost.
-    pub waiting: Duration,
+    /// Since when the oldest entry that is not there has been waiting, at the longest.
+    since: Option<Instant>,
+    /// When something was shipped last.
+    pub last_shipped_at: Option<Timestamp>,
     /// Attempts that failed since the last one that worked.
     pub failures: u64,
+    /// Attempts that failed since the start.
+    pub failures_total: u64,
     /// Why the last attempt failed; none when it worked.
     pub fault: Option<String>,
     /// Shipping ended for good: the place holds another history.
@@ -59,6 +82,13 @@ pub struct Lag {
     pub bytes: u64,
 }
 
+impl Lag {
+    /// For how long the oldest entry that is not there has been waiting: what a lost disk would cost.
+    pub fn waiting(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
 /// Called after segments were shipped, to record it.
 pub type OnSegments = Box<dyn FnMut(&Shipped) + Send>;
 
@@ -66,66 +96,80 @@ pub type OnSegments = Box<dyn FnMut(&Shipped) + Send>;
 #[derive(Debug)]
 pub struct Follower {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has ended.
+    ended: Option<Mutex<Receiver<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    lag: watch::Sender<Lag>,
+    asked: Mutex<Asked>,
+    woken: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    lag: Mutex<Lag>,
-    ending: Mutex<bool>,
-    woken: Condvar,
+struct Asked {
+    /// To end.
+    ending: bool,
+    /// To ship without waiting for time or size.
+    soon: bool,
 }
 
 /// What the thread works with.
 struct Work<S> {
-    location: Location,
-    settings: Settings,
-    lock: Option<Lock>,
-    pace: Pace,
+    route: Route,
     snapshot: S,
     on_segments: OnSegments,
-    state: PathBuf,
     shared: Arc<Shared>,
-    /// When the oldest entry that is not shipped was seen.
-    since: Option<Instant>,
+    /// When the ledger was looked at last: what was new then is no older.
+    looked: Instant,
+    _ended: Sender<()>,
 }
 
 impl Follower {
-    /// Starts to ship what `snapshot` gives. `state` is a file that tells, for a person, how far it came.
+    /// Starts to ship what `snapshot` gives.
     pub fn start(
-        location: Location,
-        settings: Settings,
-        lock: Option<Lock>,
-        pace: Pace,
-        state: PathBuf,
+        route: Route,
         snapshot: impl Fn() -> Result<Snapshot> + Send + 'static,
         on_segments: OnSegments,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let work =
-            Work { location, settings, lock, pace, snapshot, on_segments, state, shared: shared.clone(), since: None };
+        let lag = watch::Sender::new(Lag { shipped: route.known, ..Lag::default() });
+        let shared = Arc::new(Shared { lag, asked: Mutex::default(), woken: Condvar::new() });
+        let (sender, ended) = channel();
+        let looked = Instant::now();
+        let work = Work { route, snapshot, on_segments, shared: shared.clone(), looked, _ended: sender };
         let thread = std::thread::Builder::new().name("counterfoil-ship".into()).spawn(move || work.run());
-        let thread =
-            thread.map_err(|error| Error::new(ErrorKind::Unavailable, format!("no thread to ship: {error}")))?;
-        Ok(Self { shared, thread: Some(thread) })
+        thread.map_err(|error| Error::new(ErrorKind::Unavailable, format!("no thread to ship: {error}")))?;
+        Ok(Self { shared, ended: Some(Mutex::new(ended)) })
     }
 
     /// How shipping is.
     pub fn lag(&self) -> Lag {
-        self.shared.lag.lock().expect("no panic while held").clone()
+        self.shared.lag.borrow().clone()
     }
 
-    /// Ships once more, if the place answers, and ends.
+    /// How shipping is, from shipment to shipment: for whoever waits for one.
+    pub fn shipments(&self) -> watch::Receiver<Lag> {
+        self.shared.lag.subscribe()
+    }
+
+    /// Ships soon: as soon as the shipment under way is there, unless a pause after a failure is kept.
+    pub fn hurry(&self) {
+        self.shared.asked.lock().expect("no panic while held").soon = true;
+        self.shared.woken.notify_all();
+    }
+
+    /// Ships once more, if the place answers in time, and ends.
     pub fn close(mut self) -> Lag {
         self.end();
         self.lag()
     }
 
     fn end(&mut self) {
-        *self.shared.ending.lock().expect("no panic while held") = true;
+        self.shared.asked.lock().expect("no panic while held").ending = true;
         self.shared.woken.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(ended) = self.ended.take() {
+            let _ = ended.lock().expect("no panic while held").recv_timeout(CLOSING_TIME);
         }
     }
 }
@@ -140,28 +184,36 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
     fn run(mut self) {
         let mut shipper = None;
         let mut pause = FIRST_PAUSE;
+        let mut again = false;
         loop {
-            let ending = self.wait(LOOK);
-            let Ok(snapshot) = (self.snapshot)() else { continue };
-            if !self.is_due(&snapshot) && !ending {
-                continue;
-            }
-            match self.ship(&mut shipper, &snapshot) {
-                Ok(()) => pause = FIRST_PAUSE,
-                Err(error) => {
-                    // What was open may be what is broken: the next attempt looks at the place anew.
-                    shipper = None;
-                    let stopped = error.kind == ErrorKind::Tampered;
-                    self.note(|lag| {
-                        lag.failures += 1;
-                        lag.fault = Some(error.to_string());
-                        lag.stopped = stopped;
-                    });
-                    if stopped || ending || self.wait(pause) {
-                        return;
-                    }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+            let Asked { ending, soon } = self.wait_for_work();
+            let now = Instant::now();
+            let snapshot = match (self.snapshot)() {
+                Ok(snapshot) => snapshot,
+                Err(_) if ending => return,
+                Err(_) => continue,
+            };
+            let due = self.is_due(&snapshot, soon || again || ending);
+            self.looked = now;
+            again = false;
+            if due && let Err(error) = self.ship(&mut shipper, &snapshot) {
+                // What was open may be what is broken: the next attempt looks at the place anew.
+                shipper = None;
+                again = true;
+                let stopped = error.kind == ErrorKind::Tampered;
+                self.shared.lag.send_if_modified(|lag| {
+                    lag.failures += 1;
+                    lag.failures_total += 1;
+                    lag.fault = Some(error.to_string());
+                    lag.stopped = stopped;
+                    stopped
+                });
+                if stopped || ending || self.pause(pause) {
+                    return;
                 }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            } else if due {
+                pause = FIRST_PAUSE;
             }
             if ending {
                 return;
@@ -169,42 +221,55 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
         }
     }
 
-    /// Waits; whether the end was asked for.
-    fn wait(&self, time: Duration) -> bool {
-        let ending = self.shared.ending.lock().expect("no panic while held");
-        let (ending, _) =
-            self.shared.woken.wait_timeout_while(ending, time, |ending| !*ending).expect("no panic while held");
-        *ending
+    /// Waits until it is time to look; what was asked for meanwhile.
+    fn wait_for_work(&self) -> Asked {
+        let asked = self.shared.asked.lock().expect("no panic while held");
+        let idle = |asked: &mut Asked| !asked.ending && !asked.soon;
+        let (mut asked, _) = self.shared.woken.wait_timeout_while(asked, LOOK, idle).expect("no panic while held");
+        Asked { ending: asked.ending, soon: std::mem::take(&mut asked.soon) }
     }
 
-    fn note(&self, change: impl FnOnce(&mut Lag)) {
-        change(&mut self.shared.lag.lock().expect("no panic while held"));
+    /// Waits after a failure, also when somebody is in a hurry; whether the end was asked for.
+    fn pause(&self, time: Duration) -> bool {
+        let asked = self.shared.asked.lock().expect("no panic while held");
+        let idle = |asked: &mut Asked| !asked.ending;
+        let (asked, _) = self.shared.woken.wait_timeout_while(asked, time, idle).expect("no panic while held");
+        asked.ending
     }
 
-    /// Whether the tail has waited long enough or is long enough.
-    fn is_due(&mut self, snapshot: &Snapshot) -> bool {
-        let shipped = self.shared.lag.lock().expect("no panic while held").shipped;
-        if snapshot.size() <= shipped {
-            self.since = None;
-        } else if self.since.is_none() && !only_of_itself(snapshot, shipped) {
-            self.since = Some(Instant::now());
-        }
-        let waiting = self.since.map_or(Duration::ZERO, |since| since.elapsed());
-        self.note(|lag| (lag.size, lag.waiting) = (snapshot.size(), waiting));
-        self.since.is_some() && (waiting >= self.pace.time || tail_bytes(snapshot, shipped) >= self.pace.bytes)
+    /// Whether the tail has waited long enough, is long enough, or somebody waits for it.
+    fn is_due(&self, snapshot: &Snapshot, soon: bool) -> bool {
+        let (shipped, since) = {
+            let lag = self.shared.lag.borrow();
+            (lag.shipped, lag.since)
+        };
+        let since = match since {
+            _ if snapshot.size() <= shipped => None,
+            None if only_of_itself(snapshot, shipped) => None,
+            None => Some(self.looked),
+            since => since,
+        };
+        self.shared.lag.send_if_modified(|lag| {
+            lag.since = since;
+            false
+        });
+        let Some(since) = since else { return soon && snapshot.size() > shipped };
+        let Pace { time, bytes } = self.route.pace;
+        soon || since.elapsed() >= time || tail_bytes(snapshot, shipped) >= bytes
     }
 
     fn ship(&mut self, shipper: &mut Option<Shipper>, snapshot: &Snapshot) -> Result<()> {
+        let Route { to, settings, lock, .. } = &self.route;
         let open = match shipper {
             Some(open) => open,
-            None => shipper.insert(Shipper::open(&self.location, &self.settings, self.lock)?),
+            None => shipper.insert(Shipper::open(to, settings, *lock)?),
         };
         let started = Instant::now();
         let done = open.ship(snapshot)?;
-        self.since = None;
-        self.note(|lag| {
+        self.shared.lag.send_modify(|lag| {
             lag.shipped = done.size;
-            lag.waiting = Duration::ZERO;
+            lag.since = None;
+            lag.last_shipped_at = Some(Timestamp::now());
             (lag.failures, lag.fault) = (0, None);
             lag.objects += done.objects;
             lag.bytes += done.bytes;
@@ -219,12 +284,12 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
     /// Tells on disk how far it came. Nothing depends on it: where the chain ends is read from the place itself.
     fn write_state(&self, done: &Shipped, started: Instant) {
         let state = serde_json::json!({
-            "location": self.location.to_string(),
+            "location": self.route.to.to_string(),
             "shipped": done.size,
-            "at": jiff::Timestamp::now().to_string(),
+            "at": Timestamp::now().to_string(),
             "milliseconds": started.elapsed().as_millis() as u64,
         });
-        let _ = std::fs::write(&self.state, state.to_string());
+        let _ = std::fs::write(&self.route.state, state.to_string());
     }
 }
 

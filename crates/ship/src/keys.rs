@@ -20,6 +20,11 @@ pub fn checkpoint(size: u64) -> String {
     format!("{CHECKPOINTS}{size:0DIGITS$}")
 }
 
+/// What the keys of a segment's files begin with.
+pub fn segment_of(first: u64) -> String {
+    format!("{SEGMENTS}{first:0DIGITS$}")
+}
+
 /// The number in a key under `folder`, when the key is exactly that.
 pub fn number(key: &str, folder: &str) -> Option<u64> {
     let digits = key.strip_prefix(folder)?;

@@ -18,9 +18,9 @@ mod verify;
 mod xml;
 
 pub use disk::BucketDisk;
-pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace};
+pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace, Route};
 pub use location::{Location, Settings};
 pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock};
 pub use restore::Restored;
-pub use shipper::{Shipped, Shipper};
+pub use shipper::{Shipped, Shipper, newest_checkpoint};
 pub use verify::Bucket;

@@ -90,6 +90,19 @@ impl Lock {
     }
 }
 
+/// `MODE:DAYS`, such as `compliance:2190`.
+impl FromStr for Lock {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = |message: String| Error::new(ErrorKind::Invalid, message);
+        let parts = text.split_once(':');
+        let (mode, days) = parts.ok_or_else(|| invalid("a retention is MODE:DAYS, such as compliance:2190".into()))?;
+        let days = days.parse().map_err(|_| invalid(format!("{days:?} is no number of days")))?;
+        Self::new(mode.parse()?, days)
+    }
+}
+
 /// What a bucket does to objects by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct BucketLock {

@@ -145,12 +145,8 @@ impl S3 {
     }
 
     async fn try_once(&self, ask: &Ask<'_>) -> Result<Answer> {
-        let unavailable = |error: String| {
-            Error::new(
-                ErrorKind::Unavailable,
-                format!("{} {}: {error}", self.url.host_str().unwrap_or_default(), ask.key),
-            )
-        };
+        let unavailable =
+            |error: String| Error::new(ErrorKind::Unavailable, format!("{}/{}: {error}", self.url, ask.key));
         let mut url = self.url.clone();
         if !ask.key.is_empty() {
             url.path_segments_mut().expect("http has paths").pop_if_empty().extend(ask.key.split('/'));

@@ -1,5 +1,7 @@
 //! Ships a ledger: segments, then the journal behind them, then the checkpoint that makes it count.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result, SegmentFile, Snapshot};
 use counterfoil_tlog::{Checkpoint, TreeSize};
@@ -104,14 +106,10 @@ impl Run<'_> {
         let config = self.snapshot.config_file()?;
         self.put("ledger.toml", config.into()).await?;
         let mut end = End::default();
-        let mut newest = None;
-        self.store.list(keys::CHECKPOINTS, "", &mut |stored| newest = Some(stored)).await?;
-        if let Some(stored) = newest {
+        if let Some(stored) = self.store.newest(keys::CHECKPOINTS).await? {
             end.checkpoint = self.check_checkpoint(&stored).await?;
         }
-        let mut newest = None;
-        self.store.list(keys::JOURNAL, "", &mut |stored| newest = Some(stored)).await?;
-        if let Some(stored) = newest {
+        if let Some(stored) = self.store.newest(keys::JOURNAL).await? {
             let bytes = self.store.get(&stored, None).await?;
             self.adopt(&stored.key, &bytes, &mut end)?;
         }
@@ -276,6 +274,21 @@ impl Run<'_> {
         self.done.objects += 1;
         self.done.bytes += bytes.len() as u64;
     }
+}
+
+/// The newest checkpoint of a copy, if there is one: what a ledger that is shipped there must extend before it signs anything
+/// more. `Unavailable` when the place does not answer within `patience`.
+pub fn newest_checkpoint(location: &Location, settings: &Settings, patience: Duration) -> Result<Option<Vec<u8>>> {
+    let store = Store::open(location, settings)?;
+    let read = async {
+        match store.newest(keys::CHECKPOINTS).await? {
+            Some(stored) => store.get(&stored, None).await.map(|bytes| Some(bytes.to_vec())),
+            None => Ok(None),
+        }
+    };
+    let late = || format!("{location} does not answer within {} seconds", patience.as_secs());
+    let answered = store.wait(async { tokio::time::timeout(patience, read).await });
+    answered.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, late())))
 }
 
 fn tampered(message: String) -> Error {

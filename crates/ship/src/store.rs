@@ -168,6 +168,45 @@ impl Store {
         Ok(found.filter(|stored: &Stored| stored.size > 0 || stored.version.is_some()))
     }
 
+    /// The newest of the objects under a folder whose keys are numbers, found in a number of requests that hardly grows with
+    /// them.
+    pub async fn newest(&self, folder: &str) -> Result<Option<Stored>> {
+        let (mut newest, mut from, mut to): (Option<Stored>, u64, u64) = (None, 0, u64::MAX);
+        loop {
+            // First ever further away, then halving what is left.
+            let at = if to == u64::MAX { from.saturating_mul(2) } else { from + (to - from) / 2 };
+            let after = newest.as_ref().map_or(String::new(), |_| format!("{folder}{at:020}"));
+            let (page, more) = self.page(folder, &after).await?;
+            match page.into_iter().next_back() {
+                Some(last) if !more => return Ok(Some(last)),
+                Some(last) => {
+                    let number = crate::keys::number(&last.key, folder);
+                    from = number.unwrap_or(at).max(at + 1);
+                    newest = Some(last);
+                }
+                None if newest.is_none() || to - from <= 1 => return Ok(newest),
+                None => to = at,
+            }
+        }
+    }
+
+    /// One page of the objects whose keys begin with `under` and come behind `after`, in order; whether more come behind it.
+    async fn page(&self, under: &str, after: &str) -> Result<(Vec<Stored>, bool)> {
+        match &self.backend {
+            Backend::S3(s3) => {
+                let after = if after.is_empty() { String::new() } else { self.key(after) };
+                let (mut page, more) = s3.versions(&self.key(under), &after).await?;
+                page.iter_mut().for_each(|stored| drop(stored.key.drain(..self.prefix.len())));
+                Ok((page, more.is_some()))
+            }
+            Backend::Other(_) => {
+                let mut page = Vec::new();
+                self.list(under, after, &mut |stored| page.push(stored)).await?;
+                Ok((page, false))
+            }
+        }
+    }
+
     /// Lists the objects whose keys begin with `under` and come behind `after`, in order.
     pub async fn list(&self, under: &str, after: &str, each: &mut (dyn FnMut(Stored) + Send)) -> Result<()> {
         match &self.backend {

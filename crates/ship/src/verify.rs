@@ -22,6 +22,8 @@ pub struct Bucket {
     catalog: Catalog,
     disk: Arc<BucketDisk>,
     layout: Layout,
+    /// The size of the newest checkpoint that the disk shows.
+    shown: u64,
 }
 
 impl Bucket {
@@ -31,12 +33,34 @@ impl Bucket {
         let catalog = store.wait(Catalog::read(&store))?;
         let layout = Layout::new(location.to_string());
         let disk = Arc::new(store.wait(BucketDisk::new(store.clone(), &catalog, &layout))?);
-        Ok(Self { store, catalog, disk, layout })
+        let shown = catalog.newest_checkpoint().map_or(0, |(size, _)| *size);
+        Ok(Self { store, catalog, disk, layout, shown })
     }
 
     /// The copy as a ledger to read: entries, proofs, queries.
     pub fn reader(&self) -> Result<Reader> {
         Reader::open_on(self.layout.root(), self.disk.clone())
+    }
+
+    /// Looks for what was shipped since; whether there is more. Readers that are open show it with their next snapshot.
+    pub fn refresh(&mut self) -> Result<bool> {
+        let (store, catalog) = (&self.store, &mut self.catalog);
+        store.wait(catalog.grow(store))?;
+        let newest = catalog.newest_checkpoint().map_or(0, |(size, _)| *size);
+        if newest == self.shown {
+            return Ok(false);
+        }
+        store.wait(self.disk.show(catalog, &self.layout))?;
+        self.shown = newest;
+        Ok(true)
+    }
+
+    /// The checkpoint of this size, a C2SP note, if one was shipped. Whoever uses it checks it.
+    pub fn checkpoint(&self, size: u64) -> Result<Option<Vec<u8>>> {
+        let position = self.catalog.checkpoints.binary_search_by_key(&size, |(size, _)| *size);
+        let Ok(position) = position else { return Ok(None) };
+        let (_, stored) = &self.catalog.checkpoints[position];
+        self.store.fetch(stored, None).map(|bytes| Some(bytes.to_vec()))
     }
 
     pub(crate) fn disk(&self) -> &Arc<BucketDisk> {
@@ -59,7 +83,7 @@ impl Bucket {
         let mut report = counterfoil::verify(self.layout.root(), &options)?;
         report.findings.append(&mut findings);
         let sealed = self.reader().and_then(|reader| reader.snapshot()).map(|snapshot| snapshot.sealed_size());
-        if let (Ok(sealed), claimed) = (sealed, self.disk.sealed)
+        if let (Ok(sealed), claimed) = (sealed, self.disk.sealed())
             && sealed != claimed
         {
             let message =

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use counterfoil::OpenOptions;
-use counterfoil_server::{Announcement, Settings, TlogPublic, Tls};
+use counterfoil_server::{Ack, Announcement, Served, Settings, Ship, TlogPublic, Tls};
+use counterfoil_ship::{Lock, Settings as ShipSettings};
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -32,12 +33,18 @@ Examples:
   counterfoil serve audit --pg 127.0.0.1:7412 --otlp-grpc 127.0.0.1:4317
   counterfoil serve audit --listen 0.0.0.0:7411 \\
     --tls-cert cert.pem --tls-key key.pem
+  counterfoil serve audit --ship s3://bank-audit/payments \\
+    --ship-retain compliance:2190
+  counterfoil serve s3://bank-audit/payments --read-only
 
 Exit codes: 0 ended on request, 4 another process has the ledger open for writing, 5 an address cannot be had, \
-6 plain text beyond loopback. Other exit codes: see `counterfoil --help`.")]
+6 plain text beyond loopback, 11 the folder does not extend the copy at --ship. Other exit codes: see `counterfoil --help`.")]
 pub struct Serve {
-    /// The ledger's folder.
+    /// The ledger's folder; with --read-only also a copy in an object store, s3://BUCKET/PREFIX.
     ledger: PathBuf,
+    /// Only read: nothing is recorded, also not what is asked. Tokens live in memory and end with the service.
+    #[arg(long)]
+    read_only: bool,
     /// A TOML file with any of these settings.
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CONFIG")]
     config: Option<PathBuf>,
@@ -94,6 +101,20 @@ struct Chosen {
     /// How many connections may be open at once [default: 20000].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_CONNECTIONS")]
     connections: Option<usize>,
+    /// Where a copy is kept under Object Lock, in the background: s3://BUCKET/PREFIX (credentials and endpoint as for
+    /// `counterfoil ship`).
+    #[arg(long, value_name = "LOCATION", env = "COUNTERFOIL_SHIP")]
+    ship: Option<String>,
+    /// The retention of every object of the copy, MODE:DAYS, MODE being compliance or governance [default: the bucket's].
+    #[arg(long, value_name = "MODE:DAYS", env = "COUNTERFOIL_SHIP_RETAIN")]
+    ship_retain: Option<String>,
+    /// Keep every object of the copy beyond its retention until the hold is lifted.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", env = "COUNTERFOIL_SHIP_LEGAL_HOLD")]
+    ship_legal_hold: Option<bool>,
+    /// When what records is answered unless the request says so: durable, or shipped, when the copy holds it too [default:
+    /// durable].
+    #[arg(long, value_name = "WHEN", env = "COUNTERFOIL_ACK")]
+    ack: Option<Ack>,
     /// How often the service verifies the whole ledger, in minutes; 0 is never [default: 0].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES")]
     verify_every_minutes: Option<u64>,
@@ -117,20 +138,44 @@ enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self) -> Outcome {
-        ledgers::check_folder_to_write(&self.ledger)?;
+        let served = self.served()?;
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let chosen = self.chosen.over(file);
         start_log(&chosen)?;
         let log_format = chosen.log_format;
         let settings = chosen.settings()?;
+        if self.read_only && (settings.ship.is_some() || settings.ack == Ack::Shipped) {
+            return Err(Failure::invalid("a ledger that is only read is not shipped: leave out --ship and --ack"));
+        }
         let announcer = Announcer {
             ledger: &self.ledger,
+            read_only: self.read_only,
             link: self.print_link || output::is_terminal(),
             log_alone: log_format == Some(LogFormat::Json),
         };
-        counterfoil_server::run(&self.ledger, settings, OpenOptions::default(), |at| announcer.announce(at))
+        counterfoil_server::run(served, settings, |at| announcer.announce(at))
             .map_err(|error| ledgers::held(&self.ledger, error))?;
         Ok(Exit::Good)
+    }
+}
+
+impl Serve {
+    /// What the arguments name.
+    fn served(&self) -> Result<Served, Failure> {
+        match ledgers::location(&self.ledger)? {
+            Some(location) if self.read_only => Ok(Served::Copy(location, ShipSettings::from_environment())),
+            Some(location) => Err(Failure::invalid(format!(
+                "{location} is only read: add --read-only, or bring it back first (counterfoil restore {location} NEW)"
+            ))),
+            None if self.read_only => {
+                ledgers::check_folder(&self.ledger)?;
+                Ok(Served::ReadOnly(self.ledger.clone()))
+            }
+            None => {
+                ledgers::check_folder_to_write(&self.ledger)?;
+                Ok(Served::Ledger(self.ledger.clone(), OpenOptions::default()))
+            }
+        }
     }
 }
 
@@ -151,8 +196,8 @@ impl Chosen {
     /// These settings, and those of the file where nothing was chosen.
     fn over(self, file: Self) -> Self {
         over!(self file listen pg otlp_grpc tls_cert tls_key tls_client_ca allow_plain_text tlog_public query_seconds
-            query_memory_mib query_rows queries_at_once appends_at_once connections verify_every_minutes drain_seconds
-            log_format log)
+            query_memory_mib query_rows queries_at_once appends_at_once connections ship ship_retain ship_legal_hold ack
+            verify_every_minutes drain_seconds log_format log)
     }
 
     fn settings(self) -> Result<Settings, Failure> {
@@ -162,6 +207,11 @@ impl Chosen {
             (None, None, None) => None,
             _ => return Err(Failure::invalid("TLS needs both --tls-cert and --tls-key")),
         };
+        let ship = ship(self.ship.as_deref(), self.ship_retain.as_deref(), self.ship_legal_hold.unwrap_or_default())?;
+        let ack = self.ack.unwrap_or_default();
+        if ack == Ack::Shipped && ship.is_none() {
+            return Err(Failure::invalid("--ack shipped needs a place to ship to: --ship s3://BUCKET/PREFIX"));
+        }
         let number = |name: &str, chosen: Option<usize>, default| match chosen.unwrap_or(default) {
             number @ 1..=MAX_AT_ONCE => Ok(number),
             _ => Err(Failure::invalid(format!("--{name} is 1 to {MAX_AT_ONCE}"))),
@@ -181,11 +231,28 @@ impl Chosen {
             queries_at_once: number("queries-at-once", self.queries_at_once, default.queries_at_once)?,
             appends_at_once: number("appends-at-once", self.appends_at_once, default.appends_at_once)?,
             connections: number("connections", self.connections, default.connections)?,
+            ship,
+            ack,
             verify_every: self
                 .verify_every_minutes
                 .map_or(default.verify_every, |minutes| Duration::from_secs(minutes.saturating_mul(60))),
             drain_time: seconds(self.drain_seconds, default.drain_time),
         })
+    }
+}
+
+/// Where a copy is kept, from the three settings that say so.
+fn ship(to: Option<&str>, retain: Option<&str>, legal_hold: bool) -> Result<Option<Ship>, Failure> {
+    let lock = retain.map(str::parse::<Lock>).transpose()?;
+    match (to, lock) {
+        (Some(_), None) if legal_hold => Err(Failure::invalid("--ship-legal-hold needs --ship-retain MODE:DAYS")),
+        (Some(to), lock) => Ok(Some(Ship {
+            to: to.parse()?,
+            settings: ShipSettings::from_environment(),
+            lock: lock.map(|lock| Lock { legal_hold, ..lock }),
+        })),
+        (None, None) if !legal_hold => Ok(None),
+        (None, _) => Err(Failure::invalid("--ship-retain and --ship-legal-hold need --ship s3://BUCKET/PREFIX")),
     }
 }
 
@@ -207,6 +274,7 @@ fn start_log(chosen: &Chosen) -> Result<(), Failure> {
 /// Says where the service answers. The sign-in link is for the terminal of whoever started the service: a journal or a file is read by others.
 struct Announcer<'a> {
     ledger: &'a Path,
+    read_only: bool,
     link: bool,
     /// Whoever wants JSON reads no lines.
     log_alone: bool,
@@ -235,7 +303,12 @@ impl Announcer<'_> {
         lines.extend(at.pg.map(|pg| format!("{}  psql -h {} -p {} audit", dim("SQL       "), pg.ip(), pg.port())));
         lines.extend(at.otlp_grpc.map(|grpc| format!("{}  {grpc}", dim("OTLP gRPC "))));
         let role = if self.link { "writer" } else { "admin" };
-        lines.push(format!("{}  counterfoil token create {} --role {role}", dim("tokens    "), self.ledger.display()));
+        lines.push(match self.read_only {
+            true => {
+                format!("{}  made in the console, for as long as this runs; nothing is recorded", dim("tokens    "))
+            }
+            false => format!("{}  counterfoil token create {} --role {role}", dim("tokens    "), self.ledger.display()),
+        });
         for line in lines {
             let _ = writeln!(out, "{line}");
         }

@@ -36,7 +36,7 @@ pub struct Ship {
     /// Where to: s3://BUCKET/PREFIX, or file:///FOLDER without locks.
     to: Location,
     /// The retention of every object, MODE:DAYS, MODE being compliance or governance [default: the bucket's].
-    #[arg(long, value_name = "MODE:DAYS", value_parser = retention)]
+    #[arg(long, value_name = "MODE:DAYS")]
     retain: Option<Lock>,
     /// Keep every object beyond its retention until the hold is lifted.
     #[arg(long, requires = "retain")]
@@ -48,13 +48,6 @@ pub struct Ship {
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
-}
-
-fn retention(text: &str) -> Result<Lock, String> {
-    let (mode, days) = text.split_once(':').ok_or("a retention is MODE:DAYS, such as compliance:2190")?;
-    let mode = mode.parse().map_err(|error: counterfoil::Error| error.message)?;
-    let days = days.parse().map_err(|_| format!("{days:?} is no number of days"))?;
-    Lock::new(mode, days).map_err(|error| error.message)
 }
 
 impl Ship {

@@ -11,12 +11,12 @@ use crate::exit::{Exit, Outcome};
 use crate::output::{self, BOLD, DIM, Out, YELLOW, styled};
 use crate::remote::Remote;
 use crate::text::{Counted, Grouped, Printable, entries};
-use crate::view::View;
+use crate::view::{Shipping, View};
 
 /// Gaps that are printed for a source; --json prints all.
 const MAX_GAPS_SHOWN: usize = 5;
 
-/// Show what a ledger holds: size, segments, sources and their gaps
+/// Show what a ledger holds: size, segments, the copy that a service keeps, sources and their gaps
 ///
 /// A gap is a run of sequence numbers that a source never sent: an entry that was not recorded, or not yet. It is no
 /// error and closes when it is filled.
@@ -43,10 +43,11 @@ impl Status {
         };
         let state = view.status()?;
         if self.json {
-            output::json(&Parts::of(&state))?;
+            output::json(&Parts::of(&state, view.shipping()))?;
         } else {
             let mut out = output::stdout();
             write_state(&mut out, &state)?;
+            view.shipping().map_or(Ok(()), |shipping| write_shipping(&mut out, shipping))?;
             state.sources.iter().try_for_each(|source| write_source(&mut out, source))?;
             out.flush()?;
         }
@@ -75,6 +76,22 @@ fn write_state(out: &mut Out, state: &State) -> std::io::Result<()> {
         count => styled(YELLOW, Counted(count as u64, "gap", "gaps")).to_string(),
     };
     line("sources", format!("{}, {gaps}", Grouped(state.sources.len() as u64)))
+}
+
+fn write_shipping(out: &mut Out, shipping: &Shipping) -> std::io::Result<()> {
+    let behind = match shipping.lag_entries {
+        0 => "nothing is missing there".to_owned(),
+        count if shipping.lag_seconds > 0.0 => {
+            format!("{} not there yet, the oldest for {:.0} s", entries(count), shipping.lag_seconds)
+        }
+        count => format!("{} not there yet", entries(count)),
+    };
+    let shipped = entries(shipping.shipped_size);
+    writeln!(out, "{}  {shipped} at {}; {behind}", styled(DIM, "shipped "), Printable(&shipping.to))?;
+    let Some(fault) = &shipping.fault else { return Ok(()) };
+    let state = if shipping.stopped { "stopped for good" } else { "fails and goes on" };
+    let tries = Counted(shipping.failures, "attempt", "attempts");
+    writeln!(out, "          {}", styled(YELLOW, format_args!("{state}, {tries}: {}", Printable(fault))))
 }
 
 fn write_source(out: &mut Out, source: &SourceStatus) -> std::io::Result<()> {
@@ -106,6 +123,8 @@ struct Parts<'a> {
     segment_span: u64,
     in_journal: u64,
     sources: Vec<SourceParts<'a>>,
+    /// Of a running service alone.
+    shipping: Option<&'a Shipping>,
 }
 
 #[derive(Serialize)]
@@ -117,7 +136,7 @@ struct SourceParts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(state: &'a State) -> Parts<'a> {
+    fn of(state: &'a State, shipping: Option<&'a Shipping>) -> Parts<'a> {
         let source = |source: &'a SourceStatus| SourceParts {
             recorder: source.recorder.as_deref(),
             source: &source.source,
@@ -133,6 +152,7 @@ impl<'a> Parts<'a> {
             segment_span: state.segment_span,
             in_journal: state.size - state.sealed_size,
             sources: state.sources.iter().map(source).collect(),
+            shipping,
         }
     }
 }

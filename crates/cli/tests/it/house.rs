@@ -28,6 +28,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "counterfoil-segment",
             "counterfoil",
             "counterfoil-query",
+            "counterfoil-ship",
         ],
     ),
     (

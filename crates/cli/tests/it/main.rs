@@ -14,6 +14,9 @@ mod place;
 mod proof;
 mod query;
 mod refusal;
+#[path = "../../../ship/tests/it/server.rs"]
+#[allow(dead_code, reason = "the tests of the crate that ships need more of it")]
+mod s3;
 mod service;
 mod status;
 mod verify;

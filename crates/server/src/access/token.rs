@@ -1,7 +1,8 @@
 //! Tokens: random, shown once, kept as their SHA-256.
 //!
 //! They stand in `state/tokens.json`, which the command line and the running service share: whoever changes it replaces
-//! it whole under a lock, and the service reads it again when it has changed. Lost, it denies everybody.
+//! it whole under a lock, and the service reads it again when it has changed. Lost, it denies everybody. A service that only
+//! reads a ledger keeps them in memory.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -91,18 +92,31 @@ impl TokenRecord {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct TokenFile {
+struct Written {
     tokens: Vec<TokenRecord>,
 }
 
 /// The tokens of one ledger.
 #[derive(Debug)]
 pub struct Tokens {
+    kept: Kept,
+    /// When each was last recognised here, by id.
+    used: Mutex<HashMap<String, Timestamp>>,
+}
+
+/// Where tokens are kept.
+#[derive(Debug)]
+enum Kept {
+    File(TokenFile),
+    Memory(Mutex<Vec<TokenRecord>>),
+}
+
+/// `state/tokens.json` of a ledger.
+#[derive(Debug)]
+struct TokenFile {
     ledger: PathBuf,
     path: PathBuf,
     read: Mutex<Option<(Version, Vec<TokenRecord>)>>,
-    /// When each was last recognised here, by id.
-    used: Mutex<HashMap<String, Timestamp>>,
 }
 
 /// What tells one version of the file from the next: each is a new file.
@@ -112,7 +126,13 @@ impl Tokens {
     /// The tokens kept in the `state/` folder of a ledger.
     pub fn in_folder(ledger: &Path) -> Self {
         let path = ledger.join("state").join("tokens.json");
-        Self { ledger: ledger.to_owned(), path, read: Mutex::new(None), used: Mutex::default() }
+        let kept = Kept::File(TokenFile { ledger: ledger.to_owned(), path, read: Mutex::new(None) });
+        Self { kept, used: Mutex::default() }
+    }
+
+    /// Tokens that end with the program.
+    pub(crate) fn in_memory() -> Self {
+        Self { kept: Kept::Memory(Mutex::default()), used: Mutex::default() }
     }
 
     /// Makes a token, recorded as an act of `actor`; the token itself is nowhere but in this answer.
@@ -213,6 +233,28 @@ impl Tokens {
     }
 
     fn current<T>(&self, look: impl FnOnce(&[TokenRecord]) -> T) -> Result<T> {
+        match &self.kept {
+            Kept::File(file) => file.current(look),
+            Kept::Memory(tokens) => Ok(look(&tokens.lock().expect("no panic while held"))),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<TokenRecord>) -> Result<()>) -> Result<()> {
+        match &self.kept {
+            Kept::File(file) => file.change(change),
+            Kept::Memory(tokens) => {
+                let mut kept = tokens.lock().expect("no panic while held");
+                let mut changed = kept.clone();
+                change(&mut changed)?;
+                *kept = changed;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl TokenFile {
+    fn current<T>(&self, look: impl FnOnce(&[TokenRecord]) -> T) -> Result<T> {
         let mut read = self.read.lock().expect("no panic while held");
         let version = match std::fs::symlink_metadata(&self.path) {
             Ok(metadata) => version(&metadata),
@@ -234,7 +276,7 @@ impl Tokens {
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.unreadable(&error)),
         };
-        let file: TokenFile = serde_json::from_slice(&text).map_err(|error| self.unreadable(&error.into()))?;
+        let file: Written = serde_json::from_slice(&text).map_err(|error| self.unreadable(&error.into()))?;
         Ok(file.tokens)
     }
 
@@ -245,7 +287,7 @@ impl Tokens {
         };
         let folder = state::folder(&self.ledger).and_then(File::open).map_err(unwritable)?;
         folder.lock().map_err(unwritable)?;
-        let mut file = TokenFile { tokens: self.load()? };
+        let mut file = Written { tokens: self.load()? };
         change(&mut file.tokens)?;
         let text = serde_json::to_vec_pretty(&file).expect("plain values are JSON");
         state::replace(&self.path, &text).map_err(unwritable)

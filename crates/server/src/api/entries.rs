@@ -18,6 +18,8 @@ use crate::body::{Body, media_type, unsupported};
 use crate::problem::{Answered, Problem};
 use crate::recording::{Load, Outcomes, Refusal, check_prefix};
 use crate::service::Service;
+use crate::settings::Ack;
+use crate::shipping::Acknowledging;
 
 /// Most entries of one request.
 const MAX_ENTRIES: usize = 10_000;
@@ -30,6 +32,7 @@ const LEFT_OUT: [ErrorKind; 4] = [ErrorKind::Invalid, ErrorKind::Conflict, Error
 pub(crate) struct Wishes {
     proof: bool,
     partial: bool,
+    ack: Option<Ack>,
 }
 
 /// The answer to entries that were recorded.
@@ -61,19 +64,30 @@ pub(crate) async fn record(
 ) -> Answered {
     let form = Form::of(&media_type(&headers))?;
     let load = service.load(room)?;
+    let acknowledging = Acknowledging::of(wishes.ack, &service)?;
     let principal = caller.principal;
     if wishes.partial {
         let work = move |service: &Service| {
             let _load = load;
             record_good(service, &principal, &form.split(&body)?, wishes.proof)
         };
-        return service.blocking(work).await;
+        let (response, last) = service.blocking(work).await?;
+        acknowledging.wait(&service, last).await?;
+        return Ok(response);
     }
     let read = move |principal: &Principal, body: &[u8]| {
         let texts = form.split(body)?;
         texts.iter().enumerate().map(|(at, text)| parse(principal, at, text)).collect::<Result<Vec<_>, Problem>>()
     };
-    record_all(&service, principal, body, load, read, wishes.proof).await
+    record_all(&service, principal, body, load, read, Asked { proof: wishes.proof, acknowledging }).await
+}
+
+/// What is asked of an answer to entries that are all recorded.
+pub(crate) struct Asked {
+    /// With a proof for each.
+    pub(crate) proof: bool,
+    /// When it comes.
+    pub(crate) acknowledging: Acknowledging,
 }
 
 /// Reads a body and records all its entries or none.
@@ -83,15 +97,16 @@ pub(crate) async fn record_all(
     body: Bytes,
     load: Load,
     read: impl FnOnce(&Principal, &[u8]) -> Result<Vec<Draft>, Problem> + Send + 'static,
-    proof: bool,
+    asked: Asked,
 ) -> Answered {
     let recorder = Arc::clone(&principal.name);
     let length = body.len();
     let reading = move |_: &Service| read(&principal, &body).map(|drafts| (drafts, load));
     let (drafts, load) = service.unhurried(length, reading).await?;
     let receipts = service.append(&recorder, drafts, load).await?;
+    asked.acknowledging.wait(service, receipts.iter().map(|receipt| receipt.index).max()).await?;
     let receipts: Vec<_> = receipts.into_iter().map(|receipt| (None, receipt)).collect();
-    match proof {
+    match asked.proof {
         false => recorded(receipts, None, None),
         true => service.blocking(move |service| recorded(receipts, None, Some(&service.snapshot()))).await,
     }
@@ -158,8 +173,13 @@ fn parse(principal: &Principal, position: usize, text: &[u8]) -> Result<Draft, P
     Ok(draft)
 }
 
-/// Records what is good of the entries.
-fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]], proof: bool) -> Answered {
+/// Records what is good of the entries; the answer, and the highest index that it speaks of.
+fn record_good(
+    service: &Service,
+    principal: &Principal,
+    texts: &[&[u8]],
+    proof: bool,
+) -> Answered<(Response, Option<u64>)> {
     let mut outcomes = Outcomes::default();
     let mut good = Vec::new();
     for (position, text) in texts.iter().enumerate() {
@@ -169,7 +189,7 @@ fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]], proof:
         }
     }
     outcomes.record(service, principal, good, &LEFT_OUT)?;
-    let denied = outcomes.denied(principal);
+    let (denied, last) = (outcomes.denied(principal), outcomes.last());
     let mut response = if outcomes.receipts.is_empty() {
         outcomes.nothing().by(&principal.name).into_response()
     } else {
@@ -179,7 +199,7 @@ fn record_good(service: &Service, principal: &Principal, texts: &[&[u8]], proof:
     if let Some(denied) = denied {
         response.extensions_mut().insert(denied);
     }
-    Ok(response)
+    Ok((response, last))
 }
 
 fn told(position: Option<usize>, receipt: &Receipt, proofs: Option<&Snapshot>) -> Result<ReceiptBody, Problem> {

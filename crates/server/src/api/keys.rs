@@ -45,7 +45,9 @@ pub(crate) async fn register(
         })?;
     }
     let key_id = key.id();
-    let work = move |service: &Service| Ok(service.ledger.register_key_as(caller.name(), key.key, wanted.actors)?);
+    let work = move |service: &Service| {
+        Ok(service.backing.writer()?.register_key_as(caller.name(), key.key, wanted.actors)?)
+    };
     let receipt = service.blocking(work).await?;
     Ok((StatusCode::CREATED, Json(Registered { key_id, index: receipt.index })).into_response())
 }
@@ -55,7 +57,7 @@ pub(crate) async fn revoke(
     State(service): State<Arc<Service>>,
     InPath(key_id): InPath,
 ) -> Answered {
-    let work = move |service: &Service| Ok(service.ledger.revoke_key_as(caller.name(), &key_id)?);
+    let work = move |service: &Service| Ok(service.backing.writer()?.revoke_key_as(caller.name(), &key_id)?);
     let receipt = service.blocking(work).await?;
     recorded([(None, receipt)], None, None)
 }
@@ -92,5 +94,5 @@ impl Sealed {
 }
 
 pub(crate) async fn seal(Administers(_): Administers, State(service): State<Arc<Service>>) -> Answered {
-    service.blocking(|service| Ok(json_response(&Sealed::now(&service.ledger)?))).await
+    service.blocking(|service| Ok(json_response(&Sealed::now(service.backing.writer()?)?))).await
 }

@@ -26,8 +26,8 @@ pub(crate) async fn checkpoint(
     InQuery(AtSize { size }): InQuery<AtSize>,
 ) -> Answered {
     let text = match size {
-        None => service.ledger.checkpoint().to_string(),
-        Some(size) => service.blocking(move |service| Ok(service.ledger.checkpoint_at(size)?)).await?,
+        None => service.snapshot().checkpoint().to_owned(),
+        Some(size) => service.blocking(move |service| Ok(service.backing.checkpoint_at(size)?)).await?,
     };
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, text).into_response())
@@ -65,7 +65,7 @@ pub(crate) async fn inclusion(
                 let detail = format!("entry {index} is not among the first {size}: give a size above its index");
                 return Err(Problem::invalid(detail));
             }
-            let checkpoint = service.ledger.checkpoint_at(size)?;
+            let checkpoint = service.backing.checkpoint_at(size)?;
             Ok(json_response(&Inclusion {
                 index,
                 tree_size: size,
@@ -112,7 +112,7 @@ pub(crate) async fn consistency(
                 return Err(Problem::invalid(detail));
             }
             let hashes = hex(&snapshot.prove_consistency(from, to)?);
-            Ok(json_response(&Consistency { from, to, hashes, checkpoint: service.ledger.checkpoint_at(to)? }))
+            Ok(json_response(&Consistency { from, to, hashes, checkpoint: service.backing.checkpoint_at(to)? }))
         })
         .await
 }

@@ -15,6 +15,8 @@ use crate::api::entries::json_response;
 use crate::moment::now;
 use crate::problem::Answered;
 use crate::service::Service;
+use crate::shipping::Told;
+use crate::watched::Watched;
 
 /// The newest entry of each source.
 const NEWEST: &str = "index IN (SELECT max(index) FROM audit_log WHERE source IS NOT NULL GROUP BY recorder, source)";
@@ -33,6 +35,8 @@ struct Status {
     segments: Vec<Segment>,
     checkpoint: String,
     fault: Option<String>,
+    read_from: Option<String>,
+    shipping: Option<Told>,
     version: &'static str,
     started_at: String,
 }
@@ -60,7 +64,9 @@ pub(crate) async fn status(_: Caller, State(service): State<Arc<Service>>) -> An
         segment_span: snapshot.segment_span(),
         segments,
         checkpoint: snapshot.checkpoint().to_owned(),
-        fault: service.ledger.fault(),
+        fault: service.backing.fault(),
+        read_from: service.backing.watched().map(Watched::name),
+        shipping: service.backing.shipping().map(|shipping| shipping.told(snapshot.size())),
         version: env!("CARGO_PKG_VERSION"),
         started_at: service.started_at.to_string(),
     }))
@@ -86,7 +92,7 @@ pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>
     let engine = service.query_engine().await?;
     service
         .reading(move |service| {
-            let state = service.ledger.status()?;
+            let state = service.backing.status()?;
             let snapshot = service.snapshot();
             let heard = last_heard(&engine, &snapshot)?;
             let mut sources = Vec::with_capacity(state.sources.len());

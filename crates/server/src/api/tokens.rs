@@ -71,7 +71,7 @@ pub(crate) async fn create(
     let expires_at = expires_at.map_err(|_| Problem::invalid("expires_at is no RFC 3339 time"))?;
     let new = NewToken { name: wanted.name, role: wanted.role, prefixes: wanted.prefixes, expires_at };
     let work = move |service: &Service| {
-        let record = |act| service.ledger.record_act(act).map(drop);
+        let record = |act| service.backing.record(act);
         Ok(service.tokens.create(new, caller.name(), record)?)
     };
     let (token, record) = service.blocking(work).await?;
@@ -84,7 +84,7 @@ pub(crate) async fn revoke(
     InPath(id): InPath,
 ) -> Answered {
     let work = move |service: &Service| {
-        let record = |act| service.ledger.record_act(act).map(drop);
+        let record = |act| service.backing.record(act);
         Ok(service.tokens.revoke(&id, caller.name(), record)?)
     };
     service.blocking(work).await?;

@@ -7,12 +7,13 @@ use axum::http::HeaderMap;
 use counterfoil_entry::Draft;
 
 use crate::access::{Principal, Records};
-use crate::api::entries::{check_number, record_all};
+use crate::api::entries::{Asked, check_number, record_all};
 use crate::body::{Body, media_type, unsupported};
 use crate::ingest::{Refused, cloudevents};
 use crate::problem::{Answered, Problem};
 use crate::recording::check_prefix;
 use crate::service::Service;
+use crate::shipping::Acknowledging;
 
 /// All events of a request are recorded, or none.
 pub(crate) async fn receive(
@@ -23,6 +24,7 @@ pub(crate) async fn receive(
 ) -> Answered {
     let mode = Mode::of(headers)?;
     let load = service.load(room)?;
+    let acknowledging = Acknowledging::of(None, &service)?;
     let read = move |principal: &Principal, body: &[u8]| {
         let drafts = mode.drafts(body)?;
         for (position, draft) in drafts.iter().enumerate() {
@@ -30,7 +32,7 @@ pub(crate) async fn receive(
         }
         Ok(drafts)
     };
-    record_all(&service, caller.principal, body, load, read, false).await
+    record_all(&service, caller.principal, body, load, read, Asked { proof: false, acknowledging }).await
 }
 
 /// How a request holds its events.

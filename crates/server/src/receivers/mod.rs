@@ -18,6 +18,7 @@ use crate::body::{Body, Room};
 use crate::problem::Problem;
 use crate::recording::Outcomes;
 use crate::service::Service;
+use crate::shipping::Acknowledging;
 
 pub(crate) use grpc::grpc;
 
@@ -58,6 +59,7 @@ async fn record<S: Signal>(
 ) -> Result<Recorded<S>, Problem> {
     let too_large = |detail: String| Problem::new("invalid", StatusCode::PAYLOAD_TOO_LARGE, detail);
     let load = service.load(room)?;
+    let acknowledging = Acknowledging::of(None, service)?;
     let principal = principal.clone();
     let work = move |service: &Service| {
         let _load = load;
@@ -90,9 +92,11 @@ async fn record<S: Signal>(
             notes.insert(denied);
         }
         let rejected = (!outcomes.refused.is_empty()).then(|| (outcomes.refused.len() as i64, told(&outcomes)));
-        Ok(Recorded { answer: S::answer(rejected), notes })
+        Ok((Recorded { answer: S::answer(rejected), notes }, outcomes.last()))
     };
-    service.blocking(work).await
+    let (recorded, last) = service.blocking(work).await?;
+    acknowledging.wait(service, last).await?;
+    Ok(recorded)
 }
 
 /// Cuts what one request brought into batches that the ledger takes.

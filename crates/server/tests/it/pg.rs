@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use counterfoil::{CreateOptions, Ledger, OpenOptions};
 use counterfoil_entry::Draft;
-use counterfoil_server::{NewToken, Role, Settings, Tls, Tokens};
+use counterfoil_server::{NewToken, Role, Served, Settings, Tls, Tokens};
 use tempfile::TempDir;
 
 /// Entries that a service starts with, beside the ledger's own.
@@ -48,7 +48,8 @@ fn serves() {
     if let Some(queries) = std::env::var(QUERIES).ok().and_then(|queries| queries.parse().ok()) {
         settings.queries_at_once = queries;
     }
-    counterfoil_server::run(Path::new(&ledger), settings, OpenOptions::default(), |announcement| {
+    let served = Served::Ledger(PathBuf::from(&ledger), OpenOptions::default());
+    counterfoil_server::run(served, settings, |announcement| {
         println!("\nserved at {}", announcement.pg.expect("an address"));
     })
     .expect("a service");

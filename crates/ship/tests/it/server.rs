@@ -141,6 +141,11 @@ impl Drop for Server {
 
 /// How a client reaches a server at an endpoint.
 pub fn settings(endpoint: &str) -> Settings {
+    environment(endpoint).into_iter().collect()
+}
+
+/// The variables that say so.
+pub fn environment(endpoint: &str) -> Vec<(String, String)> {
     let pairs = [
         ("AWS_ACCESS_KEY_ID", KEY),
         ("AWS_SECRET_ACCESS_KEY", SECRET),

@@ -10,10 +10,12 @@ mod monitor;
 mod openapi;
 mod pressure;
 mod proving;
+mod read_only;
 mod reading;
 mod recording;
 mod remote;
 mod running;
+mod shipping;
 mod tls;
 
 pub use running::{Running, wait_for};

@@ -45,7 +45,12 @@ impl Running {
 
     /// Serves the ledger `audit` of a place.
     pub fn on(place: Place, arguments: &[&str]) -> Running {
-        let mut command = place.command(&["serve", "audit", "--listen", "127.0.0.1:0", "--print-link"]);
+        Running::serve(place, "audit", arguments)
+    }
+
+    /// Serves what an argument names, from a place.
+    pub fn serve(place: Place, ledger: &str, arguments: &[&str]) -> Running {
+        let mut command = place.command(&["serve", ledger, "--listen", "127.0.0.1:0", "--print-link"]);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(std::fs::File::create(place.path("service.log")).unwrap());
         let mut child = command.spawn().unwrap();
