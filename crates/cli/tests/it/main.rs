@@ -14,6 +14,7 @@ mod place;
 mod proof;
 mod query;
 mod refusal;
+mod rules;
 mod service;
 mod status;
 mod verify;
