@@ -11,6 +11,7 @@ mod machine;
 mod open;
 mod proof;
 mod queries;
+mod rules;
 mod suite;
 mod verification;
 
@@ -54,6 +55,7 @@ fn main() {
         "open" => open::run(&arguments),
         "proof" => proof::run(&arguments),
         "queries" => queries::run(&arguments),
+        "rules" => rules::run(&arguments),
         "http-batches" => http::batches(&arguments),
         "http-singles" => http::singles(&arguments),
         "http-contention" => http::contention(&arguments),

@@ -67,6 +67,7 @@ fn measure(arguments: &Arguments, work: &Path, [small, middle, large]: [u64; 3])
     step("open_full_tail", "open", &[ledger("full-tail")]);
     step("proof_large", "proof", &[ledger("large")]);
     step("queries_middle", "queries", &[ledger("middle")]);
+    step("rules", "rules", &[load.clone(), n(small)]);
     if let Some(binary) = arguments.optional_path("binary") {
         let binary = format!("binary={}", binary.display());
         step(

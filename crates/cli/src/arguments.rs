@@ -57,6 +57,7 @@ pub enum Command {
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Postgres(commands::postgres::Postgres),
+    Rules(commands::rules::Rules),
     Token(commands::token::Token),
     Catalog(commands::catalog::Catalog),
     Completions(commands::completions::Completions),

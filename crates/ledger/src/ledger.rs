@@ -238,11 +238,19 @@ impl Ledger {
     ///
     /// Errors: `Invalid` for an event type outside `ledger.`, else those of [`Ledger::append`].
     pub fn record_act(&self, act: EntryBuilder) -> Result<Receipt> {
-        let draft = act.build_own()?;
-        if !draft.event_type().starts_with(OWN_PREFIX) {
+        Ok(self.record_acts(vec![act])?[0].clone())
+    }
+
+    /// Records several acts in one commit, all or none. Acts with an `id` are known again, as entries are.
+    ///
+    /// Errors: those of [`Ledger::record_act`]; the position says which act is meant.
+    pub fn record_acts(&self, acts: Vec<EntryBuilder>) -> Result<Vec<Receipt>> {
+        let drafts: Vec<Draft> =
+            acts.into_iter().map(EntryBuilder::build_own).collect::<std::result::Result<_, _>>()?;
+        if !drafts.iter().all(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
             return Err(Error::invalid(format!("acts of the ledger have event types that begin with {OWN_PREFIX:?}")));
         }
-        Ok(self.append_own(vec![draft])?[0].clone())
+        self.append_own(drafts)
     }
 
     fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {

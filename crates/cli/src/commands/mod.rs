@@ -21,6 +21,7 @@ pub mod postgres;
 pub mod prove;
 pub mod query;
 pub mod restore;
+pub mod rules;
 pub mod seal;
 pub mod serve;
 pub mod ship;
@@ -51,6 +52,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Restore(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Postgres(command) => command.run(),
+        Command::Rules(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Catalog(command) => command.run(),
         Command::Completions(command) => command.run(),

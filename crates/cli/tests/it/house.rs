@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, outside tests.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("counterfoil-tlog", &[]),
     ("counterfoil-entry", &[]),
     ("counterfoil-evidence", &["counterfoil-tlog", "counterfoil-entry"]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
         "counterfoil-ship",
         &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment", "counterfoil"],
     ),
+    ("counterfoil-watch", &["counterfoil", "counterfoil-segment", "counterfoil-entry", "counterfoil-evidence"]),
     (
         "counterfoil-server",
         &[
@@ -48,6 +49,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "counterfoil-postgres",
             "counterfoil-query",
             "counterfoil-ship",
+            "counterfoil-watch",
         ],
     ),
 ];

@@ -1,8 +1,6 @@
 //! `import`: foreign logs through maps.
 
-use std::path::{Path, PathBuf};
-
-use crate::place::Place;
+use crate::place::{Place, shared};
 
 const MAP: &str = r#"
 description = "Approvals of a core banking system"
@@ -15,17 +13,6 @@ timestamp = { from = "time" }
 "#;
 
 const ROWS: &str = "time,user,invoice\n2026-11-24T09:00:00Z,maria,INV-1\n2026-11-24T09:05:00Z,,INV-2\n";
-
-fn shared() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let path = std::env::var_os("COUNTERFOIL_SHARED").map_or_else(beside, PathBuf::from);
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "{} is needed", path.display());
-    eprintln!("left out: importing real logs (no ../shared)");
-    None
-}
 
 #[test]
 fn a_refused_row_is_named_and_nothing_is_recorded() {
@@ -110,7 +97,7 @@ fn a_file_of_another_format_is_told_from_its_first_row() {
 
 #[test]
 fn a_real_payments_log_comes_in_whole() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared("importing real logs") else { return };
     let place = Place::new();
     place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
     let log = shared.join("datasets/bpic2020-payments/RequestForPayment.csv.gz");

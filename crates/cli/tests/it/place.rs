@@ -1,7 +1,7 @@
 //! A temporary folder in which the binary runs.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -17,6 +17,18 @@ pub const LINES: &str = r#"{"event_type":"invoice_received","actor":"mail-gatewa
 /// Index of the first of [`LINES`] in a ledger from [`Place::ledger`]: the entry `ledger.created` comes before, and
 /// `ledger.opened` when `append` opens it.
 pub const FIRST: u64 = 2;
+
+/// The folder of real logs beside the checkout. Without it a test is left out, and says what of.
+pub fn shared(what: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let path = std::env::var_os("COUNTERFOIL_SHARED").map_or_else(beside, PathBuf::from);
+    if path.is_dir() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "{} is needed", path.display());
+    eprintln!("left out: {what} (no ../shared)");
+    None
+}
 
 pub struct Place {
     dir: TempDir,

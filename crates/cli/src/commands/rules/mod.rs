@@ -1,0 +1,70 @@
+//! `counterfoil rules`
+
+mod backtest;
+mod check;
+mod explain;
+mod init;
+mod test;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use counterfoil_watch::{RuleSet, Texts, shipped};
+
+use crate::exit::{Failure, Outcome};
+use crate::output;
+
+/// Write, check, test, explain and backtest the rules that watch a ledger
+///
+/// Rules are Sigma documents (detections, correlations, filters) and detectors, in the .yml files of a folder. A set for
+/// finance comes with the program. docs/guides/rules.md says how to write one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil rules init rules
+  counterfoil rules check rules && counterfoil rules test rules
+  counterfoil rules backtest audit --rules rules
+  counterfoil rules explain \"Manual override without a reason\" audit 1042 --rules rules
+
+Exit codes: 0 done, 2 a rule was left out or a test failed, 7 no such folder, rule or entry. \
+Other exit codes: see `counterfoil --help`.")]
+pub struct Rules {
+    #[command(subcommand)]
+    command: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Write the finance rules that come with the program into a folder
+    Init(init::Init),
+    /// Read a folder of rules, and name what does not hold
+    Check(check::Check),
+    /// Run the tests that the rules of a folder carry
+    Test(test::Test),
+    /// Say what a rule looks for, and why it matches an entry or does not
+    Explain(explain::Explain),
+    /// Run rules against a ledger's past
+    Backtest(backtest::Backtest),
+}
+
+impl Rules {
+    pub(super) fn run(self) -> Outcome {
+        match self.command {
+            Act::Init(init) => init.run(),
+            Act::Check(check) => check.run(),
+            Act::Test(test) => test.run(),
+            Act::Explain(explain) => explain.run(),
+            Act::Backtest(backtest) => backtest.run(),
+        }
+    }
+}
+
+/// The rules of a folder, or those that come with the program; what is left out is told.
+fn read(folder: Option<&Path>) -> Result<Arc<RuleSet>, Failure> {
+    let set = RuleSet::of(&folder.map_or_else(|| Ok(shipped()), Texts::read)?);
+    for problem in set.problems.iter().filter(|problem| problem.skipped) {
+        output::note(format_args!("left out: {problem}"));
+    }
+    Ok(Arc::new(set))
+}

@@ -1,0 +1,196 @@
+//! Rules at work: entries go in in order, firings come out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use counterfoil::{Error, ErrorKind, Result};
+use rsigma_eval::{
+    CorrelationConfig, CorrelationEngine, CorrelationEventMode, CorrelationSnapshot, EvaluationResult, ResultBody,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::detector::{Detector, DetectorState, Finding, Role};
+use crate::limits::{MAX_CAUSES, MAX_CORRELATION_GROUPS, MAX_GROUP_ENTRIES};
+use crate::record::{Record, View};
+use crate::rule::RuleInfo;
+use crate::set::RuleSet;
+
+/// The rules of a set, with what they remember of the entries so far.
+pub struct Engine {
+    rules: Arc<RuleSet>,
+    sigma: CorrelationEngine,
+    detectors: Vec<Detector>,
+    /// Position of each rule by its id.
+    positions: HashMap<String, usize>,
+    /// Of each detection: the detectors that look at its matches.
+    watched: HashMap<String, Vec<(usize, Role)>>,
+    /// Position of each detector's rule.
+    detector_rules: Vec<usize>,
+    overflows: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("rules", &self.rules.rules.len()).finish_non_exhaustive()
+    }
+}
+
+/// A rule that fired.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Firing {
+    /// Its position in [`RuleSet::rules`].
+    pub rule: usize,
+    /// The entry at which it fired.
+    pub index: u64,
+    /// The entries that caused it, ascending; the last is `index`.
+    pub causes: Vec<u64>,
+    /// What its entries have in common, by field.
+    pub group: Vec<(String, String)>,
+    /// The figure that was reached, of a rule that counts.
+    pub value: Option<f64>,
+    /// Why, of a detector.
+    pub why: Option<String>,
+}
+
+/// How full the memory of rules is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Load {
+    /// Groups that correlations keep.
+    pub groups: usize,
+    /// The most they keep.
+    pub most_groups: usize,
+    /// How often that was reached, and the stalest tenth of the groups was forgotten.
+    pub overflows: u64,
+    /// Groups that detectors had to forget.
+    pub forgotten: u64,
+}
+
+/// What rules remember, to go on from.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EngineState {
+    correlations: CorrelationSnapshot,
+    detectors: HashMap<String, DetectorState>,
+}
+
+impl Engine {
+    /// An engine that has seen nothing yet.
+    pub fn new(rules: Arc<RuleSet>) -> Result<Self> {
+        let mut sigma = CorrelationEngine::new(CorrelationConfig {
+            max_state_entries: MAX_CORRELATION_GROUPS,
+            max_group_entries: Some(MAX_GROUP_ENTRIES),
+            correlation_event_mode: CorrelationEventMode::Refs,
+            max_correlation_events: MAX_CAUSES,
+            ..CorrelationConfig::default()
+        });
+        sigma.add_collection(&rules.sigma).map_err(|error| {
+            Error::new(ErrorKind::Internal, format!("rules that were checked do not hold: {error}"))
+        })?;
+        let positions = rules.positions();
+        let mut watched: HashMap<String, Vec<(usize, Role)>> = HashMap::new();
+        for (detector, bound) in rules.detectors.iter().enumerate() {
+            for (id, role) in &bound.looks_at {
+                watched.entry(id.clone()).or_default().push((detector, *role));
+            }
+        }
+        let detectors = rules.detectors.iter().map(|bound| Detector::new(bound.rule.detector.clone())).collect();
+        let detector_rules = rules.detectors.iter().map(|bound| positions[&bound.id]).collect();
+        Ok(Self { rules, sigma, detectors, positions, watched, detector_rules, overflows: 0 })
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// The rule of a firing.
+    pub fn rule(&self, firing: &Firing) -> &RuleInfo {
+        &self.rules.rules[firing.rule]
+    }
+
+    /// Takes in the next entry. Rules that only serve others fire too; see [`RuleInfo::base`].
+    pub fn observe(&mut self, record: &Record) -> Vec<Firing> {
+        let mut firings = Vec::new();
+        for view in record.views() {
+            let matches = self.sigma.engine().evaluate_with_logsource(&view, view.source);
+            if !matches.is_empty() {
+                self.follow(&view, matches, record.seconds(), &mut firings);
+            }
+        }
+        firings
+    }
+
+    /// Gives matches of one entry to the correlations and detectors that wait for them.
+    fn follow(&mut self, view: &View<'_>, matches: Vec<EvaluationResult>, seconds: i64, firings: &mut Vec<Firing>) {
+        for found in &matches {
+            let id = found.header.rule_id.as_deref().unwrap_or_default();
+            for (detector, role) in self.watched.get(id).map(Vec::as_slice).unwrap_or_default() {
+                let finding = self.detectors[*detector].observe(*role, view, seconds);
+                firings.extend(finding.map(|finding| of_detector(self.detector_rules[*detector], view, finding)));
+            }
+        }
+        if self.sigma.state_count() >= MAX_CORRELATION_GROUPS {
+            self.overflows += 1;
+        }
+        let results = self.sigma.process_with_detections(view, matches, seconds);
+        firings.extend(results.into_iter().map(|result| self.of_sigma(view, result)));
+    }
+
+    fn of_sigma(&self, view: &View<'_>, result: EvaluationResult) -> Firing {
+        let rule = self.positions[result.header.rule_id.as_deref().unwrap_or_default()];
+        let index = view.index();
+        match result.body {
+            ResultBody::Detection(_) => {
+                Firing { rule, index, causes: vec![index], group: Vec::new(), value: None, why: None }
+            }
+            ResultBody::Correlation(body) => {
+                let kept = body.event_refs.unwrap_or_default();
+                let mut causes: Vec<u64> = kept.into_iter().filter_map(|kept| kept.id?.parse().ok()).collect();
+                causes.push(index);
+                causes.sort_unstable();
+                causes.dedup();
+                Firing { rule, index, causes, group: body.group_key, value: Some(body.aggregated_value), why: None }
+            }
+        }
+    }
+
+    /// How full its memory is.
+    pub fn load(&self) -> Load {
+        Load {
+            groups: self.sigma.state_count(),
+            most_groups: MAX_CORRELATION_GROUPS,
+            overflows: self.overflows,
+            forgotten: self.detectors.iter().map(|detector| detector.state().forgotten).sum(),
+        }
+    }
+
+    pub(crate) fn sigma(&self) -> &CorrelationEngine {
+        &self.sigma
+    }
+
+    pub(crate) fn state(&self) -> EngineState {
+        let detectors = self.rules.detectors.iter().zip(&self.detectors);
+        EngineState {
+            correlations: self.sigma.export_state(),
+            detectors: detectors.map(|(bound, detector)| (bound.id.clone(), detector.state().clone())).collect(),
+        }
+    }
+
+    /// Goes on from what was remembered, as far as the same rules are still there.
+    pub(crate) fn restore(&mut self, mut state: EngineState) -> Result<()> {
+        for (bound, detector) in self.rules.detectors.iter().zip(&mut self.detectors) {
+            if let Some(state) = state.detectors.remove(&bound.id) {
+                detector.restore(state);
+            }
+        }
+        match self.sigma.import_state(state.correlations) {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Damaged, "the state of correlations is of another version")),
+        }
+    }
+}
+
+fn of_detector(rule: usize, view: &View<'_>, finding: Finding) -> Firing {
+    let Finding { group, mut causes, value, why } = finding;
+    causes.sort_unstable();
+    Firing { rule, index: view.index(), causes, group, value, why: Some(why) }
+}

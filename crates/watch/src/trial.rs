@@ -1,0 +1,124 @@
+//! The tests that rules carry.
+
+use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_entry::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::record::Record;
+use crate::set::RuleSet;
+
+/// When the first entry of a test happens that does not say when: a Wednesday morning.
+const FIRST_MICROS: i64 = 1_767_776_400_000_000;
+const SECOND_MICROS: i64 = 1_000_000;
+
+/// The member `tests` of a rule.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tests {
+    #[serde(default, rename = "match")]
+    matching: Vec<Case>,
+    #[serde(default)]
+    no_match: Vec<Case>,
+}
+
+/// One entry, or several in order.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Case {
+    One(Map<String, Value>),
+    Several(Vec<Map<String, Value>>),
+}
+
+/// How the tests of one rule ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    /// The rule's id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// How many tests held.
+    pub passed: usize,
+    /// What did not, each in a sentence.
+    pub failed: Vec<String>,
+}
+
+/// Runs the tests of every rule that has some, each on a fresh engine with all rules of the set.
+///
+/// Errors: `Invalid` for tests that cannot be read; the message names the rule.
+pub fn run_tests(rules: &Arc<RuleSet>) -> Result<Vec<Trial>> {
+    rules.tests.iter().map(|(id, tests)| run_tests_of(rules, id, tests)).collect()
+}
+
+fn run_tests_of(rules: &Arc<RuleSet>, id: &str, tests: &yaml_serde::Value) -> Result<Trial> {
+    let info = rules.find(id).expect("tests stand in a rule");
+    let place = |error: &dyn std::fmt::Display| {
+        let message = format!("{}, document {}: tests: {error}", info.file, info.document);
+        Error::new(ErrorKind::Invalid, message)
+    };
+    let tests: Tests = yaml_serde::from_value(tests.clone()).map_err(|error| place(&error))?;
+    let mut trial = Trial { id: id.to_owned(), title: info.title.clone(), passed: 0, failed: Vec::new() };
+    for (cases, should) in [(tests.matching, true), (tests.no_match, false)] {
+        for (number, case) in cases.into_iter().enumerate() {
+            let fired = fires(rules, id, case).map_err(|error| place(&error))?;
+            match (fired, should) {
+                (true, true) | (false, false) => trial.passed += 1,
+                (false, true) => trial.failed.push(format!("match {}: it did not fire", number + 1)),
+                (true, false) => trial.failed.push(format!("no_match {}: it fired", number + 1)),
+            }
+        }
+    }
+    Ok(trial)
+}
+
+/// Whether a rule fires on entries in order.
+fn fires(rules: &Arc<RuleSet>, id: &str, case: Case) -> std::result::Result<bool, String> {
+    let entries = match case {
+        Case::One(entry) => vec![entry],
+        Case::Several(entries) => entries,
+    };
+    let mut engine = Engine::new(rules.clone()).map_err(|error| error.to_string())?;
+    let mut index = 0;
+    let mut micros = FIRST_MICROS;
+    let mut fired = false;
+    for mut entry in entries {
+        let times = entry.remove("times").map_or(Some(1), |times| times.as_u64()).ok_or("`times` is a number")?;
+        for time in 0..times {
+            let (made, at) = complete(entry.clone(), time, micros)?;
+            micros = at + SECOND_MICROS;
+            let firings = engine.observe(&Record::made_up(index, made));
+            fired |= firings.iter().any(|firing| engine.rule(firing).id == id);
+            index += 1;
+        }
+    }
+    Ok(fired)
+}
+
+/// An entry with what a test may leave out. `{n}` in a text stands for the number of the repetition.
+fn complete(entry: Map<String, Value>, time: u64, micros: i64) -> std::result::Result<(Value, i64), String> {
+    let mut entry = numbered(Value::Object(entry), time);
+    let members = entry.as_object_mut().expect("it was an object");
+    for (member, value) in [("actor", json!("tester")), ("entity_id", json!("TEST-1"))] {
+        members.entry(member).or_insert(value);
+    }
+    let at = match members.get("timestamp") {
+        None => Timestamp::from_micros(micros),
+        Some(text) => Timestamp::parse(text.as_str().unwrap_or_default()).map_err(|error| error.to_string())?,
+    };
+    members.insert("timestamp".into(), at.to_string().into());
+    members.insert("recorded_at".into(), at.to_string().into());
+    Ok((entry, at.micros()))
+}
+
+fn numbered(value: Value, time: u64) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("{n}", &time.to_string())),
+        Value::Array(members) => members.into_iter().map(|member| numbered(member, time)).collect(),
+        Value::Object(members) => {
+            Value::Object(members.into_iter().map(|(name, member)| (name, numbered(member, time))).collect())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,277 @@
+//! Rules over a ledger that goes on: every committed entry once, every alert in the ledger once.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use counterfoil::{Disk, ErrorKind, Ledger, OsDisk, Result, Snapshot};
+use counterfoil_entry::{ActorType, Draft, Fields};
+use serde_json::json;
+
+use crate::alert::{ALERT_RAISED, Alert};
+use crate::engine::{Engine, Load};
+use crate::folder::Texts;
+use crate::problem::Problem;
+use crate::record::Record;
+use crate::set::RuleSet;
+use crate::source;
+use crate::state::{State, StateFile};
+
+/// Entries of one step.
+const MAX_STEP: u64 = 8_192;
+/// Alerts that wait for their commit; a step ends when there are as many.
+const MAX_PENDING: usize = 1_000;
+/// Entries after which the state is saved, and the time after which it is.
+const SAVE_ENTRIES: u64 = 65_536;
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the folder of rules is looked at.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
+/// Problems that the entry about new rules names.
+const MAX_NAMED_PROBLEMS: usize = 20;
+
+/// Where a watcher begins that has no state yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the first entry: the past raises alerts too.
+    Beginning,
+    /// At the next entry; the past is for `rules backtest`.
+    End,
+}
+
+/// Watches one ledger with the rules of one folder. One a ledger, beside its writer.
+#[derive(Debug)]
+pub struct Watcher {
+    engine: Engine,
+    folder: PathBuf,
+    file: StateFile,
+    /// The first entry that the rules have not seen.
+    cursor: u64,
+    /// Where the state on the disk is.
+    saved: u64,
+    saved_at: Instant,
+    looked_at: Instant,
+    /// Alerts that are not in the ledger yet.
+    pending: Vec<Alert>,
+    /// Whether the ledger has been told of these rules.
+    announced: bool,
+    /// Why the newest look at the folder of rules failed.
+    fault: Option<String>,
+}
+
+/// What one step did.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// How many entries the rules saw.
+    pub entries: u64,
+    /// The alerts that are in the ledger now.
+    pub alerts: Vec<Alert>,
+    /// How many entries wait.
+    pub behind: u64,
+    /// Whether the rules were read anew.
+    pub reloaded: bool,
+}
+
+impl Watcher {
+    /// A watcher for the ledger in a folder, which goes on where the last one was.
+    ///
+    /// Errors: those of reading the folder of rules; `Tampered` when the ledger is not the one that was watched, or was
+    /// rolled back; `Damaged` when the state cannot be read.
+    pub fn open(ledger: &Path, rules: &Path, snapshot: &Snapshot, start: Start) -> Result<Self> {
+        Self::open_on(ledger, rules, snapshot, start, Arc::new(OsDisk))
+    }
+
+    /// The same on another disk.
+    pub fn open_on(
+        ledger: &Path,
+        rules: &Path,
+        snapshot: &Snapshot,
+        start: Start,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Self> {
+        let set = RuleSet::of(&Texts::read(rules)?);
+        let file = StateFile::of(ledger, disk);
+        let mut engine = Engine::new(Arc::new(set))?;
+        let (mut cursor, mut announced) = (if start == Start::Beginning { 0 } else { snapshot.size() }, false);
+        let found = file.load()?;
+        let fresh = found.is_none();
+        if let Some(state) = found {
+            state.check(snapshot)?;
+            (cursor, announced) = (state.cursor, state.rules == engine.rules().digest);
+            engine.restore(state.engine)?;
+        }
+        let now = Instant::now();
+        let mut watcher = Self {
+            engine,
+            folder: rules.to_owned(),
+            file,
+            cursor,
+            saved: cursor,
+            saved_at: now,
+            looked_at: now,
+            pending: Vec::new(),
+            announced,
+            fault: None,
+        };
+        if fresh {
+            watcher.save_at(snapshot)?;
+        }
+        Ok(watcher)
+    }
+
+    /// Shows the rules what was committed since, and records the alerts they raise. Call it after commits and about once a
+    /// second; while [`Step::behind`] is not 0 there is more to do.
+    ///
+    /// Errors: those of reading, recording and saving. Nothing is lost: the next step goes on with what is left.
+    pub fn step(&mut self, ledger: &Ledger) -> Result<Step> {
+        let reloaded = self.reload_when_due()?;
+        if !self.announced {
+            self.announce(ledger)?;
+        }
+        let mut alerts = self.raise(ledger)?;
+        let snapshot = ledger.snapshot();
+        let before = self.cursor;
+        self.look(&snapshot)?;
+        alerts.extend(self.raise(ledger)?);
+        let due = self.cursor - self.saved >= SAVE_ENTRIES || self.saved_at.elapsed() >= SAVE_INTERVAL;
+        if due && self.cursor != self.saved {
+            self.save_at(&snapshot)?;
+        }
+        Ok(Step { entries: self.cursor - before, alerts, behind: snapshot.size() - self.cursor, reloaded })
+    }
+
+    /// Saves where it is before it is due. Call it before the ledger is closed, so that the next watcher need not look at
+    /// the same entries again.
+    pub fn save(&mut self, ledger: &Ledger) -> Result<()> {
+        self.raise(ledger)?;
+        self.save_at(&ledger.snapshot())
+    }
+
+    /// The first entry that the rules have not seen.
+    pub fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// The rules that it watches with.
+    pub fn rules(&self) -> &RuleSet {
+        self.engine.rules()
+    }
+
+    /// How full the memory of the rules is.
+    pub fn load(&self) -> Load {
+        self.engine.load()
+    }
+
+    /// Why the folder of rules could not be read anew; the old rules stay in force.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    fn look(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let range = self.cursor..snapshot.size().min(self.cursor + MAX_STEP);
+        let Self { engine, cursor, pending, .. } = self;
+        source::read(snapshot, range, &mut |index, canonical| {
+            if let Some(record) = Record::read(index, canonical)? {
+                for firing in engine.observe(&record) {
+                    let rule = engine.rule(&firing);
+                    if !rule.base {
+                        pending.push(Alert::of(rule, &firing));
+                    }
+                }
+            }
+            *cursor = index + 1;
+            Ok(if pending.len() < MAX_PENDING { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })
+    }
+
+    /// Records the alerts that wait, in commits of a bounded size.
+    fn raise(&mut self, ledger: &Ledger) -> Result<Vec<Alert>> {
+        let mut raised = Vec::new();
+        while !self.pending.is_empty() {
+            let count = self.pending.len().min(MAX_PENDING);
+            record(ledger, &self.pending[..count])?;
+            raised.extend(self.pending.drain(..count));
+        }
+        Ok(raised)
+    }
+
+    fn save_at(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let state = State::at(self.cursor, &self.announced_rules(), self.engine.state(), snapshot)?;
+        self.file.save(&state)?;
+        self.saved = self.cursor;
+        self.saved_at = Instant::now();
+        Ok(())
+    }
+
+    fn announced_rules(&self) -> String {
+        if self.announced { self.engine.rules().digest.clone() } else { String::new() }
+    }
+
+    /// Takes the folder's rules when they changed; what the old rules remember goes over to those that stay.
+    fn reload_when_due(&mut self) -> Result<bool> {
+        if self.looked_at.elapsed() < RELOAD_INTERVAL {
+            return Ok(false);
+        }
+        self.looked_at = Instant::now();
+        let texts = match Texts::read(&self.folder) {
+            Ok(texts) => texts,
+            Err(error) => {
+                self.fault = Some(error.message);
+                return Ok(false);
+            }
+        };
+        self.fault = None;
+        if texts.digest() == self.engine.rules().digest {
+            return Ok(false);
+        }
+        let mut engine = Engine::new(Arc::new(RuleSet::of(&texts)))?;
+        engine.restore(self.engine.state())?;
+        (self.engine, self.announced) = (engine, false);
+        Ok(true)
+    }
+
+    /// Records which rules are in force from here on.
+    fn announce(&mut self, ledger: &Ledger) -> Result<()> {
+        let RuleSet { rules, problems, digest, .. } = self.engine.rules();
+        let skipped: Vec<&Problem> = problems.iter().filter(|problem| problem.skipped).collect();
+        let named: Vec<String> = skipped.iter().take(MAX_NAMED_PROBLEMS).map(ToString::to_string).collect();
+        let act = Draft::builder("ledger.rules_loaded", "counterfoil", "rules")
+            .actor_type(ActorType::Service)
+            .entity_type("rules")
+            .context(json!({
+                "digest": digest, "rules": rules.len(), "skipped": skipped.len(), "problems": named, "from": self.cursor,
+            }));
+        ledger.record_act(act)?;
+        self.announced = true;
+        Ok(())
+    }
+}
+
+/// Records alerts. One that the ledger has already is not recorded again, whatever it says: rules may have changed since.
+fn record(ledger: &Ledger, alerts: &[Alert]) -> Result<()> {
+    let mut acts: Vec<_> = alerts.iter().map(|alert| (alert, alert.id.clone())).collect();
+    while !acts.is_empty() {
+        let entries = acts.iter().map(|(alert, id)| alert.entry_as(id)).collect();
+        match ledger.record_acts(entries) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind == ErrorKind::Conflict && error.position.is_some_and(|at| at < acts.len()) => {
+                let at = error.position.unwrap_or_default();
+                let (alert, id) = &mut acts[at];
+                if is_raised(&ledger.snapshot(), alert)? {
+                    acts.remove(at);
+                } else {
+                    // A client took the id for an entry of its own.
+                    id.push('~');
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether an alert is in the ledger. Only the ledger itself records entries of this type.
+fn is_raised(snapshot: &Snapshot, alert: &Alert) -> Result<bool> {
+    let entries = snapshot.history(&alert.id)?;
+    Ok(entries.iter().any(|(_, bytes)| Fields::split(bytes).is_ok_and(|fields| fields.event_type == ALERT_RAISED)))
+}

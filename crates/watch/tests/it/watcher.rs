@@ -1,0 +1,210 @@
+//! A watcher beside a ledger that goes on.
+
+use std::path::{Path, PathBuf};
+
+use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions};
+use counterfoil_entry::{Draft, Fields};
+use counterfoil_watch::{Start, Step, Watcher};
+
+pub const OVERRIDE: &str = "
+title: Override
+id: 6a1f4c0e-1f6b-4b43-8f0e-0a4d7a6c2f10
+author: Eva
+references: [https://example.com/why]
+level: high
+logsource: {product: counterfoil}
+detection:
+  selection: {event_type: manual_override}
+  condition: selection
+";
+
+/// A ledger and a folder of rules.
+pub struct Place {
+    _folder: tempfile::TempDir,
+    pub ledger: PathBuf,
+    pub rules: PathBuf,
+}
+
+impl Place {
+    pub fn with(rules: &str) -> (Self, Ledger) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Self { ledger: folder.path().join("ledger"), rules: folder.path().join("rules"), _folder: folder };
+        std::fs::create_dir(&place.rules).expect("a folder");
+        place.write(rules);
+        let mut options = CreateOptions::new("example.com/watched").expect("an origin");
+        options.segment_span = 256;
+        let ledger = Ledger::create(&place.ledger, options, OpenOptions::default()).expect("a ledger");
+        (place, ledger)
+    }
+
+    pub fn write(&self, rules: &str) {
+        std::fs::write(self.rules.join("rules.yml"), rules).expect("written");
+    }
+
+    pub fn watcher(&self, ledger: &Ledger) -> counterfoil::Result<Watcher> {
+        Watcher::open(&self.ledger, &self.rules, &ledger.snapshot(), Start::End)
+    }
+}
+
+/// Steps until nothing waits.
+pub fn catch_up(watcher: &mut Watcher, ledger: &Ledger) -> Vec<Step> {
+    let mut steps = Vec::new();
+    loop {
+        let step = watcher.step(ledger).expect("a step");
+        let done = step.behind == 0;
+        steps.push(step);
+        if done {
+            return steps;
+        }
+    }
+}
+
+pub fn append(ledger: &Ledger, event_type: &str, actor: &str) -> u64 {
+    let draft = Draft::builder(event_type, actor, "LOAN-1").build().expect("an entry");
+    ledger.append(draft).expect("appended").index
+}
+
+/// Every alert in the ledger: the entry's id and the indices that caused it.
+pub fn alerts(ledger: &Ledger) -> Vec<(String, Vec<u64>)> {
+    let snapshot = ledger.snapshot();
+    let mut found = Vec::new();
+    for index in 0..snapshot.size() {
+        let bytes = snapshot.entry(index).expect("an entry");
+        let fields = Fields::split(&bytes).expect("fields");
+        if fields.event_type == "ledger.alert_raised" {
+            let context: serde_json::Value = serde_json::from_str(fields.context.expect("a context")).expect("JSON");
+            let indices = context["indices"].as_array().expect("indices").iter();
+            found.push((fields.entity_id.to_string(), indices.filter_map(serde_json::Value::as_u64).collect()));
+        }
+    }
+    found
+}
+
+#[test]
+fn an_alert_is_an_entry_with_its_cause_author_and_references() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let before = append(&ledger, "manual_override", "eva");
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    append(&ledger, "invoice_approved", "eva");
+    let cause = append(&ledger, "manual_override", "tom");
+    let raised: Vec<_> = catch_up(&mut watcher, &ledger).into_iter().flat_map(|step| step.alerts).collect();
+    assert_eq!(raised.len(), 1, "and none for entry {before}, which was there already");
+    assert_eq!((raised[0].level, raised[0].author.as_deref()), ("high", Some("Eva")));
+    let snapshot = ledger.snapshot();
+    let history = snapshot.history(&raised[0].id).expect("read");
+    let text = String::from_utf8(history[0].1.clone()).expect("text");
+    for part in [r#""author":"Eva""#, r#""references":["https://example.com/why"]"#, &format!(r#""indices":[{cause}]"#)]
+    {
+        assert!(text.contains(part), "{text} does not say {part}");
+    }
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).len(), 1, "alerts raise no alerts");
+}
+
+#[test]
+fn a_correlation_goes_on_after_a_restart() {
+    let count = format!(
+        "{OVERRIDE}---
+title: Three
+id: three
+correlation: {{type: event_count, rules: [Override], group-by: [actor], timespan: 1h, condition: {{gte: 3}}}}
+"
+    );
+    let (place, ledger) = Place::with(&count);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    let first = append(&ledger, "manual_override", "eva");
+    let second = append(&ledger, "manual_override", "eva");
+    catch_up(&mut watcher, &ledger);
+    watcher.save(&ledger).expect("saved");
+    ledger.close().expect("closed");
+    let ledger = Ledger::open(&place.ledger, OpenOptions::default()).expect("opened");
+    let third = append(&ledger, "manual_override", "eva");
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).iter().map(|alert| &alert.1).collect::<Vec<_>>(), [&vec![first, second, third]]);
+}
+
+#[test]
+fn what_a_crash_makes_it_see_twice_is_raised_once() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    append(&ledger, "manual_override", "eva");
+    catch_up(&mut watcher, &ledger);
+    drop(watcher);
+    // The rule was edited before the restart: the alert would say something else, and is the same alert.
+    place.write(&OVERRIDE.replace("level: high", "level: critical"));
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).len(), 1);
+}
+
+#[test]
+fn a_client_cannot_keep_an_alert_out_by_taking_its_id() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    append(&ledger, "manual_override", "eva");
+    let id = catch_up(&mut watcher, &ledger).remove(0).alerts.remove(0).id;
+    let (other, ledger) = Place::with(OVERRIDE);
+    let mut watcher = other.watcher(&ledger).expect("a watcher");
+    let cause = append(&ledger, "manual_override", "eva");
+    let taken = Draft::builder("note", "tom", &id).id(&id).build().expect("an entry");
+    ledger.append(taken).expect("appended");
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger), [(id, vec![cause])]);
+}
+
+#[test]
+fn changed_rules_come_into_force_and_the_ledger_says_so() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    place.write(&format!("{}---\ntitle: Bad\n", OVERRIDE.replace("manual_override", "stop_pressed")));
+    let reloaded = (0..300).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        watcher.step(&ledger).expect("a step").reloaded
+    });
+    assert!(reloaded, "within 30 s");
+    assert_eq!(watcher.rules().problems.iter().filter(|problem| problem.skipped).count(), 1);
+    append(&ledger, "manual_override", "eva");
+    let cause = append(&ledger, "stop_pressed", "eva");
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).iter().map(|alert| &alert.1).collect::<Vec<_>>(), [&vec![cause]]);
+    let loads = ledger.snapshot().history("rules").expect("read");
+    assert_eq!(loads.len(), 2);
+    assert!(String::from_utf8_lossy(&loads[1].1).contains("rules.yml, document 2 (Bad)"));
+    std::fs::remove_dir_all(&place.rules).expect("removed");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    watcher.step(&ledger).expect("the old rules stay");
+    assert!(watcher.fault().is_some() && !watcher.rules().rules.is_empty());
+}
+
+#[test]
+fn a_ledger_that_was_rolled_back_is_refused() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    ledger.close().expect("closed");
+    let copy = place.ledger.with_extension("old");
+    copy_folder(&place.ledger, &copy);
+    let ledger = Ledger::open(&place.ledger, OpenOptions::default()).expect("opened");
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    append(&ledger, "note", "eva");
+    catch_up(&mut watcher, &ledger);
+    watcher.save(&ledger).expect("saved");
+    ledger.close().expect("closed");
+    let state = place.ledger.join("state");
+    copy_folder(&state, &copy.join("state"));
+    let ledger = Ledger::open(&copy, OpenOptions::default()).expect("opened");
+    let refused = Watcher::open(&copy, &place.rules, &ledger.snapshot(), Start::End).expect_err("refused");
+    assert_eq!(refused.kind, ErrorKind::Tampered, "{refused}");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        match entry.file_type().expect("a type").is_dir() {
+            true => copy_folder(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).expect("copied")),
+        }
+    }
+}
