@@ -1,7 +1,7 @@
 //! The configuration of sinks: a TOML text with a `[[sink]]` table for each.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use counterfoil::{Error, ErrorKind, Result};
 use serde::Deserialize;
@@ -103,6 +103,13 @@ impl Config {
         }
     }
 
+    /// Reads a configuration's file. Errors as for [`Config::parse`], with the file's name.
+    pub fn load(path: &Path) -> Result<Self> {
+        let named = |reason: String| invalid(format!("{}: {reason}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+        Self::parse(&text).map_err(|error| named(error.message))
+    }
+
     /// The sink of that name. `NotFound` with the names there are.
     pub fn sink(&self, name: &str) -> Result<&SinkConfig> {
         let names: Vec<&str> = self.sinks.iter().map(|sink| sink.name.as_str()).collect();
@@ -121,7 +128,9 @@ impl SinkConfig {
         check_name(&common.name).map_err(at)?;
         let target = Target::read(&common.r#type, table).map_err(at)?;
         if let Some(pattern) = common.events.iter().find(|pattern| pattern.is_empty()) {
-            return Err(at(format!("events: {pattern:?} names nothing: write an event type, or a prefix with * behind it")));
+            return Err(at(format!(
+                "events: {pattern:?} names nothing: write an event type, or a prefix with * behind it"
+            )));
         }
         let alerts = common.alerts.or(common.events.is_empty().then_some(Level::Informational));
         let retry_max_s = common.retry_max_s.unwrap_or(300);
@@ -195,9 +204,7 @@ impl Target {
             Self::Smtp(options) => within(options.group_s),
             Self::Webhook(options) => match options.template {
                 webhook::Template::Ocsf => Grouping::Batches,
-                webhook::Template::Pagerduty => {
-                    Grouping::Within { window_ms: options.group_s * 1000, by_alert: true }
-                }
+                webhook::Template::Pagerduty => Grouping::Within { window_ms: options.group_s * 1000, by_alert: true },
                 _ => within(options.group_s),
             },
             _ => Grouping::Batches,

@@ -70,7 +70,13 @@ pub(crate) struct Delivery<S> {
 
 impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
     /// Begins where the sink ended, or where a new one begins.
-    pub fn open(config: &SinkConfig, console: Option<String>, store: Store, snapshot: S, shared: Arc<Shared>) -> Result<Self> {
+    pub fn open(
+        config: &SinkConfig,
+        console: Option<String>,
+        store: Store,
+        snapshot: S,
+        shared: Arc<Shared>,
+    ) -> Result<Self> {
         let state = match store.load()? {
             Some(state) => state,
             None => {
@@ -83,7 +89,19 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         let gatherer = Gatherer { filter: config.filter.clone(), grouping: config.target.grouping() };
         let (saved, retry_at) = ((state.clone(), Instant::now()), Instant::now());
         let config = config.clone();
-        Ok(Self { config, console, gatherer, store, snapshot, shared, receiver: None, state, saved, retry_at, failures: 0 })
+        Ok(Self {
+            config,
+            console,
+            gatherer,
+            store,
+            snapshot,
+            shared,
+            receiver: None,
+            state,
+            saved,
+            retry_at,
+            failures: 0,
+        })
     }
 
     /// Works until the end is asked for.
@@ -109,7 +127,8 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         self.gatherer.freeze(&mut self.state, now_ms());
         self.note_place(&snapshot);
         if self.state.outbox.is_empty() {
-            let only_read = self.state.gathering == self.saved.0.gathering && self.state.dead_letters == self.saved.0.dead_letters;
+            let only_read =
+                self.state.gathering == self.saved.0.gathering && self.state.dead_letters == self.saved.0.dead_letters;
             if !only_read || self.state.next != self.saved.0.next && self.saved.1.elapsed() > SAVE_PAUSE {
                 self.save_changes()?;
             }

@@ -87,7 +87,14 @@ impl Event {
             indices: &alert.causes,
             drill: alert.is_drill,
         });
-        let json = EventJson { origin, index: self.index, sentence: self.sentence(), test: self.is_test, alert, entry: &self.entry };
+        let json = EventJson {
+            origin,
+            index: self.index,
+            sentence: self.sentence(),
+            test: self.is_test,
+            alert,
+            entry: &self.entry,
+        };
         serde_json::value::to_raw_value(&json).expect("texts and numbers are JSON")
     }
 }

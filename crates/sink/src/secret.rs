@@ -94,9 +94,9 @@ impl TryFrom<toml::Value> for Address {
     fn try_from(value: toml::Value) -> std::result::Result<Self, Self::Error> {
         match value {
             toml::Value::String(text) => Ok(Self::Plain(text)),
-            other => Secret::try_from(other).map(Self::Secret).map_err(|_| {
-                "write the address as a text, or { env = \"VARIABLE\" } or { file = \"/path\" } where it is secret"
-            }),
+            other => Secret::try_from(other).map(Self::Secret).map_err(
+                |_| "write the address as a text, or { env = \"VARIABLE\" } or { file = \"/path\" } where it is secret",
+            ),
         }
     }
 }

@@ -90,11 +90,13 @@ impl Running {
         let in_thread = shared.clone();
         let work = move || {
             loop {
-                let opened = Delivery::open(&config, console.clone(), store.clone(), snapshot.clone(), in_thread.clone());
+                let opened =
+                    Delivery::open(&config, console.clone(), store.clone(), snapshot.clone(), in_thread.clone());
                 match opened {
                     Ok(mut delivery) => match catch_unwind(AssertUnwindSafe(|| delivery.run())) {
                         Ok(()) => return,
-                        Err(_) => in_thread.note_failure("a defect in Counterfoil stopped the sink; it starts anew".to_owned()),
+                        Err(_) => in_thread
+                            .note_failure("a defect in Counterfoil stopped the sink; it starts anew".to_owned()),
                     },
                     Err(error) => in_thread.note_failure(error.message),
                 }

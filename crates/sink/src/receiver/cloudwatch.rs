@@ -130,7 +130,7 @@ impl CloudWatch {
             answer = self.call("PutLogEvents", &body)?;
         }
         match (answer.status, problem(&answer).as_str()) {
-            (200, _) => Ok(refused(&answer, events.len())),
+            (200, _) => Ok(refused(&answer.body, events.len())),
             (400, "InvalidParameterException") => Err(Failure::Never(answer.words())),
             (400, "ResourceNotFoundException") => {
                 let mend = "make the log group and stream, or write create = true";
@@ -179,8 +179,8 @@ fn problem(answer: &Answer) -> String {
 }
 
 /// The positions that an answer with success refuses: from the start those too old or expired, to the end those too new.
-fn refused(answer: &Answer, count: usize) -> Vec<(usize, String)> {
-    let body: Value = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
+fn refused(answer: &str, count: usize) -> Vec<(usize, String)> {
+    let body: Value = serde_json::from_str(answer).unwrap_or(Value::Null);
     let info = &body["rejectedLogEventsInfo"];
     let at = |member: &str| info[member].as_u64().and_then(|at| usize::try_from(at).ok());
     let old = at("tooOldLogEventEndIndex").unwrap_or(0);
@@ -193,4 +193,26 @@ fn refused(answer: &Answer, count: usize) -> Vec<(usize, String)> {
         _ => None,
     };
     (0..count).filter_map(|position| Some((position, reason(position)?.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The API reference: the index of old events is exclusive, that of new ones inclusive.
+    #[test]
+    fn what_is_refused_is_told_as_the_reference_has_it() {
+        let answer = r#"{"rejectedLogEventsInfo":{"tooOldLogEventEndIndex":2,"tooNewLogEventStartIndex":4}}"#;
+        let positions: Vec<usize> = refused(answer, 6).into_iter().map(|(position, _)| position).collect();
+        assert_eq!(positions, [0, 1, 4, 5]);
+        assert!(refused("{}", 6).is_empty());
+    }
+
+    #[test]
+    fn a_batch_keeps_to_a_day_and_a_mebibyte() {
+        let event = |hours: i64, bytes: usize| LogEvent { timestamp: hours * 3_600_000, message: "x".repeat(bytes) };
+        assert_eq!(batch(&[event(0, 1), event(23, 1), event(24, 1)]), 2);
+        assert_eq!(batch(&[event(0, 600_000), event(0, 600_000)]), 1);
+        assert_eq!(batch(&[event(0, 2_000_000)]), 1);
+    }
 }

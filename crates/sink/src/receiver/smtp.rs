@@ -58,9 +58,13 @@ impl Mail {
             ("smtp", None) => (Tls::Required(parameters()?), 587),
             ("smtps", None) => (Tls::Wrapper(parameters()?), 465),
             ("smtp", Some("none")) if tls::is_loopback(&host) => (Tls::None, 25),
-            (_, Some("none")) => return Err(invalid("tls: \"none\" is for a server on this machine alone: leave it out")),
+            (_, Some("none")) => {
+                return Err(invalid("tls: \"none\" is for a server on this machine alone: leave it out"));
+            }
             (_, Some(other)) => return Err(invalid(format!("tls: {other:?}: leave it out, or write \"none\""))),
-            (other, None) => return Err(invalid(format!("address: {other}:// is not mail: write smtp:// or smtps://"))),
+            (other, None) => {
+                return Err(invalid(format!("address: {other}:// is not mail: write smtp:// or smtps://")));
+            }
         };
         let port = url.port().unwrap_or(port);
         let transport = SmtpTransport::builder_dangerous(&host).port(port).tls(tls).timeout(Some(PATIENCE));
@@ -150,7 +154,8 @@ fn plain(message: &Message<'_>) -> String {
 }
 
 fn html(message: &Message<'_>) -> String {
-    let row = |(name, value): (&str, String)| format!("<tr><th align=left>{name}</th><td>{}</td></tr>", text::html(&value));
+    let row =
+        |(name, value): (&str, String)| format!("<tr><th align=left>{name}</th><td>{}</td></tr>", text::html(&value));
     let facts: String = message.facts().into_iter().map(row).collect();
     let entry = |index: u64| match message.link(index) {
         Some(link) => format!("<li><a href=\"{}\">Entry {index}</a></li>", text::html(&link)),

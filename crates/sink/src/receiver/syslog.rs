@@ -73,7 +73,8 @@ impl Syslog {
         if options.facility > 23 {
             return Err(invalid("facility: a number from 0 to 23; 13 is log audit, 16 to 23 are local0 to local7"));
         }
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| invalid(format!("address: {wanted}")))?;
+        let host =
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| invalid(format!("address: {wanted}")))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = url.port().ok_or_else(|| invalid(format!("address: {wanted}")))?;
         Ok(Self { way, host, port, options: options.clone() })

@@ -72,8 +72,10 @@ pub(crate) fn teams(message: &Message<'_>) -> Value {
     let mut body = vec![run(message.title(), "Bolder"), run(message.sentence(), "Default")];
     body.extend(message.facts().into_iter().map(|(name, value)| run(format!("{name}: {value}"), "Lighter")));
     let link = message.causes().first().and_then(|index| message.link(*index));
-    let actions: Vec<Value> =
-        link.into_iter().map(|url| json!({ "type": "Action.OpenUrl", "title": "Open the entry", "url": url })).collect();
+    let actions: Vec<Value> = link
+        .into_iter()
+        .map(|url| json!({ "type": "Action.OpenUrl", "title": "Open the entry", "url": url }))
+        .collect();
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard", "version": "1.4", "body": body, "actions": actions,

@@ -69,7 +69,8 @@ impl Webhook {
         if options.address == pagerduty() && !is_pagerduty {
             return Err(invalid("address: write where the webhook is, as https://HOST/PATH"));
         }
-        let read = |secret: &Option<Secret>, member: &str| secret.as_ref().map(|secret| secret.read(member)).transpose();
+        let read =
+            |secret: &Option<Secret>, member: &str| secret.as_ref().map(|secret| secret.read(member)).transpose();
         let signing_key = read(&options.signing_secret, "signing_secret")?.map(|secret| signing_key(&secret));
         Ok(Self {
             http: Http::new(options.ca.as_deref())?,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Of this repository (Apache-2.0; aiosmtpd, which it uses, is Apache-2.0 too). SMTP sink with an HTTP API. pip install aiosmtpd==1.4.6
-usage: smtp_sink.py [SMTP_PORT] [HTTP_PORT] [--auth USER:PASS] [--tls CERT KEY]   (loopback only)
+usage: smtp_sink.py [SMTP_PORT] [HTTP_PORT] [--auth USER:PASS] [--tls CERT KEY [--implicit]]   (loopback only)
 GET /messages -> [{from,to,subject,text,html,headers,raw}]   DELETE /messages -> clears   GET /health -> ok"""
 import argparse, json, ssl, threading
 from email import message_from_bytes, policy
@@ -13,6 +13,7 @@ ap.add_argument("smtp", nargs="?", type=int, default=1025)
 ap.add_argument("http", nargs="?", type=int, default=8025)
 ap.add_argument("--auth")
 ap.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
+ap.add_argument("--implicit", action="store_true", help="TLS from the first byte")
 a = ap.parse_args()
 box, lock = [], threading.Lock()
 
@@ -39,13 +40,13 @@ class Api(BaseHTTPRequestHandler):
 
 kw = {}
 if a.tls:
-    ctx = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH); ctx.load_cert_chain(*a.tls); kw.update(tls_context=ctx, require_starttls=True)
+    ctx = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH); ctx.load_cert_chain(*a.tls); kw.update(ssl_context=ctx) if a.implicit else kw.update(tls_context=ctx, require_starttls=True)
 if a.auth:
     u, p = a.auth.encode().split(b":", 1)
     def auth(server, session, envelope, mech, data):
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (u, p)
         return AuthResult(success=good, handled=False)
-    kw.update(authenticator=auth, auth_required=True, auth_require_tls=bool(a.tls))
+    kw.update(authenticator=auth, auth_required=True, auth_require_tls=bool(a.tls) and not a.implicit)
 Controller(Sink(), hostname="127.0.0.1", port=a.smtp, **kw).start()
 print(f"smtp 127.0.0.1:{a.smtp} http 127.0.0.1:{a.http}", flush=True)
 ThreadingHTTPServer(("127.0.0.1", a.http), Api).serve_forever()

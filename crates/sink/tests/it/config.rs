@@ -18,9 +18,15 @@ fn a_wrong_configuration_is_answered_with_what_to_write() {
         (hook("address = \"http://example.com\"\nbearer = \"abc\""), "a credential does not stand here: write { env"),
         (hook("address = \"http://example.com\"\nbearer = { env = \"PATH\" }"), "http:// would show the credential"),
         (hook("address = \"https://u:p@example.com\""), "a credential does not stand there"),
-        (hook("address = \"https://example.com\"\nbearer = { env = \"NOT_SET_AT_ALL\" }"), "bearer: variable NOT_SET_AT_ALL"),
+        (
+            hook("address = \"https://example.com\"\nbearer = { env = \"NOT_SET_AT_ALL\" }"),
+            "bearer: variable NOT_SET_AT_ALL",
+        ),
         (hook("adress = \"https://example.com\""), "unknown field `adress`, expected one of `address`"),
-        (hook("address = \"https://example.com\"\nalerts = \"loud\""), "unknown variant `loud`, expected one of `informational`"),
+        (
+            hook("address = \"https://example.com\"\nalerts = \"loud\""),
+            "unknown variant `loud`, expected one of `informational`",
+        ),
         (hook("address = \"https://example.com\"\ntemplate = \"pagerduty\""), "routing_key: write it with template"),
         (hook("address = \"https://example.com\"\nca = \"/nowhere.pem\""), "ca: /nowhere.pem"),
         (hook("address = \"https://example.com\"\nevents = [\"\"]"), "events: \"\" names nothing"),
@@ -46,7 +52,9 @@ fn nothing_shown_is_secret() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("slack");
     std::fs::write(&path, "https://hooks.slack.com/services/T0/B0/SECRET").expect("it is written");
-    let text = format!("[[sink]]\nname = \"chat\"\ntype = \"webhook\"\ntemplate = \"slack\"\naddress = {{ file = {path:?} }}\n");
+    let text = format!(
+        "[[sink]]\nname = \"chat\"\ntype = \"webhook\"\ntemplate = \"slack\"\naddress = {{ file = {path:?} }}\n"
+    );
     let config = Config::parse(&text).expect("a configuration");
     assert!(!format!("{config:?}").contains("SECRET"));
 }

@@ -106,6 +106,15 @@ pub struct Smtp {
 impl Smtp {
     /// With STARTTLS and a password, or without both.
     pub fn start(secure: bool) -> Option<Self> {
+        Self::start_with(secure, &[])
+    }
+
+    /// With TLS from the first byte, and a password.
+    pub fn start_implicit() -> Option<Self> {
+        Self::start_with(true, &["--implicit"])
+    }
+
+    fn start_with(secure: bool, options: &[&str]) -> Option<Self> {
         let (python, port, http) = (python()?, free_port(), free_port());
         let certificates = certificates();
         let path = |name: &str| certificates.path().join(name);
@@ -114,6 +123,7 @@ impl Smtp {
         if secure {
             command.args(["--auth", "counterfoil:a password"]).arg("--tls").args([path("srv.pem"), path("srv.key")]);
         }
+        command.args(options);
         let process = spawn(&mut command, port);
         wait_for("the mail box comes up", || TcpStream::connect(("127.0.0.1", http)).is_ok());
         Some(Self { _process: process, ca: path("ca.pem"), _certificates: certificates, port, http })
@@ -222,7 +232,8 @@ pub struct Alertmanager {
 impl Alertmanager {
     pub fn start() -> Option<Self> {
         let path = std::env::var_os("PATH")?;
-        let found = std::env::split_paths(&path).map(|folder| folder.join("prometheus-alertmanager")).find(|at| at.exists());
+        let found =
+            std::env::split_paths(&path).map(|folder| folder.join("prometheus-alertmanager")).find(|at| at.exists());
         let Some(program) = found else {
             missing("no Alertmanager: apt-get install prometheus-alertmanager");
             return None;

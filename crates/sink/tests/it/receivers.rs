@@ -54,6 +54,27 @@ fn mail_over_starttls_with_a_password() {
 }
 
 #[test]
+fn mail_over_tls_and_whom_not_to_trust() {
+    let Some(server) = Smtp::start_implicit() else { return };
+    let trail = Trail::new();
+    let password = secret(&trail, "password", "a password");
+    let sink = |name: &str, ca: &str| {
+        format!(
+            "[[sink]]\nname = {name:?}\ntype = \"smtp\"\naddress = \"smtps://localhost:{}\"\nfrom = \"ledger@example.com\"\n\
+             to = [\"audit@example.com\"]\nusername = \"counterfoil\"\npassword = {password}\n{ca}start = \"beginning\"\n",
+            server.port,
+        )
+    };
+    let ca = format!("ca = {:?}\n", server.ca.display().to_string());
+    trail.raise("a-1", "four-eyes", "bob");
+    let sinks = trail.sinks(&(sink("trusting", &ca) + &sink("strict", "")));
+    wait_for("the mail arrives", || server.messages().len() == 1);
+    wait_for("a certificate of nobody known is refused", || {
+        status(&sinks, "strict").last_error.is_some_and(|error| error.contains("certificate"))
+    });
+}
+
+#[test]
 fn a_wrong_password_waits_for_the_right_one() {
     let Some(server) = Smtp::start(true) else { return };
     let trail = Trail::new();
@@ -92,12 +113,16 @@ fn a_webhook_is_signed() {
     wait_for("it arrives", || server.received("hook").len() == 1);
     let request = &server.received("hook")[0];
     let header = |name: &str| request["headers"][name].as_str().expect("the header is there").to_owned();
-    let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), request["body"].as_str().unwrap());
+    let signed =
+        format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), request["body"].as_str().unwrap());
     let tag = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key), signed.as_bytes());
     assert_eq!(header("webhook-signature"), format!("v1,{}", BASE64.encode(tag)));
     assert_eq!(header("webhook-id"), format!("{ORIGIN}#{index}-{index}"));
     let body = &server.hooks()[0];
-    assert_eq!((&body["count"], &body["level"], &body["events"][0]["alert"]["id"]), (&json!(1), &json!("high"), &json!("a-1")));
+    assert_eq!(
+        (&body["count"], &body["level"], &body["events"][0]["alert"]["id"]),
+        (&json!(1), &json!("high"), &json!("a-1"))
+    );
     assert_eq!(body["events"][0]["entry"]["event_type"], "ledger.alert_raised");
     drop(sinks);
 }
@@ -156,12 +181,16 @@ fn splunk_has_an_event_when_it_is_indexed() {
     wait_for("Splunk has indexed something", || !server.received("hec").is_empty());
     wait_for("Splunk has all", || server.received("hec").len() == 602);
     let events: Vec<Value> = server.received("hec").iter().map(|one| one["body"].clone()).collect();
-    let (ocsf, entries): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event["sourcetype"] == "counterfoil:ocsf");
+    let (ocsf, entries): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|event| event["sourcetype"] == "counterfoil:ocsf");
     let indices: Vec<u64> = entries.iter().map(|event| event["event"]["index"].as_u64().unwrap()).collect();
     assert!(indices.is_sorted(), "in order");
     assert!(entries[600]["event"]["entry"]["context"]["checkpoint"].as_str().unwrap().starts_with(ORIGIN));
     let finding = &ocsf[0]["event"];
-    assert_eq!((&finding["class_uid"], &finding["type_uid"], &finding["severity_id"]), (&json!(2004), &json!(200401), &json!(4)));
+    assert_eq!(
+        (&finding["class_uid"], &finding["type_uid"], &finding["severity_id"]),
+        (&json!(2004), &json!(200401), &json!(4))
+    );
     assert_eq!(finding["metadata"]["version"], "1.9.0");
     assert_eq!(finding["finding_info"]["uid"], "a-1");
     wait_for("the place is behind them", || status(&sinks, "siem").waiting == 0);
@@ -210,7 +239,10 @@ fn syslog_over_tls_tcp_and_udp() {
     wait_for("all three arrive", || server.lines().len() == 3);
     let of = |pri: &str| server.lines().into_iter().find(|line| line["pri"] == pri).expect("a line of that priority");
     let line = of("107");
-    assert_eq!((&line["host"], &line["app"], &line["msgid"]), (&json!(ORIGIN), &json!("counterfoil"), &json!("alert_raised")));
+    assert_eq!(
+        (&line["host"], &line["app"], &line["msgid"]),
+        (&json!(ORIGIN), &json!("counterfoil"), &json!("alert_raised"))
+    );
     let data = line["sd"].as_str().unwrap();
     assert!(data.contains(&format!("index=\"{index}\"")) && data.contains("rule=\"four-eyes\""), "{data}");
     assert_eq!(of("131")["msgid"], "alert_raised");
@@ -262,7 +294,10 @@ fn a_test_message_says_what_the_receiver_said() {
     let trail = Trail::new();
     let (right, wrong) = (secret(&trail, "right", "test-token"), secret(&trail, "wrong", "another"));
     let sink = |name: &str, token: &str| {
-        format!("[[sink]]\nname = {name:?}\ntype = \"splunk_hec\"\naddress = \"http://127.0.0.1:{}\"\ntoken = {token}\n", server.port)
+        format!(
+            "[[sink]]\nname = {name:?}\ntype = \"splunk_hec\"\naddress = \"http://127.0.0.1:{}\"\ntoken = {token}\n",
+            server.port
+        )
     };
     let config = Config::parse(&(sink("right", &right) + &sink("wrong", &wrong))).expect("a configuration");
     let snapshot = trail.ledger.snapshot();
