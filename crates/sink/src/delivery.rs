@@ -1,0 +1,269 @@
+//! The work of one sink: read, gather, send, remember, again.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use counterfoil::{Result, Snapshot};
+
+use crate::config::{Grouping, SinkConfig, Start};
+use crate::dead::DeadLetter;
+use crate::event::Event;
+use crate::gather::Gatherer;
+use crate::message::Message;
+use crate::receiver::{Failure, Receiver, Sent};
+use crate::state::{Parcel, State, Store};
+use crate::status::Status;
+
+/// How often it looks for new entries.
+const LOOK: Duration = Duration::from_millis(100);
+/// The pause after a first failure; each further one doubles it, up to the sink's `retry_max_s`.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// How often the place is remembered while there is nothing to send.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the thread shares with whoever started it.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub status: Mutex<Status>,
+    pub ending: Mutex<bool>,
+    pub woken: Condvar,
+}
+
+impl Shared {
+    /// Waits; whether the end was asked for.
+    pub fn wait(&self, time: Duration) -> bool {
+        let ending = self.ending.lock().expect("no panic while held");
+        let (ending, _) = self.woken.wait_timeout_while(ending, time, |ending| !*ending).expect("no panic while held");
+        *ending
+    }
+
+    pub fn note(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.status.lock().expect("no panic while held"));
+    }
+
+    /// Notes that something failed, in words.
+    pub fn note_failure(&self, words: String) {
+        self.note(|status| {
+            status.failures += 1;
+            status.failures_total += 1;
+            status.failing_since.get_or_insert_with(now);
+            status.last_error = Some(words);
+        });
+    }
+}
+
+/// The work of one sink.
+pub(crate) struct Delivery<S> {
+    config: SinkConfig,
+    console: Option<String>,
+    gatherer: Gatherer,
+    store: Store,
+    snapshot: S,
+    shared: Arc<Shared>,
+    receiver: Option<Box<dyn Receiver>>,
+    state: State,
+    /// What of it is on disk, and since when.
+    saved: (State, Instant),
+    retry_at: Instant,
+    failures: u32,
+}
+
+impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
+    /// Begins where the sink ended, or where a new one begins.
+    pub fn open(
+        config: &SinkConfig,
+        console: Option<String>,
+        store: Store,
+        snapshot: S,
+        shared: Arc<Shared>,
+    ) -> Result<Self> {
+        let state = match store.load()? {
+            Some(state) => state,
+            None => {
+                let next = if config.start == Start::Now { snapshot()?.size() } else { 0 };
+                let state = State { next, ..State::default() };
+                store.save(&state)?;
+                state
+            }
+        };
+        let gatherer = Gatherer { filter: config.filter.clone(), grouping: config.target.grouping() };
+        let (saved, retry_at) = ((state.clone(), Instant::now()), Instant::now());
+        let config = config.clone();
+        Ok(Self {
+            config,
+            console,
+            gatherer,
+            store,
+            snapshot,
+            shared,
+            receiver: None,
+            state,
+            saved,
+            retry_at,
+            failures: 0,
+        })
+    }
+
+    /// Works until the end is asked for.
+    pub fn run(&mut self) {
+        loop {
+            let more = self.turn().unwrap_or_else(|error| {
+                self.fail(error.message, None);
+                false
+            });
+            if self.shared.wait(if more { Duration::ZERO } else { LOOK }) {
+                // What is not remembered is read again.
+                let _ = self.store.save(&self.state);
+                return;
+            }
+        }
+    }
+
+    /// One round; whether there is more to do at once.
+    fn turn(&mut self) -> Result<bool> {
+        let snapshot = (self.snapshot)()?;
+        self.forget_what_is_gone(&snapshot)?;
+        let more = self.gatherer.read(&mut self.state, &snapshot, now_ms())?;
+        self.gatherer.freeze(&mut self.state, now_ms());
+        self.note_place(&snapshot);
+        if self.state.outbox.is_empty() {
+            let only_read =
+                self.state.gathering == self.saved.0.gathering && self.state.dead_letters == self.saved.0.dead_letters;
+            if !only_read || self.state.next != self.saved.0.next && self.saved.1.elapsed() > SAVE_PAUSE {
+                self.save_changes()?;
+            }
+            return Ok(more);
+        }
+        if Instant::now() < self.retry_at {
+            return Ok(false);
+        }
+        self.save_changes()?;
+        self.send(&snapshot)?;
+        self.note_place(&snapshot);
+        Ok(Instant::now() >= self.retry_at)
+    }
+
+    /// Sends the message whose turn it is.
+    fn send(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let parcel = self.state.outbox.front().expect("there is one").clone();
+        let message = message(&parcel, snapshot, self.console.as_deref())?;
+        let sent = match &mut self.receiver {
+            Some(receiver) => receiver.send(&message),
+            None => match self.config.receiver() {
+                Ok(receiver) => self.receiver.insert(receiver).send(&message),
+                Err(error) => Err(Failure::later(error.message)),
+            },
+        };
+        match sent {
+            Ok(sent) => self.arrived(&parcel, snapshot, sent),
+            Err(Failure::Later { words, after }) => {
+                // What was open may be what is broken, and credentials may have changed.
+                self.receiver = None;
+                self.fail(words, after);
+                Ok(())
+            }
+            Err(Failure::Never(reason)) => self.refused(&parcel, snapshot, &reason),
+        }
+    }
+
+    fn arrived(&mut self, parcel: &Parcel, snapshot: &Snapshot, sent: Sent) -> Result<()> {
+        for (position, reason) in &sent.refused {
+            self.bury(&parcel.listed[*position..=*position], 1, snapshot, reason)?;
+        }
+        self.state.outbox.pop_front();
+        self.failures = 0;
+        self.shared.note(|status| {
+            status.last_success = Some(now());
+            status.last_answer = Some(sent.words);
+            (status.failing_since, status.last_error, status.failures) = (None, None, 0);
+            status.messages_total += 1;
+            status.entries_total += parcel.count - sent.refused.len() as u64;
+        });
+        Ok(())
+    }
+
+    /// A batch is halved until the entry stands alone that the receiver does not take; a message that is one goes to the
+    /// dead letters.
+    fn refused(&mut self, parcel: &Parcel, snapshot: &Snapshot, reason: &str) -> Result<()> {
+        if self.gatherer.grouping == Grouping::Batches && parcel.listed.len() > 1 {
+            let (first, second) = parcel.halves();
+            self.state.outbox.pop_front();
+            self.state.outbox.push_front(second);
+            self.state.outbox.push_front(first);
+            return Ok(());
+        }
+        self.bury(&parcel.listed, parcel.count, snapshot, reason)?;
+        self.state.outbox.pop_front();
+        self.failures = 0;
+        Ok(())
+    }
+
+    fn bury(&mut self, indices: &[u64], count: u64, snapshot: &Snapshot, reason: &str) -> Result<()> {
+        let dedup_key = format!("{}#{}", snapshot.origin(), indices[0]);
+        self.store.bury(&DeadLetter { at: now(), reason, dedup_key: &dedup_key, indices, count })?;
+        self.state.dead_letters += 1;
+        Ok(())
+    }
+
+    /// A ledger that was restored from a copy may end before what was read: what is gone cannot be sent.
+    fn forget_what_is_gone(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let size = snapshot.size();
+        if self.state.next <= size {
+            return Ok(());
+        }
+        let all = self.state.gathering.drain(..).chain(self.state.outbox.drain(..));
+        let gone: Vec<Parcel> = all.collect();
+        for parcel in &gone {
+            self.bury(&parcel.listed, parcel.count, snapshot, "the ledger was restored and ends before this entry")?;
+        }
+        self.state.next = size;
+        self.save_changes()
+    }
+
+    fn fail(&mut self, words: String, after: Option<Duration>) {
+        let most = Duration::from_secs(self.config.retry_max_s);
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(most);
+        let pause = pause.mul_f64(0.5 + random() / 2.0).max(after.unwrap_or_default().min(most));
+        self.retry_at = Instant::now() + pause;
+        self.failures += 1;
+        self.shared.note_failure(words);
+    }
+
+    fn save_changes(&mut self) -> Result<()> {
+        if self.state != self.saved.0 {
+            self.store.save(&self.state)?;
+            self.saved = (self.state.clone(), Instant::now());
+        }
+        Ok(())
+    }
+
+    fn note_place(&self, snapshot: &Snapshot) {
+        let state = &self.state;
+        self.shared.note(|status| {
+            (status.waiting, status.next, status.dead_letters) = (state.waiting(), state.next, state.dead_letters);
+            status.behind = snapshot.size().saturating_sub(state.next);
+        });
+    }
+}
+
+fn message<'a>(parcel: &Parcel, snapshot: &'a Snapshot, console: Option<&'a str>) -> Result<Message<'a>> {
+    let entries = parcel.listed.iter().zip(snapshot.entries(&parcel.listed)?);
+    let events = entries.map(|(index, bytes)| Event::read(*index, &bytes, snapshot)).collect::<Result<Vec<_>>>()?;
+    let origin = snapshot.origin().as_str();
+    let dedup_key = parcel.dedup_key(origin);
+    Ok(Message { origin, console, dedup_key, events, count: parcel.count, last: parcel.last })
+}
+
+/// Now, RFC 3339.
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
+}
+
+/// From 0 to 1.
+fn random() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+}

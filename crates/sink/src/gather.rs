@@ -1,0 +1,154 @@
+//! From entries to parcels: what is delivered, and what goes together.
+
+use counterfoil::{Result, Snapshot};
+use counterfoil_entry::Fields;
+
+use crate::alert::Change;
+use crate::config::Grouping;
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::state::{Parcel, State};
+
+/// The most entries that are read at once.
+const CHUNK: u64 = 1024;
+/// The most entries of a batch, and of those that a message for people holds.
+const MAX_BATCH: usize = 500;
+const MAX_LISTED: usize = 100;
+/// The most bytes of entries in a message.
+const MAX_BYTES: u64 = 512 * 1024;
+/// The most messages that gather at once; what would begin another goes into one for all the rest.
+const MAX_GATHERING: usize = 50;
+/// The most batches that wait to be sent; the rest waits in the ledger.
+const MAX_OUTBOX: usize = 4;
+/// How long the first message waits for what belongs to it.
+const SETTLE_MS: u64 = 300;
+/// The key of what found no place of its own.
+const REST: &str = "rest";
+
+/// Turns entries into parcels.
+#[derive(Debug)]
+pub(crate) struct Gatherer {
+    pub filter: Filter,
+    pub grouping: Grouping,
+}
+
+impl Gatherer {
+    /// Reads the next entries; whether there are more to read at once.
+    pub fn read(&self, state: &mut State, snapshot: &Snapshot, now_ms: u64) -> Result<bool> {
+        let end = snapshot.size().min(state.next + CHUNK);
+        if state.next >= end || state.outbox.len() >= MAX_OUTBOX {
+            return Ok(false);
+        }
+        let indices: Vec<u64> = (state.next..end).collect();
+        for (index, bytes) in indices.iter().zip(snapshot.entries(&indices)?) {
+            if self.may_take(&bytes) {
+                let event = Event::read(*index, &bytes, snapshot)?;
+                if self.filter.takes(&event) {
+                    self.add(state, &event, bytes.len() as u64, now_ms);
+                }
+            }
+            state.next = index + 1;
+            if state.outbox.len() >= MAX_OUTBOX {
+                return Ok(false);
+            }
+        }
+        Ok(end < snapshot.size())
+    }
+
+    /// Whether an entry may be one to deliver. One that cannot be taken apart is verification's to tell of.
+    fn may_take(&self, bytes: &[u8]) -> bool {
+        Fields::split(bytes).is_ok_and(|fields| self.filter.may_take(&fields.event_type))
+    }
+
+    fn add(&self, state: &mut State, event: &Event, bytes: u64, now_ms: u64) {
+        match self.grouping {
+            Grouping::Batches => {
+                let full = |parcel: &Parcel| parcel.listed.len() >= MAX_BATCH || parcel.bytes + bytes > MAX_BYTES;
+                if state.gathering.first().is_some_and(full) {
+                    state.outbox.extend(state.gathering.drain(..));
+                }
+                match state.gathering.first_mut() {
+                    Some(parcel) => parcel.add(event.index, bytes, MAX_BATCH),
+                    None => state.gathering.push(Parcel::new(String::new(), event.index, bytes, now_ms + SETTLE_MS)),
+                }
+            }
+            Grouping::Within { window_ms, by_alert } => {
+                let key = if window_ms == 0 { event.index.to_string() } else { key(event, by_alert) };
+                let place = |state: &State, key: &str| state.gathering.iter().position(|parcel| parcel.key == key);
+                let own = place(state, &key);
+                let is_full = window_ms > 0 && own.is_none() && state.gathering.len() >= MAX_GATHERING;
+                let key = if is_full { REST.to_owned() } else { key };
+                match place(state, &key) {
+                    Some(at) => state.gathering[at].add(event.index, bytes, MAX_LISTED),
+                    None => {
+                        let next = state.sent_ms.get(&key).map_or(0, |sent| sent + window_ms);
+                        let due = next.clamp(now_ms, now_ms + window_ms) + SETTLE_MS;
+                        state.gathering.push(Parcel::new(key, event.index, bytes, due));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves what is due to what is sent; whether anything moved. While something is being sent, a message for people goes
+    /// on growing.
+    pub fn freeze(&self, state: &mut State, now_ms: u64) -> bool {
+        let window_ms = match self.grouping {
+            Grouping::Batches => 0,
+            Grouping::Within { window_ms, .. } => window_ms,
+        };
+        if !state.outbox.is_empty() {
+            return false;
+        }
+        // A clock that went back must not hold a message longer than a window.
+        let is_due = |parcel: &Parcel| parcel.due_ms <= now_ms || parcel.due_ms > now_ms + window_ms + SETTLE_MS;
+        let (due, gathering) = state.gathering.drain(..).partition(is_due);
+        state.gathering = gathering;
+        let due: Vec<Parcel> = due;
+        if window_ms > 0 {
+            state.sent_ms.retain(|_, sent| now_ms < *sent + window_ms && *sent <= now_ms);
+            state.sent_ms.extend(due.iter().map(|parcel| (parcel.key.clone(), now_ms)));
+        }
+        state.outbox.extend(due);
+        !state.outbox.is_empty()
+    }
+}
+
+impl Parcel {
+    fn new(key: String, index: u64, bytes: u64, due_ms: u64) -> Self {
+        Self { key, listed: vec![index], bytes, count: 1, last: index, due_ms }
+    }
+
+    fn add(&mut self, index: u64, bytes: u64, most: usize) {
+        if self.listed.len() < most && self.bytes + bytes <= MAX_BYTES {
+            self.listed.push(index);
+            self.bytes += bytes;
+        }
+        self.count += 1;
+        self.last = index;
+    }
+
+    /// Its halves, of a batch that is refused as a whole.
+    pub fn halves(&self) -> (Self, Self) {
+        let half = |listed: &[u64]| Self {
+            listed: listed.to_vec(),
+            count: listed.len() as u64,
+            last: listed[listed.len() - 1],
+            ..self.clone()
+        };
+        let (first, second) = self.listed.split_at(self.listed.len() / 2);
+        (half(first), half(second))
+    }
+}
+
+/// What entries of one message have in common.
+fn key(event: &Event, by_alert: bool) -> String {
+    match &event.alert {
+        Some(alert) if alert.change == Change::Raised => {
+            let group: Vec<String> = alert.group.iter().map(|(field, value)| format!("{field}={value}")).collect();
+            format!("{} {}{}", alert.rule, group.join(" "), if alert.is_drill { " drill" } else { "" })
+        }
+        Some(alert) if by_alert => format!("{} {}", event.event_type, alert.id),
+        _ => event.event_type.clone(),
+    }
+}

@@ -1,0 +1,27 @@
+//! Alerts and entries of a ledger, delivered to people and to SIEMs.
+//!
+//! A sink reads committed entries behind a durable cursor of its own and sends them as messages: at least once, in order,
+//! through outages of the receiver and sudden ends of this program. Alerts are entries (`ledger.alert_raised`), so nothing
+//! that was raised can get lost here: what is not delivered is still in the ledger, and the cursor says from where.
+//! What operators should know is in `docs/guides/alerts.md`.
+
+mod alert;
+mod config;
+mod dead;
+mod delivery;
+mod event;
+mod filter;
+mod gather;
+mod message;
+mod ocsf;
+mod receiver;
+mod secret;
+mod sinks;
+mod state;
+mod status;
+mod text;
+
+pub use config::{Config, SinkConfig};
+pub use filter::Level;
+pub use sinks::{Sinks, test};
+pub use status::Status;

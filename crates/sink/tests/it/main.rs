@@ -1,0 +1,10 @@
+//! Sinks against real receivers.
+
+mod config;
+mod delivery;
+mod doubles;
+mod hostile;
+mod kills;
+mod receivers;
+mod storm;
+mod trail;

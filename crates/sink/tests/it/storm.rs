@@ -1,0 +1,56 @@
+//! A storm of alerts is few messages, and nothing of it is lost.
+
+use serde_json::Value;
+
+use crate::doubles::HttpSinks;
+use crate::trail::{Trail, status, wait_for};
+
+const STORM: usize = 10_000;
+
+fn hook(server: &HttpSinks, group_s: u64) -> String {
+    format!(
+        "[[sink]]\nname = \"hook\"\ntype = \"webhook\"\naddress = \"http://127.0.0.1:{}/hook/x\"\ngroup_s = {group_s}\n\
+         start = \"beginning\"\n",
+        server.port
+    )
+}
+
+fn counts(messages: &[Value]) -> u64 {
+    messages.iter().map(|message| message["count"].as_u64().expect("a count")).sum()
+}
+
+#[test]
+fn ten_thousand_alerts_of_one_rule_are_few_messages_with_the_right_count() {
+    let Some(server) = HttpSinks::start(&[]) else { return };
+    let trail = Trail::new();
+    let sinks = trail.sinks(&hook(&server, 2));
+    let storm: Vec<u64> = (0..STORM).map(|number| trail.raise(&format!("a-{number}"), "burst", "bob")).collect();
+    wait_for("all arrived", || status(&sinks, "hook").entries_total == STORM as u64);
+    let messages = server.hooks();
+    assert_eq!(counts(&messages), STORM as u64);
+    assert!(messages.len() < 40, "{} messages", messages.len());
+    eprintln!("{STORM} alerts: {} messages", messages.len());
+    assert_eq!(messages[0]["first_index"], storm[0]);
+    assert_eq!(messages.last().expect("some")["last_index"], storm[STORM - 1]);
+    for pair in messages.windows(2) {
+        assert!(pair[0]["last_index"].as_u64() < pair[1]["first_index"].as_u64(), "each alert is in one message");
+    }
+    let largest = messages.iter().max_by_key(|message| message["count"].as_u64()).expect("some");
+    assert!(largest["events"].as_array().expect("a list").len() <= 100);
+    let title = largest["title"].as_str().expect("a text");
+    assert!(title.ends_with(&format!("({} times)", largest["count"])), "{title}");
+}
+
+#[test]
+fn alerts_that_have_nothing_in_common_do_not_become_a_flood() {
+    let Some(server) = HttpSinks::start(&[]) else { return };
+    let trail = Trail::new();
+    for number in 0..2_000 {
+        trail.raise(&format!("a-{number}"), "burst", &format!("actor-{number}"));
+    }
+    let sinks = trail.sinks(&hook(&server, 60));
+    wait_for("all arrived", || status(&sinks, "hook").entries_total == 2_000);
+    let messages = server.hooks();
+    assert_eq!(counts(&messages), 2_000);
+    assert!(messages.len() <= 51, "{} messages", messages.len());
+}
