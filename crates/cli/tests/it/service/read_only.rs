@@ -40,7 +40,7 @@ fn review(service: &Running, place: &Place) -> String {
     ask(service, &cookie, "GET", "/api/v1/proofs/inclusion?index=2", "").expect(200);
     let bundle = ask(service, &cookie, "POST", "/api/v1/bundles", r#"{"entity_id": "INV-1"}"#).expect(200);
     place.write("evidence.json", &bundle.body);
-    place.run(&["verify", "evidence.json"]).expect(0);
+    place.run(&["verify", "--bundle", "evidence.json"]).expect(0);
     // What would write is refused, and says where to turn.
     let entry = r#"{"event_type":"x","actor":"a","entity_id":"e"}"#;
     for (path, body) in [("/api/v1/entries", entry), ("/api/v1/seal", ""), ("/api/v1/keys", &key())] {
