@@ -2,6 +2,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/counterfoil/target
 VENV ?= $(HOME)/.cache/counterfoil/venv
 GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
+export PATH := $(PATH):$(GOBIN_DIR)
 PYENVS ?= $(HOME)/.cache/counterfoil
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
@@ -37,7 +38,7 @@ dist: ours console
 test: export PROPTEST_RNG_SEED = 20261124
 
 # Everything: formatting, lints, every test, the fuzz corpora, and programs that are not ours.
-test: lint
+test: deps lint
 	cargo test --workspace --locked
 	$(MAKE) interop test-python examples
 
@@ -55,7 +56,7 @@ lint: ours console
 # What the tests and the benchmark need beside Rust, Go and Node: Python packages in a folder of their own, and programs that apt
 # installs where it may.
 deps: console
-	VENV=$(VENV) scripts/deps.sh
+	VENV=$(VENV) GOBIN_DIR=$(GOBIN_DIR) scripts/deps.sh
 
 # Programs that are not ours verify what the program wrote.
 interop: deps ours

@@ -17,4 +17,5 @@ out=$here/results/latest.json
 "$BENCH" suite "work=$work" "load=$load" "small=$small" "middle=$middle" "large=$large" \
   "binary=$COUNTERFOIL" "python=$PYTHON" "scripts=$here" "out=$out"
 "$PYTHON" "$here/plot.py" "$out" "$here/results/latest.svg"
+"$here/postgres.sh" "$BENCH" "$work" | tee "$here/results/postgres.json"
 rm -rf "$work"

@@ -9,6 +9,7 @@ mod latency;
 mod load;
 mod machine;
 mod open;
+mod postgres;
 mod proof;
 mod queries;
 mod suite;
@@ -52,6 +53,7 @@ fn main() {
         "verify" => verification::run(&arguments),
         "hash-baseline" => verification::baseline(&arguments),
         "open" => open::run(&arguments),
+        "postgres" => postgres::run(&arguments),
         "proof" => proof::run(&arguments),
         "queries" => queries::run(&arguments),
         "http-batches" => http::batches(&arguments),

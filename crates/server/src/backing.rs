@@ -13,6 +13,7 @@ use crate::shipping::{Before, Shipping};
 use crate::watched::Watched;
 
 /// What a service answers from.
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Backing {
     /// The service is the ledger's writer.
     Writer { folder: PathBuf, ledger: Arc<Ledger>, shipping: Option<Shipping> },

@@ -10,7 +10,12 @@ mod history;
 mod house;
 mod import;
 mod log_folder;
+mod object_store;
 mod place;
+mod postgres;
+#[allow(dead_code)]
+#[path = "../../../postgres/tests/it/server.rs"]
+mod postgres_server;
 mod proof;
 mod query;
 mod refusal;

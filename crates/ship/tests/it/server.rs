@@ -170,18 +170,16 @@ fn spawn(program: &Path, folder: &Path, port: u16) -> Child {
         .expect("versitygw starts")
 }
 
+/// In the PATH (`make test` puts the folder of `make deps` there), or where that and `go install` put it.
 fn find() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join("go/bin/versitygw"));
-    let in_path = std::env::var_os("PATH")
-        .map(|path| std::env::split_paths(&path).map(|folder| folder.join("versitygw")).collect());
-    let mut places: Vec<PathBuf> = in_path.unwrap_or_default();
-    places.extend(std::env::var_os("VERSITYGW").map(PathBuf::from));
-    places.extend(home);
-    let found = places.into_iter().find(|place| place.is_file());
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([home.join(".cache/counterfoil/go"), home.join("go/bin")]);
+    let found = folders.map(|folder| folder.join("versitygw")).find(|place| place.is_file());
     if found.is_none() {
-        let how = "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0";
-        assert!(std::env::var_os("CI").is_none(), "versitygw is missing: {how}");
-        eprintln!("left out: versitygw is missing ({how})");
+        let how = "an S3 server is missing: make deps, or go install github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+        assert!(std::env::var_os("CI").is_none(), "{how}");
+        eprintln!("left out: {how}");
     }
     found
 }
