@@ -103,7 +103,8 @@ fn mistakes_are_explained() {
     bank.run("follow", &["--by", "mail"]).refused(2, &["replication", "polling"]);
     bank.run("check", &["--patience", "long"]).refused(2, &["--patience"]);
     bank.run("check", &["--looked-into", "-1"]).refused(2, &["-1"]);
-    bank.server.sql("postgres", "CREATE DATABASE bare; CREATE ROLE reader LOGIN");
+    bank.server.sql("postgres", "CREATE DATABASE bare");
+    bank.server.sql("postgres", "CREATE ROLE reader LOGIN");
     let bare = format!("postgres://follower@127.0.0.1:{port}/bare");
     install(&bare).refused(6, &["CREATEROLE", "--print"]);
     place.run(&["postgres", "follow", "audit", &bare, "--once"]).refused(7, &["counterfoil postgres install"]);
