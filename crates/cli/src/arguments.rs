@@ -53,7 +53,7 @@ pub enum Command {
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
     Ship(commands::ship::Ship),
-    Lake(commands::lake::LakeCommand),
+    Lake(commands::lake::Lake),
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Postgres(commands::postgres::Postgres),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use counterfoil_ship::{Bucket, Lake, LakeTable, Location, Settings};
+use counterfoil_ship::{Bucket, LakeTable, Location, Settings};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -25,7 +25,7 @@ Examples:
 Exit codes: 0 the table holds all that was shipped, 2 the table would stand inside the copy, 3 another program changed \
 the table, 4 other writers were faster, 7 no copy there, 11 table and copy are of different histories. Other exit \
 codes: see `counterfoil --help`.")]
-pub struct LakeCommand {
+pub struct Lake {
     /// Where the copy stands: s3://BUCKET/PREFIX.
     copy: Location,
     /// Where the table stands, or is made: s3://BUCKET/PREFIX.
@@ -35,10 +35,10 @@ pub struct LakeCommand {
     json: bool,
 }
 
-impl LakeCommand {
+impl Lake {
     pub(super) fn run(self) -> Outcome {
         let settings = Settings::from_environment();
-        let lake = Lake::open(&self.copy, &self.table, &settings)?;
+        let lake = counterfoil_ship::Lake::open(&self.copy, &self.table, &settings)?;
         let snapshot = Bucket::open(&self.copy, &settings)?.reader()?.snapshot()?;
         self.tell(&lake.commit(&snapshot)?)?;
         Ok(Exit::Good)

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::keys;
 use crate::location::{Location, Settings};
-use crate::store::Store;
+use crate::store::{Store, Stored};
 use manifest::{DataFile, MAX_FILES, Manifest};
 use metadata::{Extent, Metadata, Past, TableSnapshot};
 
@@ -150,9 +150,10 @@ impl Lake {
     ) -> Result<(Vec<DataFile>, u64)> {
         let mut there = BTreeMap::new();
         let from = format!("{}{entries:020}", keys::SEGMENTS);
-        let mut add = |stored: crate::store::Stored| match keys::segment(&stored.key) {
-            Some((first, "parquet")) => drop(there.insert(first, stored)),
-            _ => (),
+        let mut add = |stored: Stored| {
+            if let Some((first, "parquet")) = keys::segment(&stored.key) {
+                there.insert(first, stored);
+            }
         };
         self.copy.1.list(keys::SEGMENTS, &from, &mut add).await?;
         let mut files = Vec::new();
