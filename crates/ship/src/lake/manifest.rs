@@ -151,7 +151,7 @@ impl Manifest {
     pub fn of(files: &[DataFile], path: String, length: usize, (snapshot, sequence): (i64, i64)) -> Self {
         let sum = |new: bool| {
             let files = files.iter().filter(|file| (file.added.0 == snapshot) == new);
-            files.fold((0, 0), |(count, rows), file| (count + 1, rows + file.rows))
+            files.fold((0, 0), |(count, rows): (i64, i64), file| (count + 1, rows.saturating_add(file.rows)))
         };
         let least_sequence = files.iter().map(|file| file.added.1).min().unwrap_or(sequence);
         let (added, existing) = (sum(true), sum(false));
@@ -160,7 +160,12 @@ impl Manifest {
 
     /// How many files it names.
     pub fn files(&self) -> usize {
-        (self.added.0 + self.existing.0) as usize
+        self.added.0.saturating_add(self.existing.0) as usize
+    }
+
+    /// How many rows they have.
+    pub fn rows(&self) -> i64 {
+        self.added.1.saturating_add(self.existing.1)
     }
 
     fn encode(&self, to: &mut Encoder) {

@@ -181,14 +181,18 @@ impl Lake {
         commit: (i64, i64),
     ) -> Result<Bytes> {
         let (id, sequence) = commit;
-        let Current { version, mut metadata, .. } = current;
+        let Current { version, mut metadata, extent } = current;
         let before = metadata.current().cloned();
         let mut manifests = match &before {
-            Some(before) => manifest::manifests(&self.read(&before.manifest_list).await?)?,
+            Some(before) => self.read(&before.manifest_list, manifest::manifests).await?,
             None => Vec::new(),
         };
+        let listed = manifests.iter().map(Manifest::rows).fold(0, i64::saturating_add);
+        if listed as u64 != extent.map_or(0, |extent| extent.entries) {
+            return Err(damaged(format!("{}: its manifests name {listed} entries", self.table.0)));
+        }
         let mut open = match manifests.pop_if(|newest| newest.files() < MAX_FILES) {
-            Some(newest) => manifest::files(&self.read(&newest.path).await?)?,
+            Some(newest) => self.read(&newest.path, manifest::files).await?,
             None => Vec::new(),
         };
         open.extend_from_slice(added);
@@ -209,7 +213,7 @@ impl Lake {
             snapshot_id: id,
             parent_snapshot_id: parent,
             sequence_number: sequence,
-            timestamp_ms: jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms + 1),
+            timestamp_ms: jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms.saturating_add(1)),
             manifest_list,
             summary: summary(before.as_ref(), added),
             schema_id: 0,
@@ -233,15 +237,23 @@ impl Lake {
     }
 
     /// Reads a file of the table by its address.
-    async fn read(&self, address: &str) -> Result<Bytes> {
+    async fn read<T>(&self, address: &str, decode: impl Fn(&[u8]) -> Result<Vec<T>>) -> Result<Vec<T>> {
         let key = address.strip_prefix(&format!("{}/", self.table.0));
         let found = match key {
             Some(key) => self.table.1.newest(key).await?,
             None => None,
         };
-        let missing = || Error::new(ErrorKind::Damaged, format!("{address}: a part of the table is missing"));
-        Ok(found.ok_or_else(missing)?.0)
+        let (content, _) = found.ok_or_else(|| damaged(format!("{address} is missing")))?;
+        decode(&content).map_err(|error| match error.kind {
+            ErrorKind::Damaged => damaged(format!("{address}: {}", error.message)),
+            _ => error,
+        })
     }
+}
+
+/// A part of the table that cannot be read.
+fn damaged(reason: String) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{reason}: make a new table under another prefix"))
 }
 
 fn check_shipped(segment: &SealedSegment, stored: u64) -> Result<()> {
@@ -270,7 +282,7 @@ fn summary(before: Option<&TableSnapshot>, added: &[DataFile]) -> BTreeMap<Strin
         let total = format!("total-{what}");
         let old = before.and_then(|before| before.summary.get(&total)?.parse::<i64>().ok()).unwrap_or(0);
         summary.insert(format!("added-{what}"), new.to_string());
-        summary.insert(total, (old + new).to_string());
+        summary.insert(total, old.saturating_add(new).to_string());
     }
     summary
 }

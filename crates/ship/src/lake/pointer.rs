@@ -63,7 +63,7 @@ pub async fn move_hint(store: &Store, version: u64) -> Result<()> {
 
 async fn hint(store: &Store) -> Result<Option<(u64, String)>> {
     let Some((content, tag)) = store.newest(HINT).await? else { return Ok(None) };
-    let version = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse().ok());
+    let version = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse::<u32>().ok());
     let version = version.ok_or_else(|| Error::new(ErrorKind::Damaged, format!("{HINT} is no number")))?;
-    Ok(Some((version, tag)))
+    Ok(Some((version.into(), tag)))
 }

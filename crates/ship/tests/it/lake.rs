@@ -242,3 +242,30 @@ fn a_fork_another_copy_another_program_and_a_place_inside_the_copy_are_refused()
     assert_eq!(server.curl(&["-X", "PUT", "-d", &metadata], path).0, 200);
     assert_eq!(commit(&server, &ledger.snapshot()).unwrap_err().kind, ErrorKind::Conflict);
 }
+
+#[test]
+fn a_damaged_part_of_the_table_is_named_and_nothing_is_committed_on_it() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    seal(&ledger, 1);
+    ship(&server, &ledger);
+    commit(&server, &ledger.snapshot()).unwrap();
+    seal(&ledger, 1);
+    ship(&server, &ledger);
+    let metadata = server.file("../../lake/metadata");
+    for kind in ["list-", "manifest-"] {
+        let names = std::fs::read_dir(&metadata).unwrap().map(|entry| entry.unwrap().path());
+        let file =
+            names.into_iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with(kind)).unwrap();
+        let whole = std::fs::read(&file).unwrap();
+        let cut = whole.len() / 9;
+        for length in (0..whole.len()).step_by(cut) {
+            std::fs::write(&file, &whole[..length]).unwrap();
+            let error = commit(&server, &ledger.snapshot()).unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::Damaged | ErrorKind::Conflict), "{kind} of {length}: {error}");
+        }
+        std::fs::write(&file, whole).unwrap();
+    }
+    assert_eq!(commit(&server, &ledger.snapshot()).unwrap().entries, ledger.snapshot().sealed_size());
+}
