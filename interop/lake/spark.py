@@ -3,7 +3,6 @@
 
 JARS is the folder with what spark-pom.xml names. The counts and the cells must be those of Counterfoil's own SQL.
 """
-import os
 import sys
 import tempfile
 from pathlib import Path

@@ -14,6 +14,15 @@ const LIST_SCHEMA: &str = include_str!("manifest_list.avsc");
 const EXISTING: i64 = 0;
 const ADDED: i64 = 1;
 
+/// One commit to the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// The id of the snapshot that it makes.
+    pub snapshot: i64,
+    /// Its number, from 1.
+    pub sequence: i64,
+}
+
 /// A segment's file in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFile {
@@ -26,13 +35,13 @@ pub struct DataFile {
     /// The least value of each of [`BOUNDED`], and the greatest: eight bytes each.
     lower: Vec<Vec<u8>>,
     upper: Vec<Vec<u8>>,
-    /// The commit that added it: the snapshot's id and the commit's number.
-    added: (i64, i64),
+    /// The commit that added it.
+    added: Commit,
 }
 
 impl DataFile {
     /// The file of a segment at this address, added by a commit.
-    pub fn of(segment: &SealedSegment, path: String, bytes: u64, added: (i64, i64)) -> Result<Self> {
+    pub fn of(segment: &SealedSegment, path: String, bytes: u64, added: Commit) -> Result<Self> {
         let unbounded = |name: &str| Error::new(ErrorKind::Damaged, format!("{path}: no bounds of {name}"));
         let footer = segment.segment()?.parquet_metadata();
         let (mut lower, mut upper) = (Vec::new(), Vec::new());
@@ -50,10 +59,10 @@ impl DataFile {
         Ok(Self { path, bytes: bytes as i64, rows: segment.count() as i64, lower, upper, added })
     }
 
-    fn encode(&self, to: &mut Encoder, snapshot: i64) {
-        let (added_by, sequence) = self.added;
-        to.long(if added_by == snapshot { ADDED } else { EXISTING });
-        for number in [added_by, sequence, sequence] {
+    fn encode(&self, to: &mut Encoder, commit: Commit) {
+        let Commit { snapshot, sequence } = self.added;
+        to.long(if self.added == commit { ADDED } else { EXISTING });
+        for number in [snapshot, sequence, sequence] {
             to.some();
             to.long(number);
         }
@@ -85,7 +94,7 @@ impl DataFile {
             from.some()?;
             from.long()
         };
-        let (added_by, sequence, _) = (number()?, number()?, number()?);
+        let (snapshot, sequence, _) = (number()?, number()?, number()?);
         let _content = from.long()?;
         let path = from.text()?;
         let _format = from.bytes()?;
@@ -102,7 +111,7 @@ impl DataFile {
             })
         };
         let (lower, upper) = (bounds()?, bounds()?);
-        Ok(Self { path, bytes, rows, lower, upper, added: (added_by, sequence) })
+        Ok(Self { path, bytes, rows, lower, upper, added: Commit { snapshot, sequence } })
     }
 }
 
@@ -114,8 +123,8 @@ fn long(bytes: &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// The manifest that names these files, written by a snapshot.
-pub fn manifest(files: &[DataFile], snapshot: i64) -> Vec<u8> {
+/// The manifest that names these files, written by a commit.
+pub fn manifest(files: &[DataFile], commit: Commit) -> Vec<u8> {
     let metadata = [
         ("schema", iceberg().to_string()),
         ("schema-id", "0".to_owned()),
@@ -124,7 +133,7 @@ pub fn manifest(files: &[DataFile], snapshot: i64) -> Vec<u8> {
         ("format-version", "2".to_owned()),
         ("content", "data".to_owned()),
     ];
-    file(ENTRY_SCHEMA, &metadata, files, |to, file| file.encode(to, snapshot))
+    file(ENTRY_SCHEMA, &metadata, files, |to, file| file.encode(to, commit))
 }
 
 /// The files that a manifest names.
@@ -148,13 +157,14 @@ pub struct Manifest {
 
 impl Manifest {
     /// The manifest at this address that a commit wrote of these files.
-    pub fn of(files: &[DataFile], path: String, length: usize, (snapshot, sequence): (i64, i64)) -> Self {
+    pub fn of(files: &[DataFile], path: String, length: usize, commit: Commit) -> Self {
         let sum = |new: bool| {
-            let files = files.iter().filter(|file| (file.added.0 == snapshot) == new);
+            let files = files.iter().filter(|file| (file.added == commit) == new);
             files.fold((0, 0), |(count, rows): (i64, i64), file| (count + 1, rows.saturating_add(file.rows)))
         };
-        let least_sequence = files.iter().map(|file| file.added.1).min().unwrap_or(sequence);
+        let least_sequence = files.iter().map(|file| file.added.sequence).min().unwrap_or(commit.sequence);
         let (added, existing) = (sum(true), sum(false));
+        let Commit { snapshot, sequence } = commit;
         Self { path, length: length as i64, sequence, least_sequence, written_by: snapshot, added, existing }
     }
 
@@ -191,11 +201,11 @@ impl Manifest {
 }
 
 /// The list of a snapshot's manifests.
-pub fn list(manifests: &[Manifest], snapshot: i64, parent: Option<i64>, sequence: i64) -> Vec<u8> {
+pub fn list(manifests: &[Manifest], commit: Commit, parent: Option<i64>) -> Vec<u8> {
     let metadata = [
-        ("snapshot-id", snapshot.to_string()),
+        ("snapshot-id", commit.snapshot.to_string()),
         ("parent-snapshot-id", parent.map_or("null".to_owned(), |parent| parent.to_string())),
-        ("sequence-number", sequence.to_string()),
+        ("sequence-number", commit.sequence.to_string()),
         ("format-version", "2".to_owned()),
     ];
     file(LIST_SCHEMA, &metadata, manifests, |to, manifest| manifest.encode(to))

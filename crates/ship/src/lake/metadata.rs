@@ -90,6 +90,7 @@ impl Metadata {
         };
         let metadata: Self = serde_json::from_slice(bytes).map_err(|error| foreign(error.to_string()))?;
         let ours = metadata.schemas == json!([iceberg()])
+            && metadata.extent().is_some()
             && metadata.current().is_some_and(|snapshot| snapshot.summary.contains_key(LAST_INDEX));
         if ours { Ok(metadata) } else { Err(foreign("its columns or its newest snapshot".to_owned())) }
     }

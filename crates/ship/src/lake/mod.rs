@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::keys;
 use crate::location::{Location, Settings};
 use crate::store::{Store, Stored};
-use manifest::{DataFile, MAX_FILES, Manifest};
+use manifest::{Commit, DataFile, MAX_FILES, Manifest};
 use metadata::{Extent, Metadata, Past, TableSnapshot};
 
 /// How often other writers may be faster before a commit gives up.
@@ -78,23 +78,25 @@ impl Lake {
             let current = self.current(snapshot).await?;
             let commit = self.next_commit(&current);
             let (added, entries) = self.shipped_since(current.entries(), snapshot, commit).await?;
-            let (version, done) = match added.len() as u64 {
-                0 => (current.version, true),
-                _ => {
-                    let content = self.write(current, &added, entries, snapshot, commit).await?;
-                    let version = commit.1 as u64;
-                    (version, pointer::publish(&self.table.1, version, content).await?)
-                }
-            };
-            if done {
-                if version > 0 {
-                    pointer::move_hint(&self.table.1, version).await?;
-                }
-                let metadata = (version > 0).then(|| self.address(&pointer::key(version)));
-                return Ok(LakeTable { metadata, entries, added: added.len() as u64 });
+            if added.is_empty() {
+                return self.settle(current.version, entries, 0).await;
+            }
+            let content = self.write(current, &added, entries, snapshot, commit).await?;
+            let version = commit.sequence as u64;
+            if pointer::publish(&self.table.1, version, content).await? {
+                return self.settle(version, entries, added.len() as u64).await;
             }
         }
         Err(Error::new(ErrorKind::Busy, format!("{}: other writers are always faster", self.table.0)))
+    }
+
+    /// Makes readers find a version that is committed.
+    async fn settle(&self, version: u64, entries: u64, added: u64) -> Result<LakeTable> {
+        if version == 0 {
+            return Ok(LakeTable { metadata: None, entries, added });
+        }
+        pointer::move_hint(&self.table.1, version).await?;
+        Ok(LakeTable { metadata: Some(self.address(&pointer::key(version))), entries, added })
     }
 
     fn address(&self, key: &str) -> String {
@@ -132,22 +134,16 @@ impl Lake {
         Ok(())
     }
 
-    /// The id of the next snapshot, and the number of its commit.
-    fn next_commit(&self, current: &Current) -> (i64, i64) {
+    fn next_commit(&self, current: &Current) -> Commit {
         let sequence = current.version as i64 + 1;
         let text = format!("{} {sequence} {}", current.metadata.table_uuid, current.entries());
         let digest = Sha256::digest(text);
-        let id = i64::from_le_bytes(digest[..8].try_into().expect("eight bytes")) & i64::MAX;
-        (id, sequence)
+        let snapshot = i64::from_le_bytes(digest[..8].try_into().expect("eight bytes")) & i64::MAX;
+        Commit { snapshot, sequence }
     }
 
     /// The files of segments behind `entries` that are in the copy, and how many entries the table has with them.
-    async fn shipped_since(
-        &self,
-        entries: u64,
-        snapshot: &Snapshot,
-        commit: (i64, i64),
-    ) -> Result<(Vec<DataFile>, u64)> {
+    async fn shipped_since(&self, entries: u64, snapshot: &Snapshot, commit: Commit) -> Result<(Vec<DataFile>, u64)> {
         let mut there = BTreeMap::new();
         let from = format!("{}{entries:020}", keys::SEGMENTS);
         let mut add = |stored: Stored| {
@@ -178,9 +174,8 @@ impl Lake {
         added: &[DataFile],
         entries: u64,
         snapshot: &Snapshot,
-        commit: (i64, i64),
+        commit: Commit,
     ) -> Result<Bytes> {
-        let (id, sequence) = commit;
         let Current { version, mut metadata, extent } = current;
         let before = metadata.current().cloned();
         let mut manifests = match &before {
@@ -197,22 +192,22 @@ impl Lake {
         };
         open.extend_from_slice(added);
         for files in open.chunks(MAX_FILES) {
-            let content = manifest::manifest(files, id);
+            let content = manifest::manifest(files, commit);
             let length = content.len();
             let path = self.put("manifest", content).await?;
             manifests.push(Manifest::of(files, path, length, commit));
         }
         let parent = before.as_ref().map(|before| before.snapshot_id);
-        let list = manifest::list(&manifests, id, parent, sequence);
+        let list = manifest::list(&manifests, commit, parent);
         let manifest_list = self.put("list", list).await?;
         if version > 0 {
             let metadata_file = self.address(&pointer::key(version));
             metadata.metadata_log.push(Past { metadata_file, timestamp_ms: metadata.last_updated_ms });
         }
         let next = TableSnapshot {
-            snapshot_id: id,
+            snapshot_id: commit.snapshot,
             parent_snapshot_id: parent,
-            sequence_number: sequence,
+            sequence_number: commit.sequence,
             timestamp_ms: jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms.saturating_add(1)),
             manifest_list,
             summary: summary(before.as_ref(), added),
