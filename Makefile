@@ -65,6 +65,7 @@ interop: deps ours
 	$(CLIENTS) scripts/with.sh go -- interop/service/run.sh
 	$(CLIENTS) interop/service/openapi.sh
 	$(CLIENTS) scripts/with.sh psql javac mvn -- interop/pg/run.sh
+	$(CLIENTS) scripts/with.sh versitygw curl -- interop/lake/run.sh
 	$(CLIENTS) scripts/with.sh node chromium -- node interop/browser/walk.mjs
 
 # The Python package with its native part, in the checkout.
@@ -91,11 +92,13 @@ examples: python
 	for example in $(notdir $(patsubst %/run.sh,%,$(wildcard examples/*/run.sh))); do \
 		COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil examples/run.sh $$example --check || exit 1; done
 
-# The long walks: every page of the console with screenshots, ten thousand connections.
+# The long walks: every page of the console with screenshots, ten thousand connections, Spark.
 test-full: deps ours
 	cargo build --locked -p counterfoil-cli
 	$(CLIENTS) node interop/browser/walk.mjs --full --screenshots docs/screenshots
 	$(CLIENTS) interop/service/run.sh --full
+	scripts/pyenv.sh $(PYENVS)/py-spark interop/lake/requirements.txt
+	$(CLIENTS) PYTHON=$(PYENVS)/py-spark/bin/python scripts/with.sh versitygw curl java mvn -- interop/lake/run.sh --spark $(PYENVS)/spark-jars
 
 # Licences, duplicates and sources of all dependencies; asks no advisory database.
 deny:

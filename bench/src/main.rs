@@ -3,6 +3,7 @@
 //! Every step runs in a process of its own, so that memory is measured for that step alone; it prints one JSON object.
 
 mod append;
+mod copy;
 mod disk;
 mod http;
 mod latency;
@@ -59,6 +60,10 @@ fn main() {
         "http-batches" => http::batches(&arguments),
         "http-singles" => http::singles(&arguments),
         "http-contention" => http::contention(&arguments),
+        "ship" => copy::ship(&arguments),
+        "upload-baseline" => copy::upload(&arguments),
+        "copy-verify" => copy::verify(&arguments),
+        "restore" => copy::restore(&arguments),
         "suite" => return suite::run(&arguments),
         other => panic!("no step {other}"),
     };

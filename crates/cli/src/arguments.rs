@@ -54,6 +54,7 @@ pub enum Command {
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
     Ship(commands::ship::Ship),
+    Lake(commands::lake::Lake),
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Postgres(commands::postgres::Postgres),

@@ -7,6 +7,7 @@ mod catalog;
 mod disk;
 mod follow;
 mod keys;
+mod lake;
 mod link;
 mod location;
 mod lock;
@@ -19,6 +20,7 @@ mod xml;
 
 pub use disk::BucketDisk;
 pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace, Route};
+pub use lake::{Lake, LakeTable};
 pub use location::{Location, Settings};
 pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock};
 pub use restore::Restored;

@@ -32,6 +32,20 @@ impl Location {
     pub fn is_meant_by(text: &str) -> bool {
         text.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
     }
+
+    /// Whether this is the other place or below it.
+    pub(crate) fn is_in(&self, other: &Self) -> bool {
+        let below = |this: &str, other: &str| {
+            other.is_empty() || this.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match (self, other) {
+            (Self::S3 { bucket, prefix }, Self::S3 { bucket: other_bucket, prefix: other_prefix }) => {
+                bucket == other_bucket && below(prefix, other_prefix)
+            }
+            (Self::Folder { path }, Self::Folder { path: other }) => path.starts_with(other),
+            _ => false,
+        }
+    }
 }
 
 impl FromStr for Location {

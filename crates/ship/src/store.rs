@@ -8,7 +8,7 @@ use counterfoil::{Error, ErrorKind, Result};
 use futures::TryStreamExt;
 use http::{Method, StatusCode};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, PutMode, PutOptions};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use crate::location::{Location, Settings};
 use crate::lock::Lock;
@@ -127,6 +127,52 @@ impl Store {
                     Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
                     Err(error) => Err(store_error(&key, error)),
                 }
+            }
+        }
+    }
+
+    /// The newest content of an object that changes, and its tag. `None` when there is none.
+    pub async fn newest(&self, key: &str) -> Result<Option<(Bytes, String)>> {
+        let key = self.key(key);
+        match &self.backend {
+            Backend::S3(s3) => {
+                let answer = s3.ask(&Ask { key: &key, ..Ask::default() }).await?;
+                if answer.status == StatusCode::NOT_FOUND {
+                    return Ok(None);
+                }
+                let answer = answer.checked(&key)?;
+                let tag = answer.header("etag").unwrap_or_default().to_owned();
+                Ok(Some((answer.body, tag)))
+            }
+            Backend::Other(store) => match store.get(&Path::from(key.as_str())).await {
+                Ok(found) => {
+                    let tag = found.meta.e_tag.clone().unwrap_or_default();
+                    Ok(Some((found.bytes().await.map_err(|error| store_error(&key, error))?, tag)))
+                }
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(store_error(&key, error)),
+            },
+        }
+    }
+
+    /// Puts content in the place of what has this tag, or where nothing is. False when something else is there by now,
+    /// which only S3 tells.
+    pub async fn put_over(&self, key: &str, bytes: Bytes, tag: Option<&str>) -> Result<bool> {
+        let Some(tag) = tag else { return self.put_new(key, bytes, None).await };
+        let key = self.key(key);
+        match &self.backend {
+            Backend::S3(s3) => {
+                let headers = vec![("if-match", tag.to_owned())];
+                let ask = Ask { method: Method::PUT, key: &key, headers, body: bytes, ..Ask::default() };
+                let answer = s3.ask(&ask).await?;
+                if matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND) {
+                    return Ok(false);
+                }
+                answer.checked(&key).map(|_| true)
+            }
+            Backend::Other(store) => {
+                let put = store.put(&Path::from(key.as_str()), bytes.into()).await;
+                put.map(|_| true).map_err(|error| store_error(&key, error))
             }
         }
     }

@@ -15,6 +15,7 @@ pub mod history;
 pub mod import;
 pub mod init;
 pub mod key;
+pub mod lake;
 pub mod man;
 pub mod monitor;
 pub mod postgres;
@@ -48,6 +49,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Status(command) => command.run(),
         Command::Seal(command) => command.run(),
         Command::Ship(command) => command.run(),
+        Command::Lake(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Postgres(command) => command.run(),

@@ -3,6 +3,7 @@
 mod basics;
 mod faults;
 mod figures;
+mod lake;
 mod proxy;
 mod restore;
 mod server;
