@@ -132,7 +132,7 @@ impl Store {
     }
 
     /// The newest content of an object that changes, and its tag. `None` when there is none.
-    pub async fn newest(&self, key: &str) -> Result<Option<(Bytes, String)>> {
+    pub async fn current(&self, key: &str) -> Result<Option<(Bytes, String)>> {
         let key = self.key(key);
         match &self.backend {
             Backend::S3(s3) => {

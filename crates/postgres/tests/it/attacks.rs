@@ -180,8 +180,8 @@ fn a_clock_that_was_set_back_is_noticed() {
 fn a_row_that_calls_itself_a_notice_is_none() {
     let Some((server, _folder, ledger, dsn, _)) = setting() else { return };
     let marks = ledger.snapshot();
-    let recorded = (0..marks.size()).map(|index| String::from_utf8(marks.entry(index).unwrap()).unwrap());
-    let recorded = recorded.filter(|entry| entry.contains("protection_recorded")).next_back().unwrap();
+    let mut recorded = (0..marks.size()).map(|index| String::from_utf8(marks.entry(index).unwrap()).unwrap());
+    let recorded = recorded.rfind(|entry| entry.contains("protection_recorded")).unwrap();
     let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
     let context = recorded["context"].to_string().replace('\'', "''");
     let entity = recorded["entity_id"].as_str().unwrap();

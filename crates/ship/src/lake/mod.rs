@@ -235,7 +235,7 @@ impl Lake {
     async fn read<T>(&self, address: &str, decode: impl Fn(&[u8]) -> Result<Vec<T>>) -> Result<Vec<T>> {
         let key = address.strip_prefix(&format!("{}/", self.table.0));
         let found = match key {
-            Some(key) => self.table.1.newest(key).await?,
+            Some(key) => self.table.1.current(key).await?,
             None => None,
         };
         let (content, _) = found.ok_or_else(|| damaged(format!("{address} is missing")))?;

@@ -22,14 +22,14 @@ pub async fn newest(store: &Store) -> Result<Option<(u64, Bytes)>> {
     let mut found = match hinted {
         0 => None,
         version => {
-            let content = store.newest(&key(version)).await?;
+            let content = store.current(&key(version)).await?;
             let missing = || Error::new(ErrorKind::Damaged, format!("{HINT} names {}, which is missing", key(version)));
             Some((version, content.ok_or_else(missing)?.0))
         }
     };
     loop {
         let next = found.as_ref().map_or(1, |(version, _)| version + 1);
-        match store.newest(&key(next)).await? {
+        match store.current(&key(next)).await? {
             Some((content, _)) => found = Some((next, content)),
             None => return Ok(found),
         }
@@ -42,7 +42,7 @@ pub async fn publish(store: &Store, version: u64, content: Bytes) -> Result<bool
         return Ok(true);
     }
     // A repeated request finds what the first one wrote.
-    let there = store.newest(&key(version)).await?;
+    let there = store.current(&key(version)).await?;
     Ok(there.is_some_and(|(there, _)| there == content))
 }
 
@@ -62,7 +62,7 @@ pub async fn move_hint(store: &Store, version: u64) -> Result<()> {
 }
 
 async fn hint(store: &Store) -> Result<Option<(u64, String)>> {
-    let Some((content, tag)) = store.newest(HINT).await? else { return Ok(None) };
+    let Some((content, tag)) = store.current(HINT).await? else { return Ok(None) };
     let version = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse::<u32>().ok());
     let version = version.ok_or_else(|| Error::new(ErrorKind::Damaged, format!("{HINT} is no number")))?;
     Ok(Some((version.into(), tag)))
