@@ -75,9 +75,12 @@ pub fn records<T>(schema: &str, bytes: &[u8], mut each: impl FnMut(&mut Decoder<
     if !header.iter().any(|(name, value)| name == "avro.schema" && value == schema) {
         return Err(Error::new(ErrorKind::Conflict, "another program wrote it"));
     }
-    file.take(MARKER_BYTES)?;
+    let marker = file.take(MARKER_BYTES)?;
     let count = file.long()?;
     let mut block = Decoder(file.bytes()?);
+    if file.0 != marker {
+        return Err(damaged("it does not end with its marker"));
+    }
     (0..count).map(|_| each(&mut block)).collect()
 }
 

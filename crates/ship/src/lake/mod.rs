@@ -187,7 +187,14 @@ impl Lake {
             return Err(damaged(format!("{}: its manifests name {listed} entries", self.table.0)));
         }
         let mut open = match manifests.pop_if(|newest| newest.files() < MAX_FILES) {
-            Some(newest) => self.read(&newest.path, manifest::files).await?,
+            Some(newest) => {
+                let files = self.read(&newest.path, manifest::files).await?;
+                let rows = files.iter().map(|file| file.rows).fold(0, i64::saturating_add);
+                if rows != newest.rows() {
+                    return Err(damaged(format!("{}: it names {rows} entries of {}", newest.path, newest.rows())));
+                }
+                files
+            }
             None => Vec::new(),
         };
         open.extend_from_slice(added);
