@@ -53,6 +53,7 @@ pub enum Command {
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
     Ship(commands::ship::Ship),
+    Prune(commands::prune::Prune),
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Postgres(commands::postgres::Postgres),

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
 use counterfoil_entry::Fields;
 
-use crate::location::{Location, Settings};
+use crate::location::Location;
 use crate::lock::Lock;
+use crate::settings::Settings;
 use crate::shipper::{Shipped, Shipper};
 
 /// The longest that an entry waits before it is shipped.

@@ -9,8 +9,9 @@ use futures::{StreamExt, stream};
 use crate::catalog::Catalog;
 use crate::disk::BucketDisk;
 use crate::link::{Link, digest};
-use crate::location::{Location, Settings};
+use crate::location::Location;
 use crate::lock::{self, Lock, LockReport};
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Objects that are fetched at a time.
@@ -18,6 +19,7 @@ const PARALLEL: usize = 8;
 
 /// A copy that is read: for whoever has no more than the right to read it.
 pub struct Bucket {
+    location: Location,
     store: Arc<Store>,
     catalog: Catalog,
     disk: Arc<BucketDisk>,
@@ -31,12 +33,24 @@ impl Bucket {
         let catalog = store.wait(Catalog::read(&store))?;
         let layout = Layout::new(location.to_string());
         let disk = Arc::new(store.wait(BucketDisk::new(store.clone(), &catalog, &layout))?);
-        Ok(Self { store, catalog, disk, layout })
+        Ok(Self { location: location.clone(), store, catalog, disk, layout })
     }
 
     /// The copy as a ledger to read: entries, proofs, queries.
     pub fn reader(&self) -> Result<Reader> {
         Reader::open_on(self.layout.root(), self.disk.clone())
+    }
+
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     pub(crate) fn disk(&self) -> &Arc<BucketDisk> {

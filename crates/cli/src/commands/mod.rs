@@ -18,6 +18,7 @@ pub mod key;
 pub mod man;
 pub mod postgres;
 pub mod prove;
+pub mod prune;
 pub mod query;
 pub mod restore;
 pub mod seal;
@@ -46,6 +47,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Status(command) => command.run(),
         Command::Seal(command) => command.run(),
         Command::Ship(command) => command.run(),
+        Command::Prune(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Postgres(command) => command.run(),

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 24] = [
     "init",
     "append",
     "import",
@@ -18,6 +18,9 @@ const COMMANDS: [&str; 21] = [
     "verify",
     "bundle",
     "status",
+    "ship",
+    "prune",
+    "restore",
     "serve",
     "token",
     "seal",

@@ -12,8 +12,12 @@ mod import;
 mod log_folder;
 mod place;
 mod proof;
+mod pruned;
 mod query;
 mod refusal;
+#[path = "../../../ship/tests/it/server.rs"]
+#[allow(dead_code, reason = "the tests of the crate that ships need more of it")]
+mod s3;
 mod service;
 mod status;
 mod verify;

@@ -20,6 +20,8 @@ pub const FIRST: u64 = 2;
 
 pub struct Place {
     dir: TempDir,
+    /// Variables that every run of the binary has.
+    environment: Vec<(String, String)>,
 }
 
 /// What a run of the binary left.
@@ -32,7 +34,17 @@ pub struct Ran {
 
 impl Place {
     pub fn new() -> Place {
-        Place { dir: TempDir::new().unwrap() }
+        Place { dir: TempDir::new().unwrap(), environment: Vec::new() }
+    }
+
+    /// A place whose runs have these variables.
+    pub fn with(environment: Vec<(String, String)>) -> Place {
+        Place { environment, ..Place::new() }
+    }
+
+    /// Another place with the same variables.
+    pub fn beside(&self) -> Place {
+        Place::with(self.environment.clone())
     }
 
     /// A place with the ledger `audit` that holds [`LINES`].
@@ -53,7 +65,12 @@ impl Place {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
-        command.current_dir(self.dir.path()).args(arguments).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        command
+            .current_dir(self.dir.path())
+            .args(arguments)
+            .envs(self.environment.iter().cloned())
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE");
         command
     }
 

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, SegmentFile};
+use crate::pruned::open_file;
 
 /// A signed tree head that the entries must lead to.
 #[derive(Debug, Clone)]
@@ -139,8 +140,7 @@ impl Anchors {
     fn add_sealed(&mut self, disk: &dyn Disk, layout: &Layout, config: &Config, first: u64, report: &mut Report) {
         let path = layout.segment(first, SegmentFile::Parquet);
         let name = layout.relative(&path);
-        let Ok(file) = disk.open(&path) else { return };
-        let file: std::sync::Arc<dyn counterfoil_segment::ReadAt> = file;
+        let Ok(file) = open_file(disk, layout, first, SegmentFile::Parquet) else { return };
         let Ok(segment) = Segment::open(file) else { return };
         match config.open_checkpoint(segment.meta().checkpoint.as_bytes(), &[]) {
             Ok(opened) => {

@@ -4,7 +4,10 @@
 mod anchor;
 mod batch;
 mod chain;
+mod edge;
 mod files;
+mod ids;
+mod seals;
 mod segment;
 mod signed;
 mod tail;

@@ -4,6 +4,7 @@ mod basics;
 mod concurrency;
 mod crash;
 mod effort;
+mod elsewhere;
 mod exhibit;
 mod forge;
 mod idempotency;

@@ -3,8 +3,13 @@
 mod basics;
 mod faults;
 mod figures;
+mod full;
+mod large;
 mod proxy;
+mod prune;
 mod restore;
 mod server;
+mod settings;
 mod shippers;
+mod stale;
 mod tamper;
