@@ -61,4 +61,4 @@ pub use registry::{ClientKey, Registration};
 pub use sealed_segment::SealedSegment;
 pub use snapshot::Snapshot;
 pub use status::{SourceStatus, Status};
-pub use verify::{VerifyOptions, verify};
+pub use verify::{CopyMark, Verified, VerifyOptions, verify};

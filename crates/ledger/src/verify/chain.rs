@@ -27,15 +27,15 @@ use crate::tiles::{LevelHashes, Trailer, segment_root};
 /// The state of a verification that goes through the ledger in order.
 pub(super) struct Chain<'a> {
     pub config: &'a Config,
-    config_text: &'a [u8],
-    anchors: &'a Anchors,
+    pub config_text: &'a [u8],
+    pub anchors: &'a Anchors,
     pub tree: CompactRange,
-    edge: Edge,
-    sources: Sources,
-    ids: IdWindow,
+    pub edge: Edge,
+    pub sources: Sources,
+    pub ids: IdWindow,
     /// The segments that could be read, in order.
     pub segments: Vec<SealedSegment>,
-    last_recorded_at: Option<Timestamp>,
+    pub last_recorded_at: Option<Timestamp>,
     /// The ledger's own entries, for seals and keys.
     pub own: Vec<(u64, Vec<u8>)>,
     /// First indices of segments that hold signed entries.
@@ -47,6 +47,8 @@ pub(super) struct Chain<'a> {
     pub notices: Vec<String>,
     /// Whether entries are missing between the segments and the journal.
     pub cut: bool,
+    /// How many entries an earlier verification read.
+    pub resumed: u64,
 }
 
 impl<'a> Chain<'a> {
@@ -68,6 +70,7 @@ impl<'a> Chain<'a> {
             findings: Vec::new(),
             notices: Vec::new(),
             cut: false,
+            resumed: 0,
         }
     }
 
@@ -135,7 +138,8 @@ impl<'a> Chain<'a> {
         for anchor in self.anchors.of_size(size) {
             if anchor.root != root {
                 let message = format!("the first {size} entries do not have the root that it signs");
-                let kind = if anchor.given { FindingKind::Fork } else { FindingKind::RootMismatch };
+                let other_history = anchor.given || self.resumed > 0;
+                let kind = if other_history { FindingKind::Fork } else { FindingKind::RootMismatch };
                 self.findings.push(finding(kind, &anchor.name, None, message));
             }
         }
@@ -256,8 +260,7 @@ impl<'a> Chain<'a> {
         let trailer = Trailer { parquet: parquet.blocks.clone(), index: index.blocks.clone(), sealed };
         let expected_tiles = rebuilt.then(|| BlockHashes::of(&levels.encode(&trailer)));
         let expected_parquet = trailer_blocks(&tiles).map(|[parquet, _]| parquet);
-        let file =
-            |check: FileCheck, kind, expected| SealedFile { name: check.name, kind, actual: check.blocks, expected };
+        let file = |check: FileCheck, kind, expected| SealedFile::new(check.name, kind, check.blocks, expected);
         self.segments.push(SealedSegment {
             first,
             count: end - first,
@@ -280,19 +283,26 @@ impl<'a> Chain<'a> {
         report.size = self.size();
         report.root = self.tree.root();
         report.entries_checked = self.entries_checked;
-        report.segments_checked = self.segments.len() as u64;
+        report.segments_checked = self.segments.iter().filter(|segment| segment.first >= self.resumed).count() as u64;
         report.findings.append(&mut self.findings);
         report.notices.append(&mut self.notices);
     }
 
     fn check_reached(&mut self) {
         let size = self.size();
+        let published = self.anchors.published_size();
+        if self.resumed > published {
+            let message = format!(
+                "it covers {published} entries, and {} were verified earlier: the ledger was rolled back",
+                self.resumed
+            );
+            self.findings.push(finding(FindingKind::CheckpointAhead, "checkpoint", Some(published), message));
+        }
         for (anchored, anchor) in self.anchors.iter().filter(|(anchored, _)| *anchored > size) {
             let message =
                 format!("it covers {anchored} entries, but the folder holds {size}: the ledger was rolled back or cut");
             self.findings.push(finding(FindingKind::CheckpointAhead, &anchor.name, Some(size), message));
         }
-        let published = self.anchors.published_size();
         if published > 0 && size > published {
             let newer = match size - published {
                 1 => "1 entry is".to_owned(),

@@ -22,6 +22,16 @@ impl Edge {
             .collect()
     }
 
+    /// The hashes of each level, the lowest first, and where each begins.
+    pub fn levels(&self) -> &[(u64, Vec<Hash>)] {
+        &self.levels
+    }
+
+    /// The edge with these hashes.
+    pub fn from_levels(levels: Vec<(u64, Vec<Hash>)>) -> Self {
+        Self { levels }
+    }
+
     pub fn take(&mut self, levels: &LevelHashes) {
         self.levels = levels.above_leaves();
     }

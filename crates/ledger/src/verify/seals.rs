@@ -18,9 +18,27 @@ use crate::pruned::Pruned;
 pub(super) struct SealedFile {
     pub name: String,
     pub kind: SegmentFile,
+    pub digest: FileDigest,
+    /// What was read of it now; nothing of one that an earlier verification read.
+    pub read: Option<ReadFile>,
+}
+
+pub(super) struct ReadFile {
     pub actual: BlockHashes,
     /// The file that the entries give, where they could all be rebuilt; for Parquet, what the trailer says.
     pub expected: Option<BlockHashes>,
+}
+
+impl SealedFile {
+    /// The file that was read.
+    pub fn new(name: String, kind: SegmentFile, actual: BlockHashes, expected: Option<BlockHashes>) -> Self {
+        Self { name, kind, digest: FileDigest::of(&actual), read: Some(ReadFile { actual, expected }) }
+    }
+
+    /// Whether the entries, all of which could be rebuilt, give this very file.
+    pub fn is_what_its_entries_give(&self) -> bool {
+        self.read.as_ref().is_none_or(|read| read.expected.as_ref() == Some(&read.actual))
+    }
 }
 
 pub(super) struct SealedSegment {
@@ -30,15 +48,24 @@ pub(super) struct SealedSegment {
     pub files: Vec<SealedFile>,
 }
 
+impl SealedSegment {
+    /// Whether an entry seals exactly this segment.
+    pub fn is_sealed_by(&self, facts: &SealedFacts) -> bool {
+        let files = self.files.iter().all(|file| file.digest == facts.file(file.kind));
+        files && (self.first, self.count, self.root) == (facts.first, facts.count, facts.root)
+    }
+}
+
 impl Chain<'_> {
+    /// What the `ledger.sealed` entries say, by the first index of the segment.
+    pub(super) fn sealed_facts(&self) -> HashMap<u64, SealedFacts> {
+        let sealed = self.own.iter().filter_map(|(_, bytes)| SealedFacts::read(bytes).ok().flatten());
+        sealed.map(|facts| (facts.first, facts)).collect()
+    }
+
     /// Each segment's files must be those that its `ledger.sealed` entry names, and each such entry must have its segment.
     pub(super) fn check_seals(&mut self, disk: &dyn Disk, layout: &Layout, files: &Files) {
-        let facts: HashMap<u64, SealedFacts> = self
-            .own
-            .iter()
-            .filter_map(|(_, bytes)| SealedFacts::read(bytes).ok().flatten())
-            .map(|facts| (facts.first, facts))
-            .collect();
+        let facts = self.sealed_facts();
         let segments = std::mem::take(&mut self.segments);
         let newest = segments.last().map(|segment| segment.first);
         for (first, name) in &files.missing {
@@ -91,7 +118,8 @@ impl Chain<'_> {
             let mut entries = self.own.iter().filter_map(|(_, bytes)| Pruned::of_entry(bytes));
             entries.any(|entry| entry.place == pruned.place && entry.covers(first))
         };
-        let elsewhere = files.segments.iter().filter(|segment| segment.pruned).map(|segment| segment.first);
+        let elsewhere = files.segments.iter().filter(|segment| segment.pruned && segment.first >= self.resumed);
+        let elsewhere = elsewhere.map(|segment| segment.first);
         let (known, unknown): (Vec<u64>, Vec<u64>) = elsewhere.partition(|first| said(*first));
         for first in unknown {
             let name = format!("segments/{first:020}.parquet");
@@ -118,9 +146,10 @@ impl Chain<'_> {
         }
         for file in &segment.files {
             let sealed = facts.file(file.kind);
-            if FileDigest::of(&file.actual) != sealed {
+            let rebuilt = file.read.as_ref().and_then(|read| Some((&read.actual, read.expected.as_ref()?)));
+            if file.digest != sealed {
                 self.findings.push(changed(file, sealed));
-            } else if file.expected.as_ref().is_some_and(|expected| *expected != file.actual) {
+            } else if rebuilt.is_some_and(|(actual, expected)| expected != actual) {
                 let (kind, message) = match file.kind {
                     SegmentFile::Index => (FindingKind::IndexFileWrong, "it is not the index that its entries give"),
                     _ => (FindingKind::TileWrong, "it does not hold what the entries give"),
@@ -133,7 +162,7 @@ impl Chain<'_> {
 
 /// What is wrong with a file that does not have its sealed digest.
 fn changed(file: &SealedFile, sealed: FileDigest) -> Finding {
-    let length = file.actual.length();
+    let length = file.digest.length;
     if length < sealed.length {
         let message = format!("it has {length} bytes; {} were sealed", sealed.length);
         return finding(FindingKind::FileTruncated, &file.name, None, message);
@@ -142,9 +171,10 @@ fn changed(file: &SealedFile, sealed: FileDigest) -> Finding {
         let message = format!("it has {length} bytes; {} were sealed", sealed.length);
         return finding(FindingKind::FileExtended, &file.name, None, message);
     }
-    let known = file.expected.as_ref().filter(|expected| FileDigest::of(expected) == sealed);
-    let block = known.and_then(|expected| {
-        let pairs = file.actual.encode();
+    let read = file.read.as_ref().and_then(|read| Some((&read.actual, read.expected.as_ref()?)));
+    let known = read.filter(|(_, expected)| FileDigest::of(expected) == sealed);
+    let block = known.and_then(|(actual, expected)| {
+        let pairs = actual.encode();
         let position = pairs.chunks(32).zip(expected.encode().chunks(32)).position(|(one, other)| one != other);
         position.map(|block| block as u64 * BLOCK_BYTES as u64)
     });

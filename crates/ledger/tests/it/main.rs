@@ -13,6 +13,7 @@ mod kill;
 mod pages;
 mod panics;
 mod refusals;
+mod resume;
 mod signatures;
 mod simulation;
 

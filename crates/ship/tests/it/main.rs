@@ -8,6 +8,7 @@ mod large;
 mod proxy;
 mod prune;
 mod restore;
+mod resume;
 mod server;
 mod settings;
 mod shippers;

@@ -107,7 +107,7 @@ fn what_the_bucket_holds_goes_and_is_read_from_there_and_comes_back() {
     let said = report.notices.iter().any(|notice| notice.contains("3 segments") && notice.contains("s3://"));
     assert!(said, "{:?}", report.notices);
     let snapshot = Reader::open(&path).unwrap().snapshot().unwrap();
-    assert_eq!(snapshot.history("INV-3").unwrap().len(), 4);
+    assert_eq!(snapshot.history("INV-3").unwrap().len(), 5);
     // The trail says what was done, and the ledger goes on, seals and ships as before.
     let ledger = Ledger::open(&path, OpenOptions::default()).unwrap();
     let tail = ledger.snapshot();
