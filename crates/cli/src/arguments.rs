@@ -55,6 +55,7 @@ pub enum Command {
     Seal(commands::seal::Seal),
     Ship(commands::ship::Ship),
     Lake(commands::lake::Lake),
+    Prune(commands::prune::Prune),
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Postgres(commands::postgres::Postgres),

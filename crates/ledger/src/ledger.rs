@@ -245,7 +245,7 @@ impl Ledger {
         Ok(self.append_own(vec![draft])?[0].clone())
     }
 
-    fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+    pub(crate) fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
         self.submit(Submission { drafts, recorder: None, own: true })
     }
 

@@ -20,6 +20,7 @@ pub mod man;
 pub mod monitor;
 pub mod postgres;
 pub mod prove;
+pub mod prune;
 pub mod query;
 pub mod restore;
 pub mod seal;
@@ -50,6 +51,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Seal(command) => command.run(),
         Command::Ship(command) => command.run(),
         Command::Lake(command) => command.run(),
+        Command::Prune(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Postgres(command) => command.run(),

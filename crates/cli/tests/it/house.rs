@@ -33,7 +33,14 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
     (
         "counterfoil-python",
-        &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment", "counterfoil"],
+        &[
+            "counterfoil-tlog",
+            "counterfoil-entry",
+            "counterfoil-evidence",
+            "counterfoil-segment",
+            "counterfoil",
+            "counterfoil-ship",
+        ],
     ),
     (
         "counterfoil-cli",

@@ -17,6 +17,7 @@ mod postgres;
 #[path = "../../../postgres/tests/it/server.rs"]
 mod postgres_server;
 mod proof;
+mod pruned;
 mod query;
 mod refusal;
 #[path = "../../../ship/tests/it/server.rs"]

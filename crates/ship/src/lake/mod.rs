@@ -8,15 +8,18 @@ mod pointer;
 mod schema;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result, SealedSegment, Snapshot};
 use counterfoil_tlog::TreeSize;
 use sha2::{Digest, Sha256};
 
+use crate::content::Content;
 use crate::keys;
-use crate::location::{Location, Settings};
-use crate::store::{Store, Stored};
+use crate::location::Location;
+use crate::settings::Settings;
+use crate::store::{Store, Stored, Written};
 use manifest::{Commit, DataFile, MAX_FILES, Manifest};
 use metadata::{Extent, Metadata, Past, TableSnapshot};
 
@@ -234,7 +237,7 @@ impl Lake {
     async fn put(&self, kind: &str, content: Vec<u8>) -> Result<String> {
         let digest = hex::encode(&Sha256::digest(&content)[..16]);
         let key = format!("metadata/{kind}-{digest}.avro");
-        self.table.1.put_new(&key, content.into(), None).await?;
+        self.table.1.put_new(&key, &(Arc::new(content) as Content), &Written::PLAIN).await?;
         Ok(self.address(&key))
     }
 

@@ -1,9 +1,12 @@
 //! Which metadata file is the table: `v<version>.metadata.json`, each created only; `version-hint.text` says where to look.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
 
-use crate::store::Store;
+use crate::content::Content;
+use crate::store::{Store, Written};
 
 const HINT: &str = "metadata/version-hint.text";
 /// How often writers may overtake this one while it moves the hint.
@@ -38,7 +41,7 @@ pub async fn newest(store: &Store) -> Result<Option<(u64, Bytes)>> {
 
 /// Makes this content the next version. False when another writer was faster.
 pub async fn publish(store: &Store, version: u64, content: Bytes) -> Result<bool> {
-    if store.put_new(&key(version), content.clone(), None).await? {
+    if store.put_new(&key(version), &(Arc::new(content.clone()) as Content), &Written::PLAIN).await? {
         return Ok(true);
     }
     // A repeated request finds what the first one wrote.
