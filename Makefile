@@ -2,6 +2,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/counterfoil/target
 VENV ?= $(HOME)/.cache/counterfoil/venv
 GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
+export PATH := $(PATH):$(GOBIN_DIR)
 PYENVS ?= $(HOME)/.cache/counterfoil
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
@@ -37,7 +38,7 @@ dist: ours console
 test: export PROPTEST_RNG_SEED = 20261124
 
 # Everything: formatting, lints, every test, the fuzz corpora, and programs that are not ours.
-test: lint
+test: deps lint
 	cargo test --workspace --locked
 	$(MAKE) interop test-python examples
 
@@ -55,7 +56,7 @@ lint: ours console
 # What the tests and the benchmark need beside Rust, Go and Node: Python packages in a folder of their own, and programs that apt
 # installs where it may.
 deps: console
-	VENV=$(VENV) scripts/deps.sh
+	VENV=$(VENV) GOBIN_DIR=$(GOBIN_DIR) scripts/deps.sh
 
 # Programs that are not ours verify what the program wrote.
 interop: deps ours
@@ -64,6 +65,7 @@ interop: deps ours
 	$(CLIENTS) scripts/with.sh go -- interop/service/run.sh
 	$(CLIENTS) interop/service/openapi.sh
 	$(CLIENTS) scripts/with.sh psql javac mvn -- interop/pg/run.sh
+	$(CLIENTS) scripts/with.sh versitygw curl -- interop/lake/run.sh
 	$(CLIENTS) scripts/with.sh node chromium -- node interop/browser/walk.mjs
 
 # The Python package with its native part, in the checkout.
@@ -90,11 +92,13 @@ examples: python
 	for example in $(notdir $(patsubst %/run.sh,%,$(wildcard examples/*/run.sh))); do \
 		COUNTERFOIL=$(CARGO_TARGET_DIR)/debug/counterfoil examples/run.sh $$example --check || exit 1; done
 
-# The long walks: every page of the console with screenshots, ten thousand connections.
+# The long walks: every page of the console with screenshots, ten thousand connections, Spark.
 test-full: deps ours
 	cargo build --locked -p counterfoil-cli
 	$(CLIENTS) node interop/browser/walk.mjs --full --screenshots docs/screenshots
 	$(CLIENTS) interop/service/run.sh --full
+	scripts/pyenv.sh $(PYENVS)/py-spark interop/lake/requirements.txt
+	$(CLIENTS) PYTHON=$(PYENVS)/py-spark/bin/python scripts/with.sh versitygw curl java mvn -- interop/lake/run.sh --spark $(PYENVS)/spark-jars
 
 # Licences, duplicates and sources of all dependencies; asks no advisory database.
 deny:

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         results = json.load(file)
-    rows = [row for row in results["table"] if row["measured"] == row["measured"]]
+    rows = [row for row in results["table"] if row["measured"] == row["measured"] and row["met"] is not None]
     labels = [f"{row['what']}\n{row['measured']:,.1f} {row['unit']}  (target {row['target']})" for row in rows]
     figure, axes = plt.subplots(figsize=(11, 0.62 * len(rows) + 1.2))
     values = [row["ratio"] if row["ratio"] is not None else 1.0 for row in rows]

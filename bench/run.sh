@@ -14,7 +14,12 @@ if [ ! -s "$load" ]; then
   mv "$load.part" "$load"
 fi
 out=$here/results/latest.json
+copy=()
+if source "$here/store.sh" "$work"; then
+  copy=(copy=s3://bench/copy)
+fi
 "$BENCH" suite "work=$work" "load=$load" "small=$small" "middle=$middle" "large=$large" \
-  "binary=$COUNTERFOIL" "python=$PYTHON" "scripts=$here" "out=$out"
+  "binary=$COUNTERFOIL" "python=$PYTHON" "scripts=$here" "out=$out" "${copy[@]}"
 "$PYTHON" "$here/plot.py" "$out" "$here/results/latest.svg"
+"$here/postgres.sh" "$BENCH" "$work" | tee "$here/results/postgres.json"
 rm -rf "$work"

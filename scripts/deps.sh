@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Rust, Go and Node: VENV=folder scripts/deps.sh (`make deps`). As root with apt it installs
-# programs too; elsewhere it says what is missing. With CI set, anything missing is an error.
+# Installs what the tests need beyond Rust, Go and Node: VENV=folder GOBIN_DIR=folder scripts/deps.sh (`make deps`). As root with apt
+# it installs programs too; elsewhere it says what is missing. With CI set, anything missing is an error.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 missing=()
 
+# Debian keeps the programs of a PostgreSQL server out of the PATH.
+has() { command -v "$1" || compgen -G "/usr/lib/postgresql/*/bin/$1"; } >/dev/null
+
 # program, Debian package, what it is for
 need() {
-  command -v "$1" >/dev/null && return
+  has "$1" && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     [ -n "${updated:-}" ] || { apt-get update -qq >/dev/null; updated=1; }
     apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 || true
   fi
-  command -v "$1" >/dev/null || missing+=("$1 (package $2): $3")
+  has "$1" || missing+=("$1 (package $2): $3")
 }
 
 need python3 python3 'interop checks'
@@ -20,12 +23,20 @@ need go golang 'the Go tlog clients'
 need node nodejs 'the web console and its tests'
 need npm npm 'the web console'
 need psql postgresql-client 'SQL over the PostgreSQL protocol'
+need initdb postgresql 'a PostgreSQL server: postgres install, follow and check'
 need javac default-jdk-headless 'the JDBC client'
 need mvn maven 'the JDBC driver'
 need chromium chromium 'the browser tests of the console'
 need openssl openssl 'certificates for the TLS tests'
 need curl curl 'the TLS tests'
 need zstd zstd 'compressed bodies'
+
+# An S3 server with Object Lock.
+versitygw=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+PATH=$PATH:$GOBIN_DIR
+if ! has versitygw; then
+  has go && GOBIN=$GOBIN_DIR go install "$versitygw" || missing+=("versitygw (go install $versitygw): ship, restore and verify s3://")
+fi
 
 if [ ! -e "$VENV/.ready" ] || [ "$root/interop/requirements.txt" -nt "$VENV/.ready" ]; then
   python3 -m venv "$VENV"

@@ -3,12 +3,14 @@
 //! Every step runs in a process of its own, so that memory is measured for that step alone; it prints one JSON object.
 
 mod append;
+mod copy;
 mod disk;
 mod http;
 mod latency;
 mod load;
 mod machine;
 mod open;
+mod postgres;
 mod proof;
 mod queries;
 mod rules;
@@ -53,12 +55,17 @@ fn main() {
         "verify" => verification::run(&arguments),
         "hash-baseline" => verification::baseline(&arguments),
         "open" => open::run(&arguments),
+        "postgres" => postgres::run(&arguments),
         "proof" => proof::run(&arguments),
         "queries" => queries::run(&arguments),
         "rules" => rules::run(&arguments),
         "http-batches" => http::batches(&arguments),
         "http-singles" => http::singles(&arguments),
         "http-contention" => http::contention(&arguments),
+        "ship" => copy::ship(&arguments),
+        "upload-baseline" => copy::upload(&arguments),
+        "copy-verify" => copy::verify(&arguments),
+        "restore" => copy::restore(&arguments),
         "suite" => return suite::run(&arguments),
         other => panic!("no step {other}"),
     };

@@ -15,7 +15,7 @@ pub fn run(arguments: &Arguments) -> Value {
     let cold = machine::drop_file_cache();
     let snapshot = Reader::open(arguments.path("ledger")).and_then(|reader| reader.snapshot()).expect("it opens");
     let size = snapshot.size();
-    let indices = (0..PROOFS).map(|step| (step * 0x9e37_79b9_7f4a_7c15) % size);
+    let indices = (0..PROOFS).map(|step| step.wrapping_mul(0x9e37_79b9_7f4a_7c15) % size);
     let mut times: Vec<Duration> = indices
         .map(|index| {
             let start = Instant::now();

@@ -14,7 +14,8 @@ struct Row {
     unit: &'static str,
     ratio: Option<f64>,
     target: &'static str,
-    met: bool,
+    /// None where the figure has no target.
+    met: Option<bool>,
 }
 
 /// Runs every step in `work=FOLDER` with loads of `small`, `middle` and `large` entries, and writes `out=FILE`.
@@ -78,6 +79,13 @@ fn measure(arguments: &Arguments, work: &Path, [small, middle, large]: [u64; 3])
         step("http_singles", "http-singles", &[ledger("http-singles"), binary.clone()]);
         step("http_contention", "http-contention", &[ledger("http"), binary]);
     }
+    if let Some(copy) = arguments.optional_path("copy") {
+        let copy = format!("copy={}", copy.display());
+        step("upload", "upload-baseline", &[ledger("small"), copy.clone()]);
+        step("ship", "ship", &[ledger("small"), copy.clone()]);
+        step("copy_verify", "copy-verify", &[ledger("small"), copy.clone()]);
+        step("restore", "restore", &[format!("to={}", path("restored").display()), copy]);
+    }
     if let Some(python) = arguments.optional_path("python") {
         eprintln!("… duckdb_middle");
         let script = arguments.path("scripts").join("queries.py");
@@ -114,7 +122,7 @@ fn rows(results: &Map<String, Value>) -> Vec<Row> {
         unit,
         ratio: Some(ratio),
         target,
-        met: ratio >= least,
+        met: Some(ratio >= least),
     };
     let at_most = |what, measured: f64, unit, ratio: Option<f64>, value: f64, most: f64, target| Row {
         what,
@@ -122,8 +130,9 @@ fn rows(results: &Map<String, Value>) -> Vec<Row> {
         unit,
         ratio,
         target,
-        met: value <= most,
+        met: Some(value <= most),
     };
+    let reported = |what, measured: f64, unit, ratio, target| Row { what, measured, unit, ratio, target, met: None };
     let append = rate("append_small");
     let preloaded = rate("append_preloaded");
     let large = rate("append_large");
@@ -212,6 +221,16 @@ fn rows(results: &Map<String, Value>) -> Vec<Row> {
             "≤ 1.2 × small, < 400 MB",
         ),
     ]);
+    if results.contains_key("ship") {
+        let (ship, upload) = (get("ship", "megabytes_per_second"), get("upload", "megabytes_per_second"));
+        let (bucket, disk) = (rate("copy_verify"), get("copy_verify", "disk_entries_per_second"));
+        let restore = get("restore", "seconds_per_million");
+        rows.extend([
+            reported("ship, sealed (small)", ship, "MB/s", Some(ship / upload), "× a plain multipart upload"),
+            reported("verify over the network (small)", bucket, "entries/s", Some(bucket / disk), "× on disk"),
+            reported("restore, verified first", restore, "s per million", None, ""),
+        ]);
+    }
     if results.contains_key("http_batches") {
         let deep = |step: &str, load: &str, field: &str| {
             results.get(step).and_then(|value| value.get(load)?.get(field)?.as_f64()).unwrap_or(f64::NAN)
@@ -269,7 +288,7 @@ fn print_table(results: &Map<String, Value>, rows: &[Row]) {
     println!("{:<44} {:>14} {:<12} {:>8}  {:<32} met", "what", "measured", "", "ratio", "target");
     for row in rows {
         let ratio = row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let met = if row.met { "yes" } else { "NO" };
+        let met = row.met.map_or("", |met| if met { "yes" } else { "NO" });
         println!("{:<44} {:>14.1} {:<12} {:>8}  {:<32} {met}", row.what, row.measured, row.unit, ratio, row.target);
     }
 }

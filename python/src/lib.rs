@@ -32,4 +32,11 @@ mod _core {
     use crate::table::{Table, first_since};
     #[pymodule_export]
     use crate::verify::{Walk, check_proof, split_bundle, verify_bundle, verify_folder};
+
+    /// Segments that were pruned are read from their bucket, with the credentials of the environment.
+    #[pymodule_init]
+    fn init(_: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        counterfoil_ship::read_pruned(|_| counterfoil_ship::Settings::from_environment());
+        Ok(())
+    }
 }

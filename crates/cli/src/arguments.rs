@@ -54,6 +54,8 @@ pub enum Command {
     Status(commands::status::Status),
     Seal(commands::seal::Seal),
     Ship(commands::ship::Ship),
+    Lake(commands::lake::Lake),
+    Prune(commands::prune::Prune),
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Sink(commands::sink::Sink),

@@ -28,6 +28,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
+    counterfoil_ship::read_pruned(|_| counterfoil_ship::Settings::from_environment());
     match commands::run(arguments.command) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {

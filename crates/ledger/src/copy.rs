@@ -1,13 +1,16 @@
 //! What a copy of the ledger is made of: the bytes of its files, as a snapshot sees them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use counterfoil_segment::blocks::BlockHashes;
+use counterfoil_segment::ReadAt;
+use counterfoil_segment::blocks::{BlockCache, BlockHashes, VerifiedFile};
 
 use crate::error::{Error, Result};
 use crate::frame::FrameHeader;
 use crate::layout::SegmentFile;
 use crate::own::FileDigest;
+use crate::pruned::open_file;
 use crate::sealed_segment::SealedSegment;
 use crate::snapshot::Snapshot;
 
@@ -76,25 +79,32 @@ impl Snapshot {
         listed.map_err(|error| Error::io("attachments", error))
     }
 
-    /// The content of an attachment.
-    pub fn attachment(&self, name: &str) -> Result<Vec<u8>> {
-        let read = self.folder.disk.read(&self.folder.layout.attachments().join(name));
-        read.map_err(|error| Error::io(format!("attachments/{name}"), error))
+    /// An attachment, to be read piece by piece.
+    pub fn attachment(&self, name: &str) -> Result<Arc<dyn ReadAt>> {
+        let opened = self.folder.disk.open(&self.folder.layout.attachments().join(name));
+        let opened: Arc<dyn ReadAt> = opened.map_err(|error| Error::io(format!("attachments/{name}"), error))?;
+        Ok(opened)
     }
 }
 
 impl SealedSegment {
-    /// The name of one of the segment's files in the ledger's folder, and its bytes: exactly those that were sealed.
-    pub fn file(&self, file: SegmentFile) -> Result<(String, Vec<u8>)> {
+    /// The name of one of the segment's files in the ledger's folder, and the file: each block is checked when it is read.
+    pub fn file(&self, file: SegmentFile) -> Result<(String, Arc<dyn ReadAt>)> {
         let folder = &self.snapshot.folder;
-        let path = folder.layout.segment(self.first(), file);
-        let name = folder.layout.relative(&path);
-        let bytes = folder.disk.read(&path).map_err(|error| Error::io(&name, error))?;
-        let facts = self.snapshot.sealed_facts(self.position)?;
-        if FileDigest::of(&BlockHashes::of(&bytes)) != facts.file(file) {
+        let name = folder.layout.relative(&folder.layout.segment(self.first(), file));
+        let opened = open_file(folder.disk.as_ref(), &folder.layout, self.first(), file)?;
+        let blocks = BlockHashes::of_reader(opened.as_ref()).map_err(|error| Error::io(&name, error))?;
+        if !self.was_sealed_as(file, &blocks)? {
             return Err(Error::tampered(format!("{name}: it is not the file that was sealed")));
         }
-        Ok((name, bytes))
+        let checked = VerifiedFile::new(opened, Arc::new(blocks), Arc::new(BlockCache::new(0)));
+        let checked = checked.map_err(|mismatch| Error::tampered(format!("{name}: {mismatch}")))?;
+        Ok((name, Arc::new(checked)))
+    }
+
+    /// Whether a file with these blocks is the one that was sealed.
+    pub fn was_sealed_as(&self, file: SegmentFile, blocks: &BlockHashes) -> Result<bool> {
+        Ok(FileDigest::of(blocks) == self.snapshot.sealed_facts(self.position)?.file(file))
     }
 }
 

@@ -107,6 +107,9 @@ impl Error {
 
     /// What an input/output error means: a missing file, a missing right, or a disk that does not serve now.
     pub(crate) fn io(what: impl fmt::Display, error: std::io::Error) -> Self {
+        if let Some(known) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            return Self { message: format!("{what}: {known}"), ..known.clone() };
+        }
         if let Some(mismatch) = BlockMismatch::in_error(&error) {
             return Self::tampered(format!("{what}: {mismatch}")).because(error);
         }
@@ -123,6 +126,10 @@ impl Error {
 impl Error {
     /// What a segment's error means, for the file of that name.
     pub(crate) fn segment(name: impl fmt::Display, error: SegmentError) -> Self {
+        let error = match error {
+            SegmentError::Io(error) => return Self::io(name, error),
+            other => other,
+        };
         let kind = match &error {
             SegmentError::Block(_) | SegmentError::Fault(_) => ErrorKind::Tampered,
             SegmentError::Io(_) => ErrorKind::Unavailable,

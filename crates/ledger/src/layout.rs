@@ -57,6 +57,11 @@ impl Layout {
         self.root.join("checkpoint")
     }
 
+    /// `pruned.toml`.
+    pub fn pruned(&self) -> PathBuf {
+        self.root.join("pruned.toml")
+    }
+
     /// `keys/`.
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")

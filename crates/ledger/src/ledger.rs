@@ -253,7 +253,7 @@ impl Ledger {
         self.append_own(drafts)
     }
 
-    fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+    pub(crate) fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
         self.submit(Submission { drafts, recorder: None, own: true })
     }
 

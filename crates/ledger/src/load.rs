@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Journal, ScanEnd};
 use crate::layout::{Layout, SegmentFile, first_index};
 use crate::own::SealedFacts;
+use crate::pruned::Pruned;
 use crate::sealed::{Sealed, open_tiles};
 use crate::snapshot::{Folder, Head, Snapshot};
 
@@ -158,7 +159,9 @@ fn list_segments(folder: &Folder) -> Result<Vec<Arc<Sealed>>> {
     if let Some(first) = partial.iter().find(|first| firsts.last().is_some_and(|newest| *first < newest)) {
         let path = |file| folder.layout.relative(&folder.layout.segment(*first, file));
         let files = SegmentFile::ALL.map(path).join(", ");
-        return Err(Error::damaged(format!("one of a segment's three files is missing: {files}")));
+        return Err(Error::damaged(format!(
+            "one of a segment's three files is missing, and pruned.toml does not say where it is: {files}"
+        )));
     }
     let mut segments = Vec::with_capacity(firsts.len());
     for (position, first) in firsts.iter().enumerate() {
@@ -179,15 +182,24 @@ fn list_segments(folder: &Folder) -> Result<Vec<Arc<Sealed>>> {
 /// The first indices of segments with all three files, and of those with fewer, ascending.
 pub(crate) fn segment_firsts(folder: &Folder) -> Result<(Vec<u64>, Vec<u64>)> {
     let names = folder.disk.list(&folder.layout.segments()).map_err(|error| Error::io("segments", error))?;
-    let mut files: std::collections::BTreeMap<u64, usize> = std::collections::BTreeMap::new();
+    let mut files: std::collections::BTreeMap<u64, Vec<SegmentFile>> = std::collections::BTreeMap::new();
     for file in SegmentFile::ALL {
         for first in names.iter().filter_map(|name| first_index(name, file.extension())) {
-            *files.entry(first).or_default() += 1;
+            files.entry(first).or_default().push(file);
         }
     }
-    let (whole, partial): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, count)| *count == 3);
-    let firsts = |list: Vec<(u64, usize)>| list.into_iter().map(|(first, _)| first).collect();
+    // After the names: who prunes writes it before the first file goes.
+    let pruned = Pruned::read(folder.disk.as_ref(), &folder.layout)?;
+    let is_whole = |(first, files): &(u64, Vec<SegmentFile>)| is_whole(*first, files, pruned.as_ref());
+    let (whole, partial): (Vec<_>, Vec<_>) = files.into_iter().partition(is_whole);
+    let firsts = |list: Vec<(u64, Vec<SegmentFile>)>| list.into_iter().map(|(first, _)| first).collect();
     Ok((firsts(whole), firsts(partial)))
+}
+
+/// Whether these are all of a segment's files, but for a Parquet file that was pruned.
+pub(crate) fn is_whole(first: u64, files: &[SegmentFile], pruned: Option<&Pruned>) -> bool {
+    let lacks_only_parquet = files == [SegmentFile::Tiles, SegmentFile::Index];
+    files.len() == SegmentFile::ALL.len() || lacks_only_parquet && pruned.is_some_and(|pruned| pruned.covers(first))
 }
 
 /// Whether an entry below `limit` seals this newest segment; it can only stand in the journal. The last frame may be torn

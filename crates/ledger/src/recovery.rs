@@ -147,7 +147,7 @@ fn remove_leftovers(folder: &Folder, loaded: &Loaded) -> Result<()> {
     let segments = layout.segments();
     let names = folder.disk.list(&segments).map_err(|error| Error::io("segments", error))?;
     leftovers.extend(names.iter().filter(|name| is_temporary(name)).map(|name| segments.join(name)));
-    leftovers.push(layout.checkpoint().with_extension("tmp"));
+    leftovers.extend([layout.checkpoint().with_extension("tmp"), layout.pruned().with_extension("tmp")]);
     let (_, partial) = segment_firsts(folder)?;
     leftovers.extend(partial.iter().flat_map(|first| SegmentFile::ALL.map(|file| layout.segment(*first, file))));
     let journals = loaded.sealed_journals.iter().chain(&loaded.unused_roll);

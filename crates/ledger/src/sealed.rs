@@ -9,6 +9,7 @@ use counterfoil_segment::{ReadAt, Segment};
 use crate::error::{Error, Result};
 use crate::layout::SegmentFile;
 use crate::own::{FileDigest, SealedFacts};
+use crate::pruned::open_file;
 use crate::snapshot::Folder;
 use crate::tiles::Tiles;
 
@@ -20,20 +21,28 @@ pub(crate) struct Sealed {
     /// How many entries.
     pub count: u64,
     tiles: OnceLock<Tiles>,
+    facts: OnceLock<SealedFacts>,
+    index: OnceLock<Index>,
     open: OnceLock<OpenSegment>,
 }
 
-/// A segment whose files have been tied to its `ledger.sealed` entry.
+/// A Parquet file that has been tied to its `ledger.sealed` entry.
 #[derive(Debug)]
 pub(crate) struct OpenSegment {
     pub parquet: Arc<dyn ReadAt>,
     pub segment: Segment,
-    pub index: Index,
 }
 
 impl Sealed {
     pub fn new(first: u64, count: u64) -> Self {
-        Self { first, count, tiles: OnceLock::new(), open: OnceLock::new() }
+        Self {
+            first,
+            count,
+            tiles: OnceLock::new(),
+            facts: OnceLock::new(),
+            index: OnceLock::new(),
+            open: OnceLock::new(),
+        }
     }
 
     /// One past the index of the last entry.
@@ -58,27 +67,45 @@ impl Sealed {
         Ok(self.tiles.get_or_init(|| tiles))
     }
 
-    /// The files, tied to what the segment's `ledger.sealed` entry says.
+    /// The Parquet file, tied to what the segment's `ledger.sealed` entry says.
     pub fn open(&self, folder: &Folder, facts: impl FnOnce() -> Result<SealedFacts>) -> Result<&OpenSegment> {
         if let Some(open) = self.open.get() {
             return Ok(open);
         }
-        let facts = facts()?;
-        if facts.count != self.count {
-            let message = format!("was sealed with {} entries, and {} are before the next", facts.count, self.count);
-            return Err(Error::tampered(format!("{}: it {message}", self.name(folder))));
-        }
-        let trailer = self.tiles(folder)?.trailer()?;
-        let parquet = self.verified(folder, SegmentFile::Parquet, trailer.parquet, &facts)?;
-        let index = self.verified(folder, SegmentFile::Index, trailer.index, &facts)?;
+        let facts = self.facts(folder, facts)?;
+        let blocks = self.tiles(folder)?.trailer()?.parquet;
+        let parquet = self.verified(folder, SegmentFile::Parquet, blocks, facts)?;
         let name = self.name(folder);
         let segment = Segment::open(parquet.clone()).map_err(|error| Error::segment(&name, error))?;
         let meta = segment.meta();
         if (meta.first, meta.count, meta.root) != (facts.first, facts.count, facts.root) {
             return Err(Error::tampered(format!("{name}: its metadata is not what its ledger.sealed entry says")));
         }
-        let index = Index::open(index).map_err(|error| Error::segment(&name, error))?;
-        Ok(self.open.get_or_init(|| OpenSegment { parquet, segment, index }))
+        Ok(self.open.get_or_init(|| OpenSegment { parquet, segment }))
+    }
+
+    /// The index file, tied to the same entry. It is there also where the Parquet file was pruned.
+    pub fn index(&self, folder: &Folder, facts: impl FnOnce() -> Result<SealedFacts>) -> Result<&Index> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let facts = self.facts(folder, facts)?;
+        let blocks = self.tiles(folder)?.trailer()?.index;
+        let index = Index::open(self.verified(folder, SegmentFile::Index, blocks, facts)?);
+        let index = index.map_err(|error| Error::segment(self.name(folder), error))?;
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    fn facts(&self, folder: &Folder, find: impl FnOnce() -> Result<SealedFacts>) -> Result<&SealedFacts> {
+        if let Some(facts) = self.facts.get() {
+            return Ok(facts);
+        }
+        let facts = find()?;
+        if facts.count != self.count {
+            let message = format!("was sealed with {} entries, and {} are before the next", facts.count, self.count);
+            return Err(Error::tampered(format!("{}: it {message}", self.name(folder))));
+        }
+        Ok(self.facts.get_or_init(|| facts))
     }
 
     fn verified(
@@ -93,8 +120,7 @@ impl Sealed {
         if FileDigest::of(&blocks) != facts.file(file) {
             return Err(Error::tampered(format!("{name}: its block digests are not those that were sealed")));
         }
-        let inner = folder.disk.open(&path).map_err(|error| Error::io(&name, error))?;
-        let inner: Arc<dyn ReadAt> = inner;
+        let inner = open_file(folder.disk.as_ref(), &folder.layout, self.first, file)?;
         let verified = VerifiedFile::new(inner, Arc::new(blocks), folder.blocks.clone());
         let verified = verified.map_err(|mismatch| Error::tampered(format!("{name}: {mismatch}")).because(mismatch))?;
         Ok(Arc::new(verified))

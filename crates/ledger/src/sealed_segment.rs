@@ -53,7 +53,7 @@ impl SealedSegment {
 
     /// The index file beside it.
     pub fn index(&self) -> Result<&Index> {
-        Ok(&self.open()?.index)
+        self.sealed().index(&self.snapshot.folder, || self.snapshot.sealed_facts(self.position))
     }
 
     /// Rows whose key may have this value, ascending.

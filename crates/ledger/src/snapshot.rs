@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::own::SealedFacts;
+use crate::pruned::Pruned;
 use crate::sealed::Sealed;
 use crate::sealed_segment::SealedSegment;
 
@@ -78,6 +79,16 @@ impl Snapshot {
     /// The key that signs checkpoints.
     pub fn verifier_key(&self) -> &VerifierKey {
         &self.folder.config.verifier_key
+    }
+
+    /// The retention class of entries whose type names none.
+    pub fn retention_class(&self) -> &str {
+        &self.folder.config.retention_class
+    }
+
+    /// What of the folder was pruned, if anything was.
+    pub fn pruned(&self) -> Result<Option<Pruned>> {
+        Pruned::read(self.folder.disk.as_ref(), &self.folder.layout)
     }
 
     /// The segments, in order and without gaps from index 0.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use counterfoil::{Error, ErrorKind, Result};
 
+use crate::pgpass;
+
 const DEFAULT_PORT: u16 = 5432;
 
 /// Whether the connection is encrypted. PostgreSQL's weaker modes (`allow`, `prefer`, `require`, `verify-ca`) are all read
@@ -12,8 +14,17 @@ const DEFAULT_PORT: u16 = 5432;
 pub enum Tls {
     /// Plain; the default for sockets and loopback addresses.
     Off,
-    /// TLS, with the server's name checked against these roots, or the system's.
-    Verified(Option<PathBuf>),
+    /// TLS, with the server's name checked.
+    Verified(Certificates),
+}
+
+/// Files of certificates, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Certificates {
+    /// Who may vouch for the server; the system's authorities where this is absent.
+    pub roots: Option<PathBuf>,
+    /// The client's own certificate and its key.
+    pub own: Option<(PathBuf, PathBuf)>,
 }
 
 /// Where a database is and who asks.
@@ -25,7 +36,7 @@ pub struct Dsn {
     pub port: u16,
     /// The role.
     pub user: String,
-    /// Its password: from the DSN, else from `PGPASSWORD`.
+    /// Its password: from the DSN, else from `PGPASSWORD`, else from `PGPASSFILE` or `~/.pgpass`.
     pub password: Option<String>,
     /// The database.
     pub database: String,
@@ -34,8 +45,8 @@ pub struct Dsn {
 }
 
 impl Dsn {
-    /// Reads a DSN. What it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE` and
-    /// `PGSSLROOTCERT`. `Invalid` for anything else, without repeating a password.
+    /// Reads a DSN. What it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`,
+    /// `PGSSLROOTCERT`, `PGSSLCERT`, `PGSSLKEY` and the file of passwords. `Invalid` for anything else, without repeating a password.
     pub fn parse(text: &str) -> Result<Self> {
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
         let rest =
@@ -44,6 +55,9 @@ impl Dsn {
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
         let (userinfo, address) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        if address.contains(',') {
+            return Err(invalid("it names several hosts; name the one that takes writes"));
+        }
         let (host, port) = split_port(address)?;
         let mut found = Found {
             host: given(decoded(host)?),
@@ -83,6 +97,8 @@ struct Found {
     database: Option<String>,
     ssl_mode: Option<String>,
     ssl_root: Option<String>,
+    ssl_certificate: Option<String>,
+    ssl_key: Option<String>,
 }
 
 impl Found {
@@ -95,8 +111,10 @@ impl Found {
             "dbname" => &mut self.database,
             "sslmode" => &mut self.ssl_mode,
             "sslrootcert" => &mut self.ssl_root,
+            "sslcert" => &mut self.ssl_certificate,
+            "sslkey" => &mut self.ssl_key,
             _ => {
-                let known = "host, port, user, password, dbname, sslmode, sslrootcert";
+                let known = "host, port, user, password, dbname, sslmode, sslrootcert, sslcert, sslkey";
                 return Err(invalid(format!("{name:?} is no parameter of it; it takes {known}")));
             }
         };
@@ -111,17 +129,27 @@ impl Found {
         let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| invalid("its port is no number")))?;
         let user = self.user.or_else(|| env("PGUSER"));
         let user = user.ok_or_else(|| invalid("it names no user (postgres://USER@…), and PGUSER is not set"))?;
-        let ssl_root = self.ssl_root.or_else(|| env("PGSSLROOTCERT")).map(PathBuf::from);
+        let file = |given: Option<String>, name| given.or_else(|| env(name)).map(PathBuf::from);
+        let own = match (file(self.ssl_certificate, "PGSSLCERT"), file(self.ssl_key, "PGSSLKEY")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(invalid("sslcert and sslkey go together")),
+        };
+        let certificates = Certificates { roots: file(self.ssl_root, "PGSSLROOTCERT"), own };
         let near = host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
         let tls = match self.ssl_mode.or_else(|| env("PGSSLMODE")).as_deref() {
             Some("disable") => Tls::Off,
-            Some("allow" | "prefer" | "require" | "verify-ca" | "verify-full") => Tls::Verified(ssl_root),
+            Some("allow" | "prefer" | "require" | "verify-ca" | "verify-full") => Tls::Verified(certificates),
             Some(other) => return Err(invalid(format!("sslmode is disable or verify-full, not {other:?}"))),
             None if near => Tls::Off,
-            None => Tls::Verified(ssl_root),
+            None => Tls::Verified(certificates),
         };
         let database = self.database.or_else(|| env("PGDATABASE")).unwrap_or_else(|| user.clone());
-        Ok(Dsn { host, port, password: self.password.or_else(|| env("PGPASSWORD")), user, database, tls })
+        let password = match self.password.or_else(|| env("PGPASSWORD")) {
+            Some(password) => Some(password),
+            None => pgpass::password(&host, port, &database, &user)?,
+        };
+        Ok(Dsn { host, port, user, password, database, tls })
     }
 }
 
@@ -177,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_host_elsewhere_is_asked_with_verified_tls() {
-        assert_eq!(Dsn::parse("postgres://a@db.example/x").unwrap().tls, Tls::Verified(None));
+        assert_eq!(Dsn::parse("postgres://a@db.example/x").unwrap().tls, Tls::Verified(Certificates::default()));
         assert_eq!(Dsn::parse("postgres://a@db.example/x?sslmode=disable").unwrap().tls, Tls::Off);
         assert_eq!(Dsn::parse("postgres://a@x/?host=/run/postgresql").unwrap().tls, Tls::Off);
         assert!(Dsn::parse("postgres://a@x/?sslmod=disable").is_err());

@@ -4,16 +4,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Result};
-use counterfoil_entry::{Draft, Timestamp};
+use counterfoil_entry::Draft;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::dsn::Dsn;
-use crate::pgoutput::Begin;
+use crate::notice::{ALTERED, Notice, PROTECTION};
 use crate::row::{Place, Row};
-use crate::source::{Position, Source, Trail};
+use crate::source::{Newest, Position, Source, Trail};
 use crate::wire::Connection;
-use crate::{poll, replication};
+use crate::{poll, protection, replication};
 
 /// The most entries that are recorded at once.
 const MAX_BATCH_ENTRIES: usize = 4_096;
@@ -21,10 +22,6 @@ const MAX_BATCH_ENTRIES: usize = 4_096;
 const MAX_BATCH_BYTES: usize = 8 << 20;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a transaction may have been open when it commits, before its row's moment counts as backdated.
-const LONGEST_TRANSACTION_MICROS: i64 = 24 * 3_600 * 1_000_000;
-/// How far two clocks of one server may differ.
-const CLOCK_SLACK_MICROS: i64 = 60 * 1_000_000;
 
 /// How rows reach the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,7 +57,7 @@ pub enum Progress<'a> {
     Following(Way),
     /// So many entries were recorded since it began.
     Moved(u64),
-    /// The table was changed by something that its triggers refuse; an entry says so.
+    /// Something about the table that is no new row; an entry says so.
     Noticed(&'a str),
     /// The connection is lost; it tries again after a pause.
     Retrying(&'a Error, Duration),
@@ -137,11 +134,10 @@ fn session(
         total,
         progress,
     };
-    let position = newest.map(|newest| newest.position);
-    match (way, position) {
-        (Way::Replication, position) => replication::stream(dsn, &mut queries, &mut recording, position, options, stop),
+    match (way, newest.map(|newest| newest.position)) {
+        (Way::Replication, _) => replication::stream(dsn, &mut queries, &mut recording, newest, options, stop),
         (Way::Polling, None | Some(Position::Polled(..))) => {
-            poll::poll(&mut queries, &mut recording, position, options.once, stop)
+            poll::poll(&mut queries, &mut recording, newest, options.once, stop)
         }
         (Way::Polling, Some(_)) => Err(Error::new(
             ErrorKind::Invalid,
@@ -190,10 +186,40 @@ impl<'a> Recording<'a> {
     /// An entry about the table itself.
     pub fn notice(&mut self, notice: &Notice, position: Position) -> Result<()> {
         let place = self.place(position, notice.row.unwrap_or_default());
+        self.add_notice(notice, &place)
+    }
+
+    /// A notice that has no place of its own in the database's order: it stands beside what is at this place.
+    pub fn remark(&mut self, notice: &Notice, position: Position, mark: &str) -> Result<()> {
+        let mut place = self.place(position, 0);
+        place.id = format!("{}/{mark}", place.id);
+        self.add_notice(notice, &place)
+    }
+
+    fn add_notice(&mut self, notice: &Notice, place: &Place<'_>) -> Result<()> {
         self.tell(Progress::Noticed(&notice.problem));
-        let draft = notice.draft(&place)?;
+        let draft = notice.draft(place)?;
         self.pending.notices += 1;
         self.add(draft)
+    }
+
+    /// Records how the table's protection stands, where that is not what was recorded last.
+    pub fn protection(&mut self, queries: &mut Connection, newest: Option<Newest>, position: Position) -> Result<()> {
+        let now = protection::marks(queries)?;
+        let snapshot = self.trail.snapshot()?;
+        let before = self.source.recorded_protection(&snapshot, self.trail.recorder())?;
+        let altered = before.as_ref().map(|before| protection::altered(before, &now));
+        let (event_type, problem) = match &altered {
+            Some(None) => return Ok(()),
+            Some(Some(names)) => (ALTERED, format!("the table's protection was altered: {names}")),
+            None => (PROTECTION, "the table's protection is recorded as it stands".to_owned()),
+        };
+        let replaced = if before.is_none() { self.source.replaced(queries, &snapshot)? } else { Vec::new() };
+        let digest = hex::encode(&Sha256::digest(json!(now).to_string())[..3]);
+        let server = queries.value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")?;
+        let at = server.and_then(|micros| micros.parse().ok()).max(newest.map(|newest| newest.at_micros));
+        let details = json!({"marks": now, "replaces": replaced});
+        self.remark(&Notice { event_type, row: None, problem, at_micros: at, details }, position, &format!("p{digest}"))
     }
 
     fn place(&self, position: Position, row: i64) -> Place<'a> {
@@ -221,65 +247,4 @@ impl<'a> Recording<'a> {
         self.tell(Progress::Moved(moved));
         Ok(())
     }
-}
-
-/// What every notice's event type begins with.
-pub(crate) const NOTICES: &str = "postgres.";
-/// The notice that following has begun; the others are about changes that should not be possible.
-pub(crate) const STARTED: &str = "postgres.follow_started";
-
-/// Something about the table that is not a new row.
-#[derive(Debug)]
-pub(crate) struct Notice {
-    pub event_type: &'static str,
-    pub row: Option<i64>,
-    pub problem: String,
-    pub at_micros: Option<i64>,
-    pub details: Value,
-}
-
-impl Notice {
-    fn draft(&self, place: &Place<'_>) -> Result<Draft> {
-        let table = "counterfoil.audit_log";
-        let entity = self.row.map_or(table.to_owned(), |row| format!("{table}/{row}"));
-        let context = json!({"postgres_notice": {"row": self.row, "problem": self.problem, "details": self.details}});
-        let mut builder = Draft::builder(self.event_type, "counterfoil-postgres", &entity)
-            .context(context)
-            .id(&place.id)
-            .source(place.source, place.sequence);
-        if let Some(micros) = self.at_micros {
-            builder = builder.timestamp(Timestamp::from_micros(micros));
-        }
-        Ok(builder.build()?)
-    }
-}
-
-/// Whether a row's stamp is contradicted by what the write-ahead log says of its transaction: then its triggers did not
-/// run, or somebody wrote the stamp.
-pub(crate) fn contradiction(row: &Row, begin: &Begin) -> Option<Notice> {
-    let committed_at = Timestamp::from_micros(begin.at_micros);
-    let recorded_at = row.recorded_at().and_then(|text| Timestamp::parse(&text).ok());
-    let late = recorded_at.map(|at| begin.at_micros - at.micros());
-    let mut problems = Vec::new();
-    if row.recorded_txid().is_none_or(|txid| txid as u32 != begin.transaction) {
-        let said = row.recorded_txid().unwrap_or_default();
-        problems.push(format!("says that transaction {said} wrote it; transaction {} did", begin.transaction));
-    }
-    if !row.is_sealed() {
-        problems.push("does not have the seal of its trigger".to_owned());
-    }
-    match late {
-        Some(micros) if micros > LONGEST_TRANSACTION_MICROS => {
-            problems.push(format!("is backdated: says {}, was committed at {committed_at}", row.recorded_at()?));
-        }
-        Some(micros) if micros >= -CLOCK_SLACK_MICROS => {}
-        _ => problems.push(format!("says a moment after its commit at {committed_at}")),
-    }
-    (!problems.is_empty()).then(|| Notice {
-        event_type: "postgres.row_contradicted",
-        row: Some(row.id),
-        problem: format!("row {} was inserted past its triggers: it {}", row.id, problems.join(", and ")),
-        at_micros: Some(begin.at_micros),
-        details: json!({"transaction": begin.transaction, "committed_at": committed_at.to_string()}),
-    })
 }

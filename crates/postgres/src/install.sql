@@ -27,7 +27,7 @@ BEGIN
 END $$;
 
 CREATE SCHEMA IF NOT EXISTS counterfoil;
-COMMENT ON SCHEMA counterfoil IS 'Counterfoil audit table, version 1';
+COMMENT ON SCHEMA counterfoil IS 'Counterfoil audit table, version 2';
 REVOKE ALL ON SCHEMA counterfoil FROM PUBLIC;
 GRANT USAGE ON SCHEMA counterfoil TO counterfoil_writer, counterfoil_reader;
 
@@ -98,7 +98,7 @@ END $$;
 
 CREATE OR REPLACE TRIGGER stamp BEFORE INSERT ON counterfoil.audit_log
   FOR EACH ROW EXECUTE FUNCTION counterfoil.stamp();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON counterfoil.audit_log
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON counterfoil.audit_log
   FOR EACH ROW EXECUTE FUNCTION counterfoil.refuse();
 CREATE OR REPLACE TRIGGER no_truncate BEFORE TRUNCATE ON counterfoil.audit_log
   FOR EACH STATEMENT EXECUTE FUNCTION counterfoil.refuse();

@@ -7,13 +7,19 @@
 
 mod check;
 mod compare;
+mod contradiction;
+mod differing;
 mod dsn;
 mod follow;
 mod import;
 mod install;
 mod moved;
+mod notice;
+mod pending;
 mod pgoutput;
+mod pgpass;
 mod poll;
+mod protection;
 mod replication;
 mod row;
 mod source;
@@ -21,7 +27,7 @@ mod tls;
 mod wire;
 
 pub use check::{CheckOptions, Checked, Difference, Finding, check};
-pub use dsn::Dsn;
+pub use dsn::{Certificates, Dsn, Tls};
 pub use follow::{Followed, Options, Progress, Way, follow};
 pub use import::{ColumnMap, Imported, import};
 pub use install::{Installed, SQL, install};

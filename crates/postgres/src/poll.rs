@@ -8,7 +8,7 @@ use counterfoil::{Error, ErrorKind, Result};
 
 use crate::follow::{Progress, Recording, Way};
 use crate::row::Row;
-use crate::source::Position;
+use crate::source::{Newest, Position};
 use crate::wire::Connection;
 
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -17,14 +17,15 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) fn poll(
     queries: &mut Connection,
     recording: &mut Recording<'_>,
-    position: Option<Position>,
+    newest: Option<Newest>,
     once: bool,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let mut last = match position {
+    let mut last = match newest.map(|newest| newest.position) {
         Some(Position::Polled(transaction, row)) => (transaction, row),
         _ => (0, i64::MIN),
     };
+    recording.protection(queries, newest, Position::Polled(last.0, last.1))?;
     recording.tell(Progress::Following(Way::Polling));
     loop {
         queries.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;

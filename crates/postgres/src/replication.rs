@@ -8,11 +8,13 @@ use counterfoil::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::compare::{Unequal, compare, moved};
+use crate::contradiction::{ServerClock, contradiction};
 use crate::dsn::Dsn;
-use crate::follow::{Notice, Options, Progress, Recording, STARTED, Way, contradiction};
+use crate::follow::{Options, Progress, Recording, Way};
+use crate::notice::{Notice, STARTED};
 use crate::pgoutput::{Begin, Message};
 use crate::row::{COLUMNS, Row};
-use crate::source::Position;
+use crate::source::{Newest, Position};
 use crate::wire::{Connection, Purpose, Texts, identifier, literal};
 
 /// How long an idle connection waits before it looks around.
@@ -30,13 +32,13 @@ pub(crate) fn stream(
     dsn: &Dsn,
     queries: &mut Connection,
     recording: &mut Recording<'_>,
-    position: Option<Position>,
+    newest: Option<Newest>,
     options: &Options,
     stop: &AtomicBool,
 ) -> Result<()> {
     check_slot_name(&options.slot)?;
     let mut connection = Connection::open_for(dsn, Purpose::Replication).map_err(advise)?;
-    let seen = match (slot_state(queries, &options.slot)?, position) {
+    let seen = match (slot_state(queries, &options.slot)?, newest.map(|newest| newest.position)) {
         (None, _) => (start(&mut connection, queries, recording, &options.slot)?, 0),
         (Some(_), Some(Position::Commit(commit, number))) => (commit, number),
         (Some(_), Some(_)) => (0, 0),
@@ -47,6 +49,7 @@ pub(crate) fn stream(
         }
     };
     check_log(queries, seen.0, &options.slot)?;
+    recording.protection(queries, newest, Position::Commit(seen.0, seen.1))?;
     let until = match options.once {
         true => Some(lsn(&queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default())?),
         false => None,
@@ -64,6 +67,7 @@ pub(crate) fn stream(
         table: None,
         columns: Vec::new(),
         begin: Begin::default(),
+        clock: ServerClock::new(newest.map_or(i64::MIN, |newest| newest.at_micros)),
         number: 0,
         seen,
         in_transaction: false,
@@ -168,6 +172,7 @@ struct Stream {
     /// For each column of a [`Row`], its place in the table's tuples.
     columns: Vec<usize>,
     begin: Begin,
+    clock: ServerClock,
     /// Changes of the table in this transaction so far.
     number: u64,
     /// The newest change that the ledger has.
@@ -256,6 +261,7 @@ impl Stream {
             }
             Message::Insert { table, new } if Some(table) == self.table => {
                 let row = Row::new(self.ordered(new))?;
+                self.watch_clock(recording)?;
                 if let Some(position) = self.next() {
                     recording.row(&row, position)?;
                 }
@@ -279,6 +285,16 @@ impl Stream {
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Notices a clock that stepped before this transaction, unless the ledger has all of the transaction already.
+    fn watch_clock(&mut self, recording: &mut Recording<'_>) -> Result<()> {
+        let is_new = self.number == 0 && self.begin.commit > self.seen.0;
+        let now = since_1970().as_micros() as i64;
+        match is_new.then(|| self.clock.commit(&self.begin, now)).flatten() {
+            Some(notice) => recording.remark(&notice, Position::Commit(self.begin.commit, 0), "clock"),
+            None => Ok(()),
+        }
     }
 
     /// The place of the next change; none when the ledger has it already.
@@ -321,8 +337,7 @@ impl Stream {
 
     /// Tells the server how far everything is durable in the ledger, and asks for its own place.
     fn confirm(&mut self, reply: bool) -> Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let micros = now.saturating_sub(Duration::from_secs(EPOCH_2000_SECONDS)).as_micros() as u64;
+        let micros = since_1970().saturating_sub(Duration::from_secs(EPOCH_2000_SECONDS)).as_micros() as u64;
         let mut status = vec![b'r'];
         for place in [self.durable, self.durable, self.durable, micros] {
             status.extend_from_slice(&place.to_be_bytes());
@@ -331,6 +346,10 @@ impl Stream {
         self.told = Instant::now();
         self.connection.copy(&status)
     }
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The longest text of a column that a notice repeats.

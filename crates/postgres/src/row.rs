@@ -66,6 +66,12 @@ impl Row {
         }
     }
 
+    /// What it holds of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = self.texts.iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + size_of_val(&self.texts[..]) + texts
+    }
+
     fn text(&self, column: usize) -> Option<&str> {
         self.texts[column].as_deref()
     }

@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 
 use counterfoil::{Error, ErrorKind, Receipt, Result, Snapshot, Status};
-use counterfoil_entry::{Draft, Fields};
+use counterfoil_entry::{Draft, Fields, Timestamp};
 
+use crate::notice::Noticed;
+use crate::protection::Marks;
 use crate::wire::Connection;
 
 /// A ledger as the follower uses it.
@@ -54,6 +56,8 @@ pub(crate) enum Position {
 pub(crate) struct Newest {
     pub sequence: u64,
     pub position: Position,
+    /// The latest moment that it knows of the server.
+    pub at_micros: i64,
 }
 
 impl Source {
@@ -88,6 +92,8 @@ impl Source {
 
     fn position(&self, id: &str) -> Option<Position> {
         let (first, second) = id.strip_prefix(&self.prefix)?.split_once('/')?;
+        // Behind the place stands the mark of a remark.
+        let second = second.split('/').next()?;
         match first.strip_prefix('x') {
             Some(transaction) => Some(Position::Polled(transaction.parse().ok()?, second.parse().ok()?)),
             None if first == "found" => Some(Position::Found),
@@ -101,12 +107,13 @@ impl Source {
         let mut sources = status.sources.iter();
         let known = sources.find(|known| known.source == self.name && known.recorder.as_deref() == recorder);
         let Some(sequence) = known.map(|known| known.last) else { return Ok(None) };
-        let mut position = None;
+        let (mut position, mut at_micros) = (None, i64::MIN);
         let mut look = |bytes: &[u8]| -> Result<()> {
             if let Some(fields) = self.fields(bytes, recorder)?
                 && fields.sequence == Some(sequence)
             {
                 position = fields.id.as_deref().and_then(|id| self.position(id));
+                at_micros = stamped_at(&fields).micros();
             }
             Ok(())
         };
@@ -123,9 +130,46 @@ impl Source {
                 look(&snapshot.entry(segment.first() + u64::from(row))?)?;
             }
         }
-        let missing =
-            || Error::new(ErrorKind::Conflict, format!("entry {sequence} of source {:?} is not ours", self.name));
-        Ok(Some(Newest { sequence, position: position.ok_or_else(missing)? }))
+        let missing = || {
+            let message = format!("entry {sequence} of source {:?} is not of this database", self.name);
+            Error::new(ErrorKind::Conflict, message + ": it was replaced by another one of the same name")
+        };
+        Ok(Some(Newest { sequence, position: position.ok_or_else(missing)?, at_micros }))
+    }
+
+    /// How the protection of the table stood when it was last recorded.
+    pub(crate) fn recorded_protection(&self, snapshot: &Snapshot, recorder: Option<&str>) -> Result<Option<Marks>> {
+        for (_, bytes) in snapshot.history(&self.name)?.iter().rev() {
+            let noticed = self.fields(bytes, recorder)?.and_then(|fields| Noticed::read(&fields));
+            if let Some(noticed) = noticed {
+                return Ok(noticed.marks());
+            }
+        }
+        Ok(None)
+    }
+
+    /// The sources in a ledger that this one may have taken the place of: a database of its name in another cluster, or one
+    /// of this cluster that is gone or renamed.
+    pub(crate) fn replaced(&self, queries: &mut Connection, snapshot: &Snapshot) -> Result<Vec<String>> {
+        let databases = queries.all("SELECT datname FROM pg_database")?;
+        let ours = self.parts();
+        let status = Status::of(snapshot)?;
+        let others = status.sources.into_iter().map(|known| known.source).filter(|name| *name != self.name);
+        let replaces = |name: &String| {
+            let parts = Self { name: name.clone(), prefix: String::new() };
+            parts.parts().zip(ours).is_some_and(|((system, database), (our_system, our_database))| {
+                match system == our_system {
+                    true => !databases.iter().any(|known| known[0].as_deref() == Some(database)),
+                    false => database == our_database,
+                }
+            })
+        };
+        Ok(others.filter(replaces).collect())
+    }
+
+    /// The cluster and the database of a source's name.
+    fn parts(&self) -> Option<(&str, &str)> {
+        self.name.strip_prefix("postgres:")?.strip_suffix("/counterfoil.audit_log")?.split_once('/')
     }
 
     /// An entry of this source taken apart; none for all others.
@@ -170,6 +214,13 @@ impl Source {
         })?;
         outcome
     }
+}
+
+/// When the server wrote what an entry says: the stamp of a row, else the moment of a notice.
+pub(crate) fn stamped_at(fields: &Fields<'_>) -> Timestamp {
+    let context: serde_json::Value = serde_json::from_str(fields.context.unwrap_or("null")).unwrap_or_default();
+    let at = context["postgres"]["recorded_at"].as_str().and_then(|text| Timestamp::parse(text).ok());
+    at.unwrap_or(fields.timestamp)
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Result};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::dsn::{Dsn, Tls};
+use crate::dsn::{Certificates, Dsn, Tls};
 
 /// How long a connection may take, and how long a send may wait.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ impl Stream {
     pub fn open(dsn: &Dsn) -> Result<Self> {
         let failed = |error: io::Error| unavailable(dsn, &error);
         let mut socket = Socket::open(dsn).map_err(failed)?;
-        let Tls::Verified(roots) = &dsn.tls else { return Ok(Self::Plain(socket)) };
+        let Tls::Verified(certificates) = &dsn.tls else { return Ok(Self::Plain(socket)) };
         let mut request = bytes::BytesMut::new();
         postgres_protocol::message::frontend::ssl_request(&mut request);
         socket.write_all(&request).map_err(failed)?;
@@ -44,7 +44,7 @@ impl Stream {
         }
         let name = ServerName::try_from(dsn.host.clone());
         let name = name.map_err(|_| Error::new(ErrorKind::Invalid, format!("{dsn}: TLS needs a host name")))?;
-        let connection = ClientConnection::new(Arc::new(config(roots.as_deref())?), name);
+        let connection = ClientConnection::new(Arc::new(config(certificates)?), name);
         let connection = connection.map_err(|error| Error::new(ErrorKind::Internal, format!("TLS: {error}")))?;
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, socket))))
     }
@@ -86,14 +86,12 @@ impl Socket {
     }
 }
 
-fn config(roots: Option<&Path>) -> Result<ClientConfig> {
+fn config(certificates: &Certificates) -> Result<ClientConfig> {
     let mut store = RootCertStore::empty();
-    match roots {
+    match &certificates.roots {
         Some(path) => {
-            let unreadable = |error| Error::new(ErrorKind::Invalid, format!("sslrootcert {}: {error}", path.display()));
-            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                let added = store.add(certificate.map_err(unreadable)?);
-                added.map_err(|error| Error::new(ErrorKind::Invalid, format!("{}: {error}", path.display())))?;
+            for certificate in read_certificates(path)? {
+                store.add(certificate).map_err(|error| unreadable(path, &error))?;
             }
         }
         None => {
@@ -103,7 +101,19 @@ fn config(roots: Option<&Path>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Error::new(ErrorKind::Internal, format!("TLS: {error}")))?;
-    Ok(builder.with_root_certificates(store).with_no_client_auth())
+    let builder = builder.with_root_certificates(store);
+    let Some((certificate, key)) = &certificates.own else { return Ok(builder.with_no_client_auth()) };
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
+    builder.with_client_auth_cert(read_certificates(certificate)?, private).map_err(|error| unreadable(key, &error))
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(path, &error))?;
+    certificates.collect::<std::result::Result<_, _>>().map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Invalid, format!("{}: {error}", path.display()))
 }
 
 pub(crate) fn unavailable(dsn: &Dsn, error: &io::Error) -> Error {

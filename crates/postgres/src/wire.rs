@@ -68,6 +68,8 @@ impl Connection {
             ("extra_float_digits", "1"),
             ("bytea_output", "hex"),
             ("standard_conforming_strings", "on"),
+            // Nobody puts a table or a function of his own before the system's.
+            ("search_path", "pg_catalog, public"),
             // Reading a large table takes as long as it takes, whatever is set for the role.
             ("statement_timeout", "0"),
         ];
@@ -126,7 +128,7 @@ impl Connection {
 
     fn password(&self) -> Result<String> {
         let password = self.dsn.password.clone();
-        password.ok_or_else(|| self.denied("the server asks for a password: put it into PGPASSWORD"))
+        password.ok_or_else(|| self.denied("the server asks for a password: put it into PGPASSWORD or ~/.pgpass"))
     }
 
     /// Runs statements whose answer does not matter.
@@ -331,7 +333,7 @@ fn server_error(body: &ErrorResponseBody) -> Error {
     let kind = match state.as_str() {
         "42501" => ErrorKind::Denied,
         "42P01" | "3F000" | "3D000" | "42704" => ErrorKind::NotFound,
-        "55006" | "55P03" => ErrorKind::Busy,
+        "55006" | "55P03" | "42710" => ErrorKind::Busy,
         _ => match state.get(..2).unwrap_or("") {
             "28" => ErrorKind::Denied,
             "08" | "53" | "57" | "58" => ErrorKind::Unavailable,

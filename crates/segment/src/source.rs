@@ -1,5 +1,5 @@
 use std::io::{self, Read};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
@@ -8,12 +8,13 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::blocks::BlockMismatch;
 use crate::{ReadAt, SegmentError};
 
-/// A file as the Parquet reader wants it. It remembers a block that failed its check: the reader keeps only the
-/// texts of errors.
+/// A file as the Parquet reader wants it. It remembers why a read failed: the reader keeps only the texts of errors.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     file: Arc<dyn ReadAt>,
     mismatch: Arc<OnceLock<BlockMismatch>>,
+    /// What the file answered when a read failed otherwise, until the reader's error was explained by it.
+    failure: Arc<Mutex<Option<io::Error>>>,
 }
 
 /// A reader that begins somewhere in a file.
@@ -24,19 +25,28 @@ pub(crate) struct SourceReader {
 
 impl Source {
     pub(crate) fn new(file: Arc<dyn ReadAt>) -> Self {
-        Self { file, mismatch: Arc::default() }
+        Self { file, mismatch: Arc::default(), failure: Arc::default() }
     }
 
     /// The error that the caller should see when the Parquet reader gave `error`.
     pub(crate) fn explain(&self, error: impl Into<SegmentError>) -> SegmentError {
-        self.mismatch.get().map_or_else(|| error.into(), |mismatch| SegmentError::Block(*mismatch))
+        if let Some(mismatch) = self.mismatch.get() {
+            return SegmentError::Block(*mismatch);
+        }
+        match self.failure.lock().expect("no panic while held").take() {
+            Some(failure) => SegmentError::Io(failure),
+            None => error.into(),
+        }
     }
 
     fn fill(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.file.read_at(offset, buf).inspect_err(|error| {
-            if let Some(mismatch) = BlockMismatch::in_error(error) {
-                let _ = self.mismatch.set(mismatch);
+        self.file.read_at(offset, buf).map_err(|error| {
+            let (kind, text) = (error.kind(), error.to_string());
+            match BlockMismatch::in_error(&error) {
+                Some(mismatch) => drop(self.mismatch.set(mismatch)),
+                None => *self.failure.lock().expect("no panic while held") = Some(error),
             }
+            io::Error::new(kind, text)
         })
     }
 }

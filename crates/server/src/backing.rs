@@ -70,6 +70,7 @@ fn deliver(config: &Config, folder: &Path, ledger: &Arc<Ledger>) -> Result<Sinks
 }
 
 /// What a service answers from.
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Backing {
     /// The service is the ledger's writer.
     Writer(Writer),

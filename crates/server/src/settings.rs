@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
-use counterfoil_ship::{Location, Lock};
+use counterfoil_ship::{Location, Retention};
 use serde::{Deserialize, Serialize};
 
 /// What of `/tlog` needs no token.
@@ -67,7 +67,9 @@ pub struct Ship {
     /// How it is reached.
     pub settings: counterfoil_ship::Settings,
     /// What every object is written under; by default what the bucket says.
-    pub lock: Option<Lock>,
+    pub retain: Option<Retention>,
+    /// Whether every object is also kept until the hold is lifted.
+    pub legal_hold: bool,
 }
 
 /// How a service is set up.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Ledger, OpenOptions, Result};
-use counterfoil_ship::{Follower, Lag, Pace, Route, Shipped, newest_checkpoint};
+use counterfoil_ship::{Follower, Lag, Lock, Pace, Route, Shipped, newest_checkpoint};
 use counterfoil_tlog::{Checkpoint, Note};
 use serde::Serialize;
 use serde_json::json;
@@ -77,10 +77,12 @@ impl Shipping {
     pub(crate) fn start(ship: &Ship, before: &Before, ledger: &Arc<Ledger>, folder: &std::path::Path) -> Result<Self> {
         let state = state::folder(folder)
             .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", folder.display())))?;
+        let class = ledger.snapshot().retention_class().to_owned();
+        let lock = ship.retain.map(|retain| retain.lock(&class)).transpose()?;
         let route = Route {
             to: ship.to.clone(),
             settings: ship.settings.clone(),
-            lock: ship.lock,
+            lock: lock.map(|lock| Lock { legal_hold: ship.legal_hold, ..lock }),
             pace: Pace::default(),
             state: state.join("ship.json"),
             known: before.size(),

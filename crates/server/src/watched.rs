@@ -16,6 +16,7 @@ const FOLDER_STEP: Duration = Duration::from_secs(1);
 const COPY_STEP: Duration = Duration::from_secs(5);
 
 /// Where it is read.
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Place {
     Folder(PathBuf),
     Copy { location: Location, settings: Settings, bucket: Mutex<Bucket> },

@@ -16,7 +16,7 @@ use crate::link::Link;
 use crate::store::{Store, Stored};
 
 /// The unit in which files are fetched.
-const CHUNK_BYTES: u64 = 8 << 20;
+const PIECE_BYTES: u64 = 8 << 20;
 /// What all files of one copy keep in memory.
 const CACHE_BYTES: usize = 256 << 20;
 
@@ -40,9 +40,12 @@ impl fmt::Debug for BucketDisk {
     }
 }
 
+/// What the files of one copy share: the store, and the pieces that were fetched last.
 #[derive(Debug)]
-struct Shared {
-    store: Arc<Store>,
+pub(crate) struct Shared {
+    pub(crate) store: Arc<Store>,
+    piece_bytes: u64,
+    cache_bytes: usize,
     cache: Mutex<Cache>,
 }
 
@@ -59,7 +62,7 @@ impl BucketDisk {
     /// The folder that a catalog's objects are; `layout` names its files.
     pub(crate) async fn new(store: Arc<Store>, catalog: &Catalog, layout: &Layout) -> Result<Self> {
         let listing = RwLock::new(Arc::new(Listing::of(&store, catalog, layout).await?));
-        Ok(Self { shared: Arc::new(Shared { store, cache: Mutex::default() }), listing })
+        Ok(Self { shared: Arc::new(Shared::new(store, PIECE_BYTES, CACHE_BYTES)), listing })
     }
 
     /// Shows what a catalog holds now. Files that are open stay as they are, and so does what was fetched: no object changes.
@@ -164,19 +167,25 @@ impl Disk for BucketDisk {
     }
 }
 
+/// A file of a copy.
 #[derive(Debug)]
-struct BucketFile {
+pub(crate) struct BucketFile {
     content: Content,
     shared: Arc<Shared>,
 }
 
 impl BucketFile {
+    /// The file that is one object.
+    pub(crate) fn of_object(stored: Stored, shared: Arc<Shared>) -> Self {
+        Self { content: Content::Object(stored), shared }
+    }
+
     /// The piece that holds the byte at `offset`: where it begins in the file, and its bytes.
     fn piece(&self, offset: u64) -> Result<(u64, Bytes)> {
         match &self.content {
             Content::Object(stored) => {
-                let start = offset / CHUNK_BYTES * CHUNK_BYTES;
-                let end = (start + CHUNK_BYTES).min(stored.size);
+                let start = offset - offset % self.shared.piece_bytes;
+                let end = (start + self.shared.piece_bytes).min(stored.size);
                 let piece =
                     self.shared.piece(&stored.key, start, || self.shared.store.fetch(stored, Some(start..end)))?;
                 Ok((start, piece))
@@ -253,13 +262,18 @@ impl DiskFile for BucketFile {
 }
 
 impl Shared {
+    /// Nothing fetched yet; files come in pieces of `piece_bytes`, of which at most `cache_bytes` are kept.
+    pub(crate) fn new(store: Arc<Store>, piece_bytes: u64, cache_bytes: usize) -> Self {
+        Self { store, piece_bytes, cache_bytes, cache: Mutex::default() }
+    }
+
     fn piece(&self, key: &str, start: u64, fetch: impl FnOnce() -> Result<Bytes>) -> Result<Bytes> {
         let name = (key.to_owned(), start);
         if let Some(piece) = self.cache.lock().expect("no panic while held").pieces.get(&name) {
             return Ok(piece.clone());
         }
         let piece = fetch()?;
-        self.cache.lock().expect("no panic while held").put(name, piece.clone());
+        self.cache.lock().expect("no panic while held").put(name, piece.clone(), self.cache_bytes);
         Ok(piece)
     }
 }
@@ -273,14 +287,14 @@ struct Cache {
 }
 
 impl Cache {
-    fn put(&mut self, name: (String, u64), piece: Bytes) {
+    fn put(&mut self, name: (String, u64), piece: Bytes, most: usize) {
         self.bytes += piece.len();
         if let Some(old) = self.pieces.insert(name.clone(), piece) {
             self.bytes -= old.len();
         } else {
             self.order.push_back(name);
         }
-        while self.bytes > CACHE_BYTES
+        while self.bytes > most
             && let Some(oldest) = self.order.pop_front()
         {
             self.bytes -= self.pieces.remove(&oldest).map_or(0, |piece| piece.len());

@@ -10,8 +10,9 @@ use counterfoil_entry::Fields;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::location::{Location, Settings};
+use crate::location::Location;
 use crate::lock::Lock;
+use crate::settings::Settings;
 use crate::shipper::{Shipped, Shipper};
 
 /// The longest that an entry waits before it is shipped.

@@ -32,6 +32,11 @@ pub fn number(key: &str, folder: &str) -> Option<u64> {
     exact.then(|| digits.parse().ok())?
 }
 
+/// The key of one of a segment's files.
+pub fn segment_file(first: u64, file: counterfoil::SegmentFile) -> String {
+    format!("{SEGMENTS}{first:0DIGITS$}.{}", file.extension())
+}
+
 /// The first index and the ending in a segment file's key.
 pub fn segment(key: &str) -> Option<(u64, &str)> {
     let (digits, extension) = key.strip_prefix(SEGMENTS)?.split_once('.')?;

@@ -4,14 +4,21 @@
 //! the objects.
 
 mod catalog;
+mod content;
 mod disk;
 mod follow;
 mod keys;
+mod lake;
 mod link;
 mod location;
 mod lock;
+mod multipart;
+mod profile;
+mod prune;
+mod pruned;
 mod restore;
 mod s3;
+mod settings;
 mod shipper;
 mod store;
 mod verify;
@@ -19,8 +26,12 @@ mod xml;
 
 pub use disk::BucketDisk;
 pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace, Route};
-pub use location::{Location, Settings};
-pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock};
+pub use lake::{Lake, LakeTable};
+pub use location::Location;
+pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock, Retention};
+pub use prune::{Keep, Prunable, Prune};
+pub use pruned::read_pruned;
 pub use restore::Restored;
+pub use settings::{Encryption, Settings};
 pub use shipper::{Shipped, Shipper, newest_checkpoint};
 pub use verify::Bucket;

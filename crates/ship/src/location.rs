@@ -1,6 +1,5 @@
 //! Where a copy stands.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -31,6 +30,20 @@ impl Location {
     /// Whether a text is meant as a location rather than as a folder's path.
     pub fn is_meant_by(text: &str) -> bool {
         text.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
+    }
+
+    /// Whether this is the other place or below it.
+    pub(crate) fn is_in(&self, other: &Self) -> bool {
+        let below = |this: &str, other: &str| {
+            other.is_empty() || this.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match (self, other) {
+            (Self::S3 { bucket, prefix }, Self::S3 { bucket: other_bucket, prefix: other_prefix }) => {
+                bucket == other_bucket && below(prefix, other_prefix)
+            }
+            (Self::Folder { path }, Self::Folder { path: other }) => path.starts_with(other),
+            _ => false,
+        }
     }
 }
 
@@ -67,41 +80,5 @@ impl fmt::Display for Location {
             Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
             Self::Folder { path } => write!(f, "file://{}", path.display()),
         }
-    }
-}
-
-/// How a store is reached: the variables that begin with `AWS_`, as other programs know them: credentials, region, endpoint,
-/// `AWS_CA_BUNDLE`.
-#[derive(Clone, Default)]
-pub struct Settings(BTreeMap<String, String>);
-
-impl Settings {
-    /// Those of this process's environment.
-    pub fn from_environment() -> Self {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("AWS_"))
-            .collect()
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.0.iter()
-    }
-}
-
-impl FromIterator<(String, String)> for Settings {
-    fn from_iter<T: IntoIterator<Item = (String, String)>>(settings: T) -> Self {
-        Self(settings.into_iter().collect())
-    }
-}
-
-/// Values may be secrets.
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_entry::catalog;
 use counterfoil_tlog::{Note, Signer};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::Method;
@@ -90,17 +91,48 @@ impl Lock {
     }
 }
 
-/// `MODE:DAYS`, such as `compliance:2190`.
-impl FromStr for Lock {
+/// A retention as it is asked for: `compliance:2190`, or `compliance` alone for the longest retention class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    mode: LockMode,
+    days: Option<u32>,
+}
+
+impl Retention {
+    /// The lock of every object, of a ledger with this class by default. An object holds entries of many types, so without days
+    /// the longest class of the event catalog decides. `Invalid` for a class that names no time.
+    pub fn lock(&self, class: &str) -> Result<Lock> {
+        if let Some(days) = self.days {
+            return Lock::new(self.mode, days);
+        }
+        let own = class_days(class).ok_or_else(|| {
+            let message = format!(
+                "the ledger's retention class {class:?} names no time: say how many days, as in {}:2190",
+                self.mode
+            );
+            Error::new(ErrorKind::Invalid, message)
+        })?;
+        let longest = catalog::all().iter().filter_map(|event| class_days(event.retention_class)).max();
+        Lock::new(self.mode, longest.map_or(own, |days| days.max(own)))
+    }
+}
+
+impl FromStr for Retention {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = |message: String| Error::new(ErrorKind::Invalid, message);
-        let parts = text.split_once(':');
-        let (mode, days) = parts.ok_or_else(|| invalid("a retention is MODE:DAYS, such as compliance:2190".into()))?;
-        let days = days.parse().map_err(|_| invalid(format!("{days:?} is no number of days")))?;
-        Self::new(mode.parse()?, days)
+        let Some((mode, days)) = text.split_once(':') else { return Ok(Self { mode: text.parse()?, days: None }) };
+        let no_days = |_| Error::new(ErrorKind::Invalid, format!("{days:?} is no number of days"));
+        let lock = Lock::new(mode.parse()?, days.parse().map_err(no_days)?)?;
+        Ok(Self { mode: lock.mode, days: Some(lock.days) })
     }
+}
+
+/// The days of a class such as `sec_6y` or `pci_12m`, never too few.
+fn class_days(class: &str) -> Option<u32> {
+    let (_, time) = class.rsplit_once('_')?;
+    let (unit, days) = [('y', 366), ('m', 31), ('d', 1)].into_iter().find(|(unit, _)| time.ends_with(*unit))?;
+    time.strip_suffix(unit)?.parse::<u32>().ok()?.checked_mul(days)
 }
 
 /// What a bucket does to objects by itself.

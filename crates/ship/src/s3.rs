@@ -13,7 +13,7 @@ use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBo
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::location::Settings;
+use crate::settings::Settings;
 use crate::store::Stored;
 use crate::xml::Element;
 
@@ -26,6 +26,9 @@ const REQUEST_TIME: Duration = Duration::from_secs(300);
 /// The longest that connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
+/// The SHA-256 of an object or a part, which the store compares; of an object made of parts, that over theirs.
+pub const CHECKSUM: &str = "x-amz-checksum-sha256";
+
 /// A bucket of an S3 service.
 #[derive(Debug)]
 pub struct S3 {
@@ -34,6 +37,7 @@ pub struct S3 {
     region: String,
     credentials: AwsCredentialProvider,
     http: HttpClient,
+    encryption: Vec<(&'static str, String)>,
 }
 
 /// A request before it is signed.
@@ -100,6 +104,7 @@ impl S3 {
         };
         let url = Url::parse(&url).map_err(|error| Error::new(ErrorKind::Invalid, format!("{url}: {error}")))?;
         let plain = url.scheme() == "http";
+        settings.check_profile()?;
         let known = settings.iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
         let builder = known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
         let store =
@@ -117,7 +122,14 @@ impl S3 {
             }
         }
         let http = ReqwestConnector::default().connect(&options).map_err(invalid)?;
-        Ok(Self { url, name: bucket.to_owned(), region, credentials: store.credentials().clone(), http })
+        let credentials = store.credentials().clone();
+        let encryption = settings.encryption()?.map(|encryption| encryption.headers()).unwrap_or_default();
+        Ok(Self { url, name: bucket.to_owned(), region, credentials, http, encryption })
+    }
+
+    /// The headers that ask the store to encrypt an object.
+    pub fn encryption(&self) -> Vec<(&'static str, String)> {
+        self.encryption.clone()
     }
 
     /// The bucket's name.
@@ -163,9 +175,9 @@ impl S3 {
             let value = value.parse().map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: {value:?}")))?;
             request.headers_mut().insert(*name, value);
         }
-        if !ask.body.is_empty() {
+        if !ask.body.is_empty() && !request.headers().contains_key(CHECKSUM) {
             let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
-            request.headers_mut().insert("x-amz-checksum-sha256", checksum);
+            request.headers_mut().insert(CHECKSUM, checksum);
         }
         let credential = self
             .credentials

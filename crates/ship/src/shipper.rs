@@ -1,16 +1,20 @@
 //! Ships a ledger: segments, then the journal behind them, then the checkpoint that makes it count.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result, SegmentFile, Snapshot};
 use counterfoil_tlog::{Checkpoint, TreeSize};
 
+use crate::content::{Content, piece};
 use crate::keys;
 use crate::link::{Link, digest};
-use crate::location::{Location, Settings};
+use crate::location::Location;
 use crate::lock::{self, Lock};
-use crate::store::{Store, Stored};
+use crate::multipart::{DEFAULT_PART_BYTES, LEAST_PART_BYTES};
+use crate::settings::Settings;
+use crate::store::{Store, Stored, Written};
 
 /// The most bytes of frames in one journal object, unless one frame has more.
 const OBJECT_BYTES: u64 = 1 << 20;
@@ -34,7 +38,7 @@ pub struct Shipped {
 #[derive(Debug)]
 pub struct Shipper {
     store: Store,
-    lock: Option<Lock>,
+    written: Written,
     /// The end of the chain; none until the store was looked at.
     end: Option<End>,
 }
@@ -63,7 +67,17 @@ impl Shipper {
     pub fn open(location: &Location, settings: &Settings, lock: Option<Lock>) -> Result<Self> {
         let store = Store::open(location, settings)?;
         let lock = store.wait(lock::check_bucket(&store, lock.as_ref()))?;
-        Ok(Self { store, lock, end: None })
+        Ok(Self { store, written: Written { lock, part_bytes: DEFAULT_PART_BYTES }, end: None })
+    }
+
+    /// The same shipper, which puts so many bytes in one request, and what is longer in parts of that length: it holds no more
+    /// of a file in memory. `Invalid` for less than S3 takes.
+    pub fn in_parts_of(mut self, bytes: u64) -> Result<Self> {
+        if bytes < LEAST_PART_BYTES {
+            return Err(Error::new(ErrorKind::Invalid, format!("a part has at least {LEAST_PART_BYTES} bytes")));
+        }
+        self.written.part_bytes = bytes;
+        Ok(self)
     }
 
     /// Ships what the snapshot has and the place has not.
@@ -71,14 +85,14 @@ impl Shipper {
     /// Errors: `Tampered` when what is there is not this ledger's history, `Unavailable` when the store does not answer;
     /// calling again goes on where it stopped.
     pub fn ship(&mut self, snapshot: &Snapshot) -> Result<Shipped> {
-        self.store
-            .wait(Run { store: &self.store, lock: self.lock, snapshot, done: Shipped::default() }.run(&mut self.end))
+        let run = Run { store: &self.store, written: self.written, snapshot, done: Shipped::default() };
+        self.store.wait(run.run(&mut self.end))
     }
 }
 
 struct Run<'a> {
     store: &'a Store,
-    lock: Option<Lock>,
+    written: Written,
     snapshot: &'a Snapshot,
     done: Shipped,
 }
@@ -104,7 +118,7 @@ impl Run<'_> {
     /// Reads where the chain in the store ends, and checks that it is this ledger's.
     async fn find_end(&mut self) -> Result<End> {
         let config = self.snapshot.config_file()?;
-        self.put("ledger.toml", config.into()).await?;
+        self.put("ledger.toml", Arc::new(config)).await?;
         let mut end = End::default();
         if let Some(stored) = self.store.newest(keys::CHECKPOINTS).await? {
             end.checkpoint = self.check_checkpoint(&stored).await?;
@@ -181,7 +195,7 @@ impl Run<'_> {
         for name in names {
             let key = format!("{}{name}", keys::ATTACHMENTS);
             if !there.contains(&key) {
-                self.put(&key, self.snapshot.attachment(&name)?.into()).await?;
+                self.put(&key, self.snapshot.attachment(&name)?).await?;
             }
         }
         Ok(())
@@ -194,8 +208,8 @@ impl Run<'_> {
             }
             let before = self.done.objects;
             for file in SegmentFile::ALL {
-                let (key, bytes) = segment.file(file)?;
-                self.put(&key, bytes.into()).await?;
+                let (key, content) = segment.file(file)?;
+                self.put(&key, content).await?;
             }
             self.done.segments += u64::from(self.done.objects > before);
             end.sealed = segment.first() + segment.count();
@@ -217,8 +231,9 @@ impl Run<'_> {
             let link = Link::new(&part, from, self.snapshot.sealed_size(), previous);
             let key = keys::journal(from);
             let object = Bytes::from(link.encode(&part.bytes)?);
-            if self.store.put_new(&key, object.clone(), self.lock.as_ref()).await? {
-                self.count(&object);
+            let content: Content = Arc::new(object.clone());
+            if self.store.put_new(&key, &content, &self.written).await? {
+                self.count(&content);
                 self.done.journal_objects += 1;
                 end.newest = Some((link, digest(&object)));
             } else {
@@ -247,22 +262,22 @@ impl Run<'_> {
         if end.position() < size {
             return Ok(());
         }
-        let note = Bytes::from(self.snapshot.checkpoint().to_owned());
-        self.put(&keys::checkpoint(size), note).await?;
+        let note = self.snapshot.checkpoint().as_bytes().to_vec();
+        self.put(&keys::checkpoint(size), Arc::new(note)).await?;
         end.checkpoint = size;
         Ok(())
     }
 
     /// Writes an object; one that is there must be the same.
-    async fn put(&mut self, key: &str, bytes: Bytes) -> Result<()> {
-        if self.store.put_new(key, bytes.clone(), self.lock.as_ref()).await? {
-            self.count(&bytes);
+    async fn put(&mut self, key: &str, content: Content) -> Result<()> {
+        if self.store.put_new(key, &content, &self.written).await? {
+            self.count(&content);
             return Ok(());
         }
         let stored = self.store.find(key).await?;
         let stored = stored
             .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
-        if stored.size == bytes.len() as u64 && self.store.get(&stored, None).await? == bytes {
+        if self.is_same(&stored, &content).await? {
             return Ok(());
         }
         Err(tampered(format!(
@@ -270,9 +285,23 @@ impl Run<'_> {
         )))
     }
 
-    fn count(&mut self, bytes: &Bytes) {
+    /// Whether an object has this content, compared part by part.
+    async fn is_same(&self, stored: &Stored, content: &Content) -> Result<bool> {
+        if stored.size != content.len() {
+            return Ok(false);
+        }
+        for start in (0..content.len()).step_by(self.written.part_bytes as usize) {
+            let end = (start + self.written.part_bytes).min(content.len());
+            if self.store.get(stored, Some(start..end)).await? != piece(&stored.key, content, start, end)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn count(&mut self, content: &Content) {
         self.done.objects += 1;
-        self.done.bytes += bytes.len() as u64;
+        self.done.bytes += content.len();
     }
 }
 

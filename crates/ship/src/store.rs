@@ -8,11 +8,14 @@ use counterfoil::{Error, ErrorKind, Result};
 use futures::TryStreamExt;
 use http::{Method, StatusCode};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, PutMode, PutOptions};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use crate::location::{Location, Settings};
+use crate::content::{Content, piece};
+use crate::location::Location;
 use crate::lock::Lock;
+use crate::multipart;
 use crate::s3::{Ask, S3};
+use crate::settings::Settings;
 
 /// An object as the store lists it: its oldest version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +32,20 @@ pub struct Stored {
     pub newer: u64,
     /// Delete markers that were put on top of it.
     pub markers: u64,
+}
+
+/// How objects are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// The lock that each gets; none where the bucket's default counts.
+    pub lock: Option<Lock>,
+    /// What is put in one request; longer objects are put in parts of this length.
+    pub part_bytes: u64,
+}
+
+impl Written {
+    /// In one request, without a lock of its own.
+    pub const PLAIN: Self = Self { lock: None, part_bytes: u64::MAX };
 }
 
 /// The store behind a location.
@@ -89,9 +106,19 @@ impl Store {
     /// Fetches an object, or a part of it, and waits: also for callers inside another runtime, such as queries.
     pub fn fetch(self: &Arc<Self>, object: &Stored, range: Option<Range<u64>>) -> Result<Bytes> {
         let (store, object) = (self.clone(), object.clone());
+        self.wait_anywhere(async move { store.get(&object, range).await })
+    }
+
+    /// Finds the oldest version of an object and waits, also inside another runtime.
+    pub fn look_for(self: &Arc<Self>, key: &str) -> Result<Option<Stored>> {
+        let (store, key) = (self.clone(), key.to_owned());
+        self.wait_anywhere(async move { store.find(&key).await })
+    }
+
+    fn wait_anywhere<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         self.runtime().spawn(async move {
-            let _ = sender.send(store.get(&object, range).await);
+            let _ = sender.send(work.await);
         });
         let ended = || Error::new(ErrorKind::Internal, "a request to the store ended without an answer");
         receiver.recv().map_err(|_| ended())?
@@ -107,13 +134,18 @@ impl Store {
     }
 
     /// Writes an object that is not there yet, under a lock where one is asked for. False when an object of that key exists.
-    pub async fn put_new(&self, key: &str, bytes: Bytes, lock: Option<&Lock>) -> Result<bool> {
+    pub async fn put_new(&self, key: &str, content: &Content, written: &Written) -> Result<bool> {
         let key = self.key(key);
         match &self.backend {
             Backend::S3(s3) => {
-                let mut headers = vec![("if-none-match", "*".to_owned())];
-                headers.extend(lock.map(Lock::headers).unwrap_or_default());
-                let ask = Ask { method: Method::PUT, key: &key, headers, body: bytes, ..Ask::default() };
+                let mut headers = s3.encryption();
+                headers.extend(written.lock.as_ref().map(Lock::headers).unwrap_or_default());
+                if content.len() > written.part_bytes {
+                    return multipart::put_new(s3, &key, content, written.part_bytes, headers).await;
+                }
+                headers.push(("if-none-match", "*".to_owned()));
+                let body = piece(&key, content, 0, content.len())?;
+                let ask = Ask { method: Method::PUT, key: &key, headers, body, ..Ask::default() };
                 let answer = s3.ask(&ask).await?;
                 if answer.status == StatusCode::PRECONDITION_FAILED {
                     return Ok(false);
@@ -121,12 +153,59 @@ impl Store {
                 answer.checked(&key).map(|_| true)
             }
             Backend::Other(store) => {
+                let bytes = piece(&key, content, 0, content.len())?;
                 let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
                 match store.put_opts(&Path::from(key.as_str()), bytes.into(), options).await {
                     Ok(_) => Ok(true),
                     Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
                     Err(error) => Err(store_error(&key, error)),
                 }
+            }
+        }
+    }
+
+    /// The newest content of an object that changes, and its tag. `None` when there is none.
+    pub async fn current(&self, key: &str) -> Result<Option<(Bytes, String)>> {
+        let key = self.key(key);
+        match &self.backend {
+            Backend::S3(s3) => {
+                let answer = s3.ask(&Ask { key: &key, ..Ask::default() }).await?;
+                if answer.status == StatusCode::NOT_FOUND {
+                    return Ok(None);
+                }
+                let answer = answer.checked(&key)?;
+                let tag = answer.header("etag").unwrap_or_default().to_owned();
+                Ok(Some((answer.body, tag)))
+            }
+            Backend::Other(store) => match store.get(&Path::from(key.as_str())).await {
+                Ok(found) => {
+                    let tag = found.meta.e_tag.clone().unwrap_or_default();
+                    Ok(Some((found.bytes().await.map_err(|error| store_error(&key, error))?, tag)))
+                }
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(store_error(&key, error)),
+            },
+        }
+    }
+
+    /// Puts content in the place of what has this tag, or where nothing is. False when something else is there by now,
+    /// which only S3 tells.
+    pub async fn put_over(&self, key: &str, bytes: Bytes, tag: Option<&str>) -> Result<bool> {
+        let Some(tag) = tag else { return self.put_new(key, &(Arc::new(bytes) as Content), &Written::PLAIN).await };
+        let key = self.key(key);
+        match &self.backend {
+            Backend::S3(s3) => {
+                let headers = vec![("if-match", tag.to_owned())];
+                let ask = Ask { method: Method::PUT, key: &key, headers, body: bytes, ..Ask::default() };
+                let answer = s3.ask(&ask).await?;
+                if matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND) {
+                    return Ok(false);
+                }
+                answer.checked(&key).map(|_| true)
+            }
+            Backend::Other(store) => {
+                let put = store.put(&Path::from(key.as_str()), bytes.into()).await;
+                put.map(|_| true).map_err(|error| store_error(&key, error))
             }
         }
     }

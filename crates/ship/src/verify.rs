@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use counterfoil::{Config, ErrorKind, Layout, Reader, Result, VerifyOptions};
+use counterfoil::{Config, CopyMark, ErrorKind, Layout, Reader, Result, Verified, VerifyOptions};
 use counterfoil_evidence::{Finding, FindingKind, Report};
 use futures::{StreamExt, stream};
 
 use crate::catalog::Catalog;
 use crate::disk::BucketDisk;
+use crate::keys;
 use crate::link::{Link, digest};
-use crate::location::{Location, Settings};
+use crate::location::Location;
 use crate::lock::{self, Lock, LockReport};
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Objects that are fetched at a time.
@@ -18,6 +20,7 @@ const PARALLEL: usize = 8;
 
 /// A copy that is read: for whoever has no more than the right to read it.
 pub struct Bucket {
+    location: Location,
     store: Arc<Store>,
     catalog: Catalog,
     disk: Arc<BucketDisk>,
@@ -34,7 +37,7 @@ impl Bucket {
         let layout = Layout::new(location.to_string());
         let disk = Arc::new(store.wait(BucketDisk::new(store.clone(), &catalog, &layout))?);
         let shown = catalog.newest_checkpoint().map_or(0, |(size, _)| *size);
-        Ok(Self { store, catalog, disk, layout, shown })
+        Ok(Self { location: location.clone(), store, catalog, disk, layout, shown })
     }
 
     /// The copy as a ledger to read: entries, proofs, queries.
@@ -63,6 +66,18 @@ impl Bucket {
         self.store.fetch(stored, None).map(|bytes| Some(bytes.to_vec()))
     }
 
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
     pub(crate) fn disk(&self) -> &Arc<BucketDisk> {
         &self.disk
     }
@@ -72,16 +87,24 @@ impl Bucket {
     }
 
     /// Verifies the copy: every segment, tile, frame and entry as [`counterfoil::verify`] does in a folder, every
-    /// checkpoint, the chain of all journal objects, and that nothing was put on top of any object.
+    /// checkpoint, the chain of all journal objects, and that nothing was put on top of any object. Behind an earlier
+    /// verification (`options.resume`) only what is new is read.
     pub fn verify(&self, options: &VerifyOptions<'_>) -> Result<Report> {
         let mut findings = self.catalog.findings.clone();
-        let mut options = options.clone();
-        options.disk = self.disk.clone();
-        options.older = self.store.wait(self.older_checkpoints(&mut findings));
+        let earlier = options.resume.as_ref().map(Verified::copy_mark).transpose()?;
+        let older = self.store.wait(self.older_checkpoints(earlier, &mut findings));
         let config = self.config();
-        self.store.wait(self.check_chain(config.as_ref(), &mut findings));
+        let reached = self.store.wait(self.check_chain(config.as_ref(), earlier, &mut findings));
+        let remember = |state: Verified| {
+            if let (Some(remember), Some(reached), true) = (options.remember, &reached, findings.is_empty()) {
+                remember(state.of_copy(reached.clone()));
+            }
+        };
+        let remember: &(dyn Fn(Verified) + Sync) = &remember;
+        let mut options = VerifyOptions { disk: self.disk.clone(), older, ..options.clone() };
+        options.remember = options.remember.map(|_| remember);
         let mut report = counterfoil::verify(self.layout.root(), &options)?;
-        report.findings.append(&mut findings);
+        report.findings.append(&mut findings.clone());
         let sealed = self.reader().and_then(|reader| reader.snapshot()).map(|snapshot| snapshot.sealed_size());
         if let (Ok(sealed), claimed) = (sealed, self.disk.sealed())
             && sealed != claimed
@@ -106,11 +129,16 @@ impl Bucket {
         Config::parse(&self.store.wait(self.store.get(config, None)).ok()?).ok()
     }
 
-    /// The checkpoints before the newest, which the entries must lead to as well.
-    async fn older_checkpoints(&self, findings: &mut Vec<Finding>) -> Vec<(String, Vec<u8>)> {
+    /// The checkpoints before the newest and behind what was verified, which the entries must lead to as well.
+    async fn older_checkpoints(
+        &self,
+        earlier: Option<&CopyMark>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<(String, Vec<u8>)> {
         let Some((_, older)) = self.catalog.checkpoints.split_last() else { return Vec::new() };
-        let read =
-            stream::iter(older).map(|(size, stored)| async move { (size, stored, self.store.get(stored, None).await) });
+        let known = earlier.map_or(0, |mark| older.partition_point(|(size, _)| *size <= mark.checkpoint));
+        let read = stream::iter(&older[known..])
+            .map(|(size, stored)| async move { (size, stored, self.store.get(stored, None).await) });
         let mut read = read.buffered(PARALLEL);
         let mut found = Vec::new();
         while let Some((_, stored, bytes)) = read.next().await {
@@ -122,13 +150,20 @@ impl Bucket {
         found
     }
 
-    /// Reads all journal objects in order: each must continue the one before and embed its digest, and each frame must be
-    /// whole and the ledger's.
-    async fn check_chain(&self, config: Option<&Config>, findings: &mut Vec<Finding>) {
-        let objects = stream::iter(&self.catalog.journal)
+    /// Reads all journal objects in order, from the newest on that was verified: each must continue the one before and embed its
+    /// digest, and each frame must be whole and the ledger's. How far it came.
+    async fn check_chain(
+        &self,
+        config: Option<&Config>,
+        earlier: Option<&CopyMark>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<CopyMark> {
+        let known = earlier.map_or(0, |mark| self.catalog.journal.partition_point(|(from, _)| *from < mark.journal));
+        let objects = stream::iter(&self.catalog.journal[known..])
             .map(|(from, stored)| async move { (*from, stored, self.store.get(stored, None).await) });
         let mut objects = objects.buffered(PARALLEL);
         let mut before: Option<(Link, [u8; 32])> = None;
+        let mut is_known = earlier;
         while let Some((from, stored, bytes)) = objects.next().await {
             let bytes = match bytes {
                 Ok(bytes) => bytes,
@@ -139,7 +174,10 @@ impl Bucket {
             };
             match Link::parse(&stored.key, &bytes) {
                 Ok(link) => {
-                    findings.extend(break_in_chain(&stored.key, from, &link, before.as_ref()));
+                    match is_known.take() {
+                        Some(mark) => findings.extend(changed_since(&stored.key, from, &bytes, mark)),
+                        None => findings.extend(break_in_chain(&stored.key, from, &link, before.as_ref())),
+                    }
                     findings.extend(foreign_frame(&stored.key, &link, &bytes, config));
                     before = Some((link, digest(&bytes)));
                 }
@@ -148,7 +186,21 @@ impl Bucket {
                 }
             }
         }
+        if let Some(mark) = is_known {
+            let message = "it was verified earlier, and it is missing";
+            findings.push(Finding::new(FindingKind::MissingFile, message).in_file(keys::journal(mark.journal)));
+        }
+        let (link, digest) = before?;
+        let checkpoint = self.catalog.newest_checkpoint().map_or(0, |(size, _)| *size);
+        Some(CopyMark { journal: link.from, digest: hex::encode(digest), checkpoint })
     }
+}
+
+/// The newest journal object that was verified must be the same one.
+fn changed_since(key: &str, from: u64, object: &[u8], mark: &CopyMark) -> Option<Finding> {
+    let same = from == mark.journal && hex::encode(digest(object)) == mark.digest;
+    let message = "it is not the object that was verified earlier";
+    (!same).then(|| Finding::new(FindingKind::FrameOutOfOrder, message).in_file(key))
 }
 
 fn break_in_chain(key: &str, from: u64, link: &Link, before: Option<&(Link, [u8; 32])>) -> Option<Finding> {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use counterfoil::ErrorKind;
 use counterfoil_entry::{Draft, EntryError};
 use counterfoil_import::{Check, Import as Reading, ImportError, Map, Row, Totals, shipped_maps};
@@ -33,6 +33,7 @@ use crate::writer::Writer;
 /// map gives `id`, or `source` and `sequence`, are not recorded twice.
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("how").args(["map", "table"]).required(true),
     after_help = format!("\
 Maps that come with the program: {}. \
 docs/guides/import.md explains how to write one.
@@ -51,7 +52,7 @@ pub struct Import {
     /// The file to import, plain or gzip; or a database, as postgres://USER@HOST/DATABASE with --table.
     file: PathBuf,
     /// A map: a TOML file, or the name of one that comes with the program.
-    #[arg(long, value_name = "MAP.toml|NAME", required_unless_present = "table", conflicts_with = "table")]
+    #[arg(long, value_name = "MAP.toml|NAME")]
     map: Option<String>,
     #[command(flatten)]
     table: TableOptions,

@@ -15,10 +15,12 @@ pub mod history;
 pub mod import;
 pub mod init;
 pub mod key;
+pub mod lake;
 pub mod man;
 pub mod monitor;
 pub mod postgres;
 pub mod prove;
+pub mod prune;
 pub mod query;
 pub mod restore;
 pub mod rules;
@@ -50,6 +52,8 @@ pub fn run(command: Command) -> Outcome {
         Command::Status(command) => command.run(),
         Command::Seal(command) => command.run(),
         Command::Ship(command) => command.run(),
+        Command::Lake(command) => command.run(),
+        Command::Prune(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Sink(command) => command.run(),
         Command::Serve(command) => command.run(),

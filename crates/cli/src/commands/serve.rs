@@ -9,6 +9,7 @@ use counterfoil::OpenOptions;
 use counterfoil_server::{Ack, Announcement, Served, Settings, Ship, TlogPublic, Tls};
 use counterfoil_ship::{Lock, Settings as ShipSettings};
 use counterfoil_sink::Config;
+use counterfoil_ship::{Retention, Settings as ShipSettings};
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -107,8 +108,9 @@ struct Chosen {
     /// `counterfoil ship`).
     #[arg(long, value_name = "LOCATION", env = "COUNTERFOIL_SHIP")]
     ship: Option<String>,
-    /// The retention of every object of the copy, MODE:DAYS, MODE being compliance or governance [default: the bucket's].
-    #[arg(long, value_name = "MODE:DAYS", env = "COUNTERFOIL_SHIP_RETAIN")]
+    /// The retention of every object of the copy, MODE being compliance or governance; without days the longest class of the
+    /// catalog and the ledger [default: the bucket's].
+    #[arg(long, value_name = "MODE[:DAYS]", env = "COUNTERFOIL_SHIP_RETAIN")]
     ship_retain: Option<String>,
     /// Keep every object of the copy beyond its retention until the hold is lifted.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", env = "COUNTERFOIL_SHIP_LEGAL_HOLD")]
@@ -259,14 +261,12 @@ impl Chosen {
 
 /// Where a copy is kept, from the three settings that say so.
 fn ship(to: Option<&str>, retain: Option<&str>, legal_hold: bool) -> Result<Option<Ship>, Failure> {
-    let lock = retain.map(str::parse::<Lock>).transpose()?;
-    match (to, lock) {
-        (Some(_), None) if legal_hold => Err(Failure::invalid("--ship-legal-hold needs --ship-retain MODE:DAYS")),
-        (Some(to), lock) => Ok(Some(Ship {
-            to: to.parse()?,
-            settings: ShipSettings::from_environment(),
-            lock: lock.map(|lock| Lock { legal_hold, ..lock }),
-        })),
+    let retain = retain.map(str::parse::<Retention>).transpose()?;
+    match (to, retain) {
+        (Some(_), None) if legal_hold => Err(Failure::invalid("--ship-legal-hold needs --ship-retain MODE[:DAYS]")),
+        (Some(to), retain) => {
+            Ok(Some(Ship { to: to.parse()?, settings: ShipSettings::from_environment(), retain, legal_hold }))
+        }
         (None, None) if !legal_hold => Ok(None),
         (None, _) => Err(Failure::invalid("--ship-retain and --ship-legal-hold need --ship s3://BUCKET/PREFIX")),
     }

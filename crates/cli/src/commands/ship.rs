@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use counterfoil::{ErrorKind, Reader};
-use counterfoil_ship::{Bucket, Location, Lock, LockReport, Settings, Shipped, Shipper};
+use counterfoil_ship::{Bucket, Encryption, Location, Lock, LockReport, Retention, Settings, Shipped, Shipper};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -20,12 +20,13 @@ use crate::text::{Counted, Grouped};
 /// first byte. Run again, it ships what is new. A ledger that is not the one in the bucket, or a fork of it, is refused.
 ///
 /// Credentials, region and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL and
-/// their like.
+/// their like, or from the profile AWS_PROFILE in ~/.aws.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   counterfoil ship audit s3://bank-audit/payments
   counterfoil ship audit s3://bank-audit/payments --retain compliance:2190
+  counterfoil ship audit s3://bank-audit/payments --retain compliance --sse kms
   counterfoil ship audit s3://bank-audit/payments --check > locks.note
 
 Exit codes: 0 shipped or all locked, 2 the bucket keeps nothing from being deleted, 5 it does not answer, 10 --check \
@@ -35,12 +36,17 @@ pub struct Ship {
     ledger: PathBuf,
     /// Where to: s3://BUCKET/PREFIX, or file:///FOLDER without locks.
     to: Location,
-    /// The retention of every object, MODE:DAYS, MODE being compliance or governance [default: the bucket's].
-    #[arg(long, value_name = "MODE:DAYS")]
-    retain: Option<Lock>,
+    /// The retention of every object, MODE being compliance or governance [default: the bucket's]. MODE alone takes the
+    /// longest retention class of the event catalog and of this ledger: one object holds entries of many.
+    #[arg(long, value_name = "MODE[:DAYS]")]
+    retain: Option<Retention>,
     /// Keep every object beyond its retention until the hold is lifted.
     #[arg(long, requires = "retain")]
     legal_hold: bool,
+    /// Have the store encrypt every object: s3 with its own keys, kms or kms:KEY with a key of the key service [default: the
+    /// bucket's].
+    #[arg(long, value_name = "s3|kms[:KEY]")]
+    sse: Option<Encryption>,
     /// Ship nothing: read back mode and date of the lock of every object, name each that is short or missing, and print
     /// an attestation signed with the ledger's key.
     #[arg(long)]
@@ -54,13 +60,18 @@ impl Ship {
     pub(super) fn run(self) -> Outcome {
         ledgers::check_folder(&self.ledger)?;
         let reader = Reader::open(&self.ledger)?;
-        let lock = self.retain.map(|lock| Lock { legal_hold: self.legal_hold, ..lock });
-        let settings = Settings::from_environment();
+        let snapshot = reader.snapshot()?;
+        let lock = self.retain.map(|retention| retention.lock(snapshot.retention_class())).transpose()?;
+        let lock = lock.map(|lock| Lock { legal_hold: self.legal_hold, ..lock });
+        let mut settings = Settings::from_environment();
+        if let Some(encryption) = &self.sse {
+            settings = settings.with_encryption(encryption);
+        }
         if self.check {
             let report = Bucket::open(&self.to, &settings)?.check_locks(lock)?;
             return self.tell_locks(&report, &reader);
         }
-        let shipped = Shipper::open(&self.to, &settings, lock)?.ship(&reader.snapshot()?)?;
+        let shipped = Shipper::open(&self.to, &settings, lock)?.ship(&snapshot)?;
         self.tell(&shipped)?;
         Ok(Exit::Good)
     }

@@ -1,9 +1,10 @@
 //! `counterfoil verify`
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::{ArgGroup, Args};
-use counterfoil::{Config, Disk, ErrorKind, OsDisk, VerifyOptions};
+use counterfoil::{Config, Disk, ErrorKind, OsDisk, Verified, VerifyOptions};
 use counterfoil_evidence::{Bundle, Finding, FindingKind, Report};
 use counterfoil_import::logdir;
 use counterfoil_ship::{Bucket, Settings};
@@ -12,6 +13,7 @@ use counterfoil_tlog::{Checkpoint, Note, Origin, VerifierKey};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ledgers;
+use crate::output;
 use crate::progress::{Progress, Unit};
 use crate::remote::{self, Call, Remote};
 use crate::verdict::crawl::{self, Trust};
@@ -41,6 +43,7 @@ Examples:
   counterfoil verify audit --key audit.vkey --checkpoint audit.checkpoint
   counterfoil verify audit --json | jq '.findings[].kind'
   counterfoil verify s3://bank-audit/payments --key \"$(cat audit.vkey)\"
+  counterfoil verify s3://bank-audit/payments --key k.vkey --resume seen.json
   counterfoil verify --bundle INV-1042.bundle.json --key \"$(cat audit.vkey)\"
   counterfoil verify --log-dir /var/log/agents
 
@@ -67,6 +70,10 @@ pub struct Verify {
     /// Threads to use [default: one a core].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Go on behind what an earlier verification with the same FILE read without a finding, and remember in it how far this
+    /// one came. Keep it where the checkpoint is kept: what it says is believed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["log_dir", "bundle"])]
+    resume: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -101,6 +108,9 @@ impl Verify {
 
     fn verify_ledger(&self, path: &Path) -> Outcome {
         if let Some(url) = remote::url(path) {
+            if self.resume.is_some() {
+                return Err(Failure::invalid("--resume goes on in a folder or a copy, not in a service"));
+            }
             return self.verify_service(url);
         }
         let copy = match ledgers::location(path)? {
@@ -114,11 +124,25 @@ impl Verify {
         let watch = |done, total| progress.of(done, total);
         let mut options = VerifyOptions { checkpoint, keys, progress: Some(&watch), ..VerifyOptions::default() };
         options.threads = self.threads.unwrap_or(options.threads);
+        let unwritten = OnceLock::new();
+        let keep = |file: &Path, state: &Verified| {
+            if let Err(error) = remember(file, state) {
+                let _ = unwritten.set(error);
+            }
+        };
+        let keep = self.resume.as_deref().map(|file| move |state: Verified| keep(file, &state));
+        if let Some(file) = &self.resume {
+            options.resume = earlier(file)?;
+            options.remember = keep.as_ref().map(|keep| keep as &(dyn Fn(Verified) + Sync));
+        }
         let verified = match &copy {
             Some(copy) => copy.verify(&options)?,
             None => counterfoil::verify(path, &options)?,
         };
         drop(progress);
+        if let (Some(file), Some(error)) = (&self.resume, unwritten.get()) {
+            output::note(format!("{} was not written: {error}", file.display()));
+        }
         self.conclude(if copy.is_some() { "the copy" } else { "the ledger" }, &verified)
     }
 
@@ -182,6 +206,22 @@ impl Verify {
         }
         Ok(fits)
     }
+}
+
+/// What an earlier verification remembered; nothing when this is the first.
+fn earlier(file: &Path) -> Result<Option<Verified>, Failure> {
+    match std::fs::read(file) {
+        Ok(text) => Ok(Some(Verified::parse(&text)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::file(file.display(), &error)),
+    }
+}
+
+/// Replaces what was remembered, whole or not at all.
+fn remember(file: &Path, state: &Verified) -> std::io::Result<()> {
+    let beside = file.with_added_extension("tmp");
+    std::fs::write(&beside, state.to_text())?;
+    std::fs::rename(&beside, file)
 }
 
 /// The origin that a checkpoint names, whoever signed it.

@@ -50,9 +50,8 @@ pub fn compare(service: &Remote, keys: &[VerifierKey], remembered: Option<&[u8]>
         });
     }
     let reader = TileReader::new(Tiles { service, newest: RefCell::default() }, new.size);
-    let consistent = consistency_proof(&reader, old.size, new.size).and_then(|proof| {
-        Ok(verify_consistency(old.size, new.size, &proof, &old.root, &new.root).map_err(Error::from)?)
-    });
+    let consistent = consistency_proof(&reader, old.size, new.size)
+        .and_then(|proof| verify_consistency(old.size, new.size, &proof, &old.root, &new.root).map_err(Error::from));
     match consistent {
         Ok(()) => Ok(Growth::Grown(new)),
         Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Denied) => Err(error),

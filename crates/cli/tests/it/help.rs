@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 27] = [
     "init",
     "append",
     "import",
@@ -21,6 +21,9 @@ const COMMANDS: [&str; 24] = [
     "restore",
     "bundle",
     "status",
+    "ship",
+    "prune",
+    "restore",
     "serve",
     "token",
     "seal",

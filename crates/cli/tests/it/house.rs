@@ -36,7 +36,14 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ),
     (
         "counterfoil-python",
-        &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment", "counterfoil"],
+        &[
+            "counterfoil-tlog",
+            "counterfoil-entry",
+            "counterfoil-evidence",
+            "counterfoil-segment",
+            "counterfoil",
+            "counterfoil-ship",
+        ],
     ),
     (
         "counterfoil-cli",

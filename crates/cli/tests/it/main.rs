@@ -10,8 +10,14 @@ mod history;
 mod house;
 mod import;
 mod log_folder;
+mod object_store;
 mod place;
+mod postgres;
+#[allow(dead_code)]
+#[path = "../../../postgres/tests/it/server.rs"]
+mod postgres_server;
 mod proof;
+mod pruned;
 mod query;
 mod refusal;
 mod rules;

@@ -9,10 +9,12 @@ use counterfoil_tlog::{Hash, Note, VerifierKey};
 use super::VerifyOptions;
 use super::files::Files;
 use super::finding;
+use super::resume::Verified;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, SegmentFile};
+use crate::pruned::open_file;
 
 /// A signed tree head that the entries must lead to.
 #[derive(Debug, Clone)]
@@ -56,10 +58,15 @@ impl Anchors {
             anchors.add_older(bytes, config, &keys, name, report);
         }
         anchors.add_given(config, &keys, options, report)?;
-        for segment in files.segments.iter().filter(|segment| segment.whole) {
+        let resumed = options.resume.as_ref().map_or(0, Verified::size);
+        for segment in files.segments.iter().filter(|segment| segment.whole && segment.first >= resumed) {
             anchors.add_sealed(disk, layout, config, segment.first, report);
         }
-        report.anchored = options.checkpoint.is_some() || !options.keys.is_empty();
+        if let Some(earlier) = &options.resume {
+            let (size, root) = (earlier.size(), earlier.root());
+            report.compared_against.push(format!("an earlier verification of {size} entries, of root {root}"));
+        }
+        report.anchored = options.checkpoint.is_some() || !options.keys.is_empty() || options.resume.is_some();
         anchors.sizes = anchors.heads.keys().copied().collect();
         Ok(anchors)
     }
@@ -139,8 +146,7 @@ impl Anchors {
     fn add_sealed(&mut self, disk: &dyn Disk, layout: &Layout, config: &Config, first: u64, report: &mut Report) {
         let path = layout.segment(first, SegmentFile::Parquet);
         let name = layout.relative(&path);
-        let Ok(file) = disk.open(&path) else { return };
-        let file: std::sync::Arc<dyn counterfoil_segment::ReadAt> = file;
+        let Ok(file) = open_file(disk, layout, first, SegmentFile::Parquet) else { return };
         let Ok(segment) = Segment::open(file) else { return };
         match config.open_checkpoint(segment.meta().checkpoint.as_bytes(), &[]) {
             Ok(opened) => {

@@ -1,56 +1,41 @@
 //! The whole ledger, segment by segment: the tree that grows over them, and what only the whole can tell.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-
 use counterfoil_entry::{Fields, Timestamp};
 use counterfoil_evidence::{Finding, FindingKind, Report};
-use counterfoil_segment::blocks::{BLOCK_BYTES, BlockHashes};
+use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_segment::index::SourceState;
 use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize};
 
 use super::anchor::Anchors;
+use super::edge::Edge;
 use super::files::Files;
 use super::finding;
+use super::ids::IdWindow;
+use super::seals::{SealedFile, SealedSegment};
 use super::segment::{Entries, FileCheck, SegmentCheck, trailer_blocks};
 use crate::config::Config;
 use crate::create::config_digest;
 use crate::disk::Disk;
 use crate::incarnation::restored_digest;
 use crate::layout::{Layout, SegmentFile};
-use crate::own::{CREATED, FileDigest, SealedFacts};
+use crate::own::CREATED;
 use crate::sealer::source_state;
-use crate::seen::{ID_WINDOW, Keys};
+use crate::seen::Keys;
 use crate::sources::{SourceName, Sources};
 use crate::tiles::{LevelHashes, Trailer, segment_root};
-
-/// What is known of a segment's files until its `ledger.sealed` entry is met.
-struct SealedFile {
-    name: String,
-    kind: SegmentFile,
-    actual: BlockHashes,
-    /// The file that the entries give, where they could all be rebuilt; for Parquet, what the trailer says.
-    expected: Option<BlockHashes>,
-}
-
-struct SealedSegment {
-    first: u64,
-    count: u64,
-    root: Hash,
-    files: Vec<SealedFile>,
-}
 
 /// The state of a verification that goes through the ledger in order.
 pub(super) struct Chain<'a> {
     pub config: &'a Config,
-    config_text: &'a [u8],
-    anchors: &'a Anchors,
+    pub config_text: &'a [u8],
+    pub anchors: &'a Anchors,
     pub tree: CompactRange,
-    edge: Edge,
-    sources: Sources,
-    ids: IdWindow,
-    segments: Vec<SealedSegment>,
-    last_recorded_at: Option<Timestamp>,
+    pub edge: Edge,
+    pub sources: Sources,
+    pub ids: IdWindow,
+    /// The segments that could be read, in order.
+    pub segments: Vec<SealedSegment>,
+    pub last_recorded_at: Option<Timestamp>,
     /// The ledger's own entries, for seals and keys.
     pub own: Vec<(u64, Vec<u8>)>,
     /// First indices of segments that hold signed entries.
@@ -62,6 +47,8 @@ pub(super) struct Chain<'a> {
     pub notices: Vec<String>,
     /// Whether entries are missing between the segments and the journal.
     pub cut: bool,
+    /// How many entries an earlier verification read.
+    pub resumed: u64,
 }
 
 impl<'a> Chain<'a> {
@@ -83,6 +70,7 @@ impl<'a> Chain<'a> {
             findings: Vec::new(),
             notices: Vec::new(),
             cut: false,
+            resumed: 0,
         }
     }
 
@@ -150,7 +138,8 @@ impl<'a> Chain<'a> {
         for anchor in self.anchors.of_size(size) {
             if anchor.root != root {
                 let message = format!("the first {size} entries do not have the root that it signs");
-                let kind = if anchor.given { FindingKind::Fork } else { FindingKind::RootMismatch };
+                let other_history = anchor.given || self.resumed > 0;
+                let kind = if other_history { FindingKind::Fork } else { FindingKind::RootMismatch };
                 self.findings.push(finding(kind, &anchor.name, None, message));
             }
         }
@@ -271,8 +260,7 @@ impl<'a> Chain<'a> {
         let trailer = Trailer { parquet: parquet.blocks.clone(), index: index.blocks.clone(), sealed };
         let expected_tiles = rebuilt.then(|| BlockHashes::of(&levels.encode(&trailer)));
         let expected_parquet = trailer_blocks(&tiles).map(|[parquet, _]| parquet);
-        let file =
-            |check: FileCheck, kind, expected| SealedFile { name: check.name, kind, actual: check.blocks, expected };
+        let file = |check: FileCheck, kind, expected| SealedFile::new(check.name, kind, check.blocks, expected);
         self.segments.push(SealedSegment {
             first,
             count: end - first,
@@ -287,92 +275,34 @@ impl<'a> Chain<'a> {
 
     /// Ends the verification: seals against files, and tree heads that were never reached.
     pub fn finish(&mut self, disk: &dyn Disk, layout: &Layout, files: &Files, report: &mut Report) {
-        let facts: HashMap<u64, SealedFacts> = self
-            .own
-            .iter()
-            .filter_map(|(_, bytes)| SealedFacts::read(bytes).ok().flatten())
-            .map(|facts| (facts.first, facts))
-            .collect();
-        let segments = std::mem::take(&mut self.segments);
-        let newest = segments.last().map(|segment| segment.first);
-        for (first, name) in &files.missing {
-            if self.cut || facts.contains_key(first) || newest.is_some_and(|newest| *first < newest) {
-                let message = format!("the segment that starts at {first} lacks this file");
-                self.findings.push(finding(FindingKind::MissingFile, name, Some(*first), message));
-            } else {
-                self.notices.push(format!("{name} is not there yet: the writer was stopped while it sealed"));
-            }
-        }
-        for segment in &segments {
-            match facts.get(&segment.first) {
-                Some(facts) => self.check_sealed(segment, facts),
-                None if newest == Some(segment.first) => {
-                    self.notices.push(format!(
-                        "{} awaits the entry that seals it; until then the journal holds its entries",
-                        segment.files[0].name
-                    ));
-                }
-                None => {
-                    let message = "no entry seals this segment";
-                    self.findings.push(finding(FindingKind::SegmentUnsealed, &segment.files[0].name, None, message));
-                }
-            }
-        }
-        for first in facts.keys() {
-            let lacking = files.missing.iter().any(|(missing, _)| missing == first);
-            if lacking || segments.iter().any(|segment| segment.first == *first) {
-                continue;
-            }
-            if files.came_later(disk, layout, *first) {
-                let message = format!(
-                    "the segment that starts at {first} was sealed meanwhile; its entries were checked in the journal"
-                );
-                self.notices.push(message);
-            } else {
-                let message = "an entry seals this segment, but it cannot be read";
-                let missing =
-                    finding(FindingKind::MissingFile, &format!("segments/{first:020}.*"), Some(*first), message);
-                self.findings.push(missing);
-            }
-        }
+        self.check_seals(disk, layout, files);
+        self.check_pruned(files);
         self.check_reached();
         self.check_restored();
         self.report_gaps();
         report.size = self.size();
         report.root = self.tree.root();
         report.entries_checked = self.entries_checked;
-        report.segments_checked = segments.len() as u64;
+        report.segments_checked = self.segments.iter().filter(|segment| segment.first >= self.resumed).count() as u64;
         report.findings.append(&mut self.findings);
         report.notices.append(&mut self.notices);
     }
 
-    fn check_sealed(&mut self, segment: &SealedSegment, facts: &SealedFacts) {
-        if (facts.count, facts.root) != (segment.count, segment.root) {
-            let message = "its entries are not those that its ledger.sealed entry names";
-            self.findings.push(finding(FindingKind::SegmentMetadata, &segment.files[0].name, None, message));
-        }
-        for file in &segment.files {
-            let sealed = facts.file(file.kind);
-            if FileDigest::of(&file.actual) != sealed {
-                self.findings.push(changed(file, sealed));
-            } else if file.expected.as_ref().is_some_and(|expected| *expected != file.actual) {
-                let (kind, message) = match file.kind {
-                    SegmentFile::Index => (FindingKind::IndexFileWrong, "it is not the index that its entries give"),
-                    _ => (FindingKind::TileWrong, "it does not hold what the entries give"),
-                };
-                self.findings.push(finding(kind, &file.name, None, message));
-            }
-        }
-    }
-
     fn check_reached(&mut self) {
         let size = self.size();
+        let published = self.anchors.published_size();
+        if self.resumed > published {
+            let message = format!(
+                "it covers {published} entries, and {} were verified earlier: the ledger was rolled back",
+                self.resumed
+            );
+            self.findings.push(finding(FindingKind::CheckpointAhead, "checkpoint", Some(published), message));
+        }
         for (anchored, anchor) in self.anchors.iter().filter(|(anchored, _)| *anchored > size) {
             let message =
                 format!("it covers {anchored} entries, but the folder holds {size}: the ledger was rolled back or cut");
             self.findings.push(finding(FindingKind::CheckpointAhead, &anchor.name, Some(size), message));
         }
-        let published = self.anchors.published_size();
         if published > 0 && size > published {
             let newer = match size - published {
                 1 => "1 entry is".to_owned(),
@@ -394,75 +324,5 @@ impl<'a> Chain<'a> {
                 });
             }
         }
-    }
-}
-
-/// What is wrong with a file that does not have its sealed digest.
-fn changed(file: &SealedFile, sealed: FileDigest) -> Finding {
-    let length = file.actual.length();
-    if length < sealed.length {
-        let message = format!("it has {length} bytes; {} were sealed", sealed.length);
-        return finding(FindingKind::FileTruncated, &file.name, None, message);
-    }
-    if length > sealed.length {
-        let message = format!("it has {length} bytes; {} were sealed", sealed.length);
-        return finding(FindingKind::FileExtended, &file.name, None, message);
-    }
-    let known = file.expected.as_ref().filter(|expected| FileDigest::of(expected) == sealed);
-    let block = known.and_then(|expected| {
-        let pairs = file.actual.encode();
-        let position = pairs.chunks(32).zip(expected.encode().chunks(32)).position(|(one, other)| one != other);
-        position.map(|block| block as u64 * BLOCK_BYTES as u64)
-    });
-    let message = match block {
-        Some(offset) => format!("the {BLOCK_BYTES} bytes from {offset} on are not those that were sealed"),
-        None => "it is not the file that was sealed".to_owned(),
-    };
-    Finding { offset: block, ..finding(FindingKind::BlockMismatch, &file.name, None, message) }
-}
-
-/// The right edge of the tile levels above the leaves: the hashes of the newest tile of each.
-#[derive(Default)]
-struct Edge {
-    levels: Vec<(u64, Vec<Hash>)>,
-}
-
-impl Edge {
-    /// Hashes of a level; zeros where the edge does not reach, which no file agrees with.
-    fn hashes(&self, level: u8, start: u64, count: u64) -> Vec<Hash> {
-        let known = self.levels.get(usize::from(level) - 1);
-        (start..start + count)
-            .map(|index| {
-                let hash = known.and_then(|(first, hashes)| hashes.get(index.checked_sub(*first)? as usize));
-                hash.copied().unwrap_or(Hash([0; 32]))
-            })
-            .collect()
-    }
-
-    fn take(&mut self, levels: &LevelHashes) {
-        self.levels = levels.above_leaves();
-    }
-}
-
-/// Ids of the newest entries.
-#[derive(Default)]
-struct IdWindow {
-    hashers: (RandomState, RandomState),
-    indices: HashMap<(u64, u64), u64>,
-    order: VecDeque<((u64, u64), u64)>,
-}
-
-impl IdWindow {
-    /// Adds an id; the entry that has it already, if one does.
-    fn insert(&mut self, recorder: &Option<String>, id: &str, index: u64) -> Option<u64> {
-        while let Some((key, oldest)) = self.order.front().copied()
-            && oldest + ID_WINDOW < index
-        {
-            self.order.pop_front();
-            self.indices.remove(&key);
-        }
-        let key = (self.hashers.0.hash_one((recorder, id)), self.hashers.1.hash_one((recorder, id)));
-        self.order.push_back((key, index));
-        self.indices.insert(key, index)
     }
 }

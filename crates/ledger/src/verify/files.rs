@@ -11,13 +11,17 @@ use sha2::{Digest, Sha256};
 use super::finding;
 use crate::disk::{Disk, DiskFile};
 use crate::layout::{Layout, SegmentFile, first_index, is_temporary};
+use crate::load::is_whole;
+use crate::pruned::Pruned;
 
 /// A segment as its file names announce it.
 #[derive(Debug, Clone)]
 pub(super) struct SegmentFiles {
     pub first: u64,
-    /// Whether all three files are there.
+    /// Whether all three files are there, or all but a pruned one.
     pub whole: bool,
+    /// Whether its Parquet file is not in the folder because it was pruned.
+    pub pruned: bool,
 }
 
 /// A journal file, opened when it was listed: a writer that seals meanwhile may remove its name.
@@ -37,10 +41,14 @@ pub(super) struct Files {
     pub journals: Vec<JournalFile>,
     /// Files that a segment lacks: its first index and the file's name.
     pub missing: Vec<(u64, String)>,
+    /// What `pruned.toml` says.
+    pub pruned: Option<Pruned>,
     attachments: Vec<String>,
 }
 
-const ROOT_FILES: [&str; 2] = ["ledger.toml", "checkpoint"];
+const ROOT_FILES: [&str; 3] = ["ledger.toml", "checkpoint", "pruned.toml"];
+/// What a crash may leave while one of them is replaced.
+const ROOT_TEMPORARIES: [&str; 2] = ["checkpoint.tmp", "pruned.tmp"];
 const ROOT_FOLDERS: [&str; 5] = ["state", "keys", "journal", "segments", "attachments"];
 
 /// Whether what stands in the place of a temporary file is none. A writer may have renamed it meanwhile.
@@ -58,7 +66,8 @@ impl Files {
         }
         for name in names(disk, layout, layout.root(), findings) {
             let known = ROOT_FILES.contains(&name.as_str()) || ROOT_FOLDERS.contains(&name.as_str());
-            if !known && (name != "checkpoint.tmp" || is_in_the_way(disk, &layout.root().join(&name))) {
+            let temporary = ROOT_TEMPORARIES.contains(&name.as_str());
+            if !known && (!temporary || is_in_the_way(disk, &layout.root().join(&name))) {
                 findings.push(unexpected(&name));
             }
         }
@@ -103,11 +112,18 @@ impl Files {
                 None => findings.push(unexpected(&format!("segments/{name}"))),
             }
         }
-        for (first, present) in found {
-            for file in SegmentFile::ALL.into_iter().filter(|file| !present.contains(file)) {
+        self.pruned = Pruned::read(disk, layout).unwrap_or_else(|error| {
+            findings.push(finding(FindingKind::LedgerFileChanged, "pruned.toml", None, error.message));
+            None
+        });
+        for (first, mut present) in found {
+            present.sort_by_key(|file| SegmentFile::ALL.iter().position(|one| one == file));
+            let whole = is_whole(first, &present, self.pruned.as_ref());
+            for file in SegmentFile::ALL.into_iter().filter(|file| !whole && !present.contains(file)) {
                 self.missing.push((first, layout.relative(&layout.segment(first, file))));
             }
-            self.segments.push(SegmentFiles { first, whole: present.len() == SegmentFile::ALL.len() });
+            let pruned = whole && present.len() < SegmentFile::ALL.len();
+            self.segments.push(SegmentFiles { first, whole, pruned });
         }
     }
 
@@ -126,8 +142,8 @@ impl Files {
     pub fn check_attachments(&self, disk: &dyn Disk, layout: &Layout, findings: &mut Vec<Finding>) {
         for name in &self.attachments {
             let label = format!("attachments/{name}");
-            match disk.read(&layout.attachments().join(name)) {
-                Ok(bytes) if hex::encode(Sha256::digest(&bytes)) == *name => {}
+            match digest(disk, &layout.attachments().join(name)) {
+                Ok(digest) if digest == *name => {}
                 Ok(_) => {
                     let message = "its content does not have the digest that is its name";
                     findings.push(finding(FindingKind::AttachmentWrong, &label, None, message));
@@ -136,6 +152,19 @@ impl Files {
             }
         }
     }
+}
+
+/// The SHA-256 of a file, read piece by piece.
+fn digest(disk: &dyn Disk, path: &Path) -> io::Result<String> {
+    const PIECE_BYTES: u64 = 1 << 20;
+    let file = disk.open(path)?;
+    let mut digest = Sha256::new();
+    for start in (0..file.len()).step_by(PIECE_BYTES as usize) {
+        let mut piece = vec![0; (file.len() - start).min(PIECE_BYTES) as usize];
+        file.read_at(start, &mut piece)?;
+        digest.update(&piece);
+    }
+    Ok(hex::encode(digest.finalize()))
 }
 
 /// The journal files, opened.

@@ -4,7 +4,11 @@
 mod anchor;
 mod batch;
 mod chain;
+mod edge;
 mod files;
+mod ids;
+mod resume;
+mod seals;
 mod segment;
 mod signed;
 mod tail;
@@ -25,6 +29,7 @@ use crate::layout::Layout;
 use anchor::Anchors;
 use chain::Chain;
 use files::Files;
+pub use resume::{CopyMark, Verified};
 use segment::SegmentCheck;
 
 /// What a verification is told from outside.
@@ -40,9 +45,16 @@ pub struct VerifyOptions<'a> {
     pub threads: usize,
     /// Called with the entries checked so far and their total.
     pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
+    /// How far an earlier verification came: only what is behind it is read.
+    pub resume: Option<Verified>,
+    /// Called now and then, and at the end, with how far this one came without a finding.
+    pub remember: Option<&'a (dyn Fn(Verified) + Sync)>,
     /// The disk.
     pub disk: Arc<dyn Disk>,
 }
+
+/// How many segments are read until what was verified is remembered again.
+const REMEMBER_SEGMENTS: usize = 16;
 
 impl Default for VerifyOptions<'_> {
     fn default() -> Self {
@@ -52,6 +64,8 @@ impl Default for VerifyOptions<'_> {
             keys: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             progress: None,
+            resume: None,
+            remember: None,
             disk: Arc::new(OsDisk),
         }
     }
@@ -87,11 +101,25 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions<'_>) -> Result<Rep
     let files = Files::list(disk, &layout, &mut report.findings);
     let anchors = Anchors::read((disk, &layout, &config), published, &files, options, &mut report)?;
     let mut chain = Chain::new(&config, &text, &anchors);
-    check_segments(disk, &layout, &files, &anchors, options, &mut chain);
+    if let Some(state) = &options.resume {
+        chain.resume(state, &layout)?;
+        let (size, root) = (state.size(), state.root());
+        report
+            .notices
+            .push(format!("the first {size} entries, of root {root}, were verified earlier and not read again"));
+    }
+    let remember = options.remember.filter(|_| report.is_clean());
+    check_segments(disk, &layout, &files, options, remember, &mut chain);
+    let reached = remember.and_then(|_| chain.remember());
     tail::check(disk, &layout, &files, &anchors, &mut chain);
     files.check_attachments(disk, &layout, &mut report.findings);
     chain.finish(disk, &layout, &files, &mut report);
     signed::check(disk, &layout, &config, &mut chain, &mut report);
+    if let (Some(remember), Some(reached)) = (remember, reached)
+        && report.is_clean()
+    {
+        remember(reached.with_signatures_checked());
+    }
     Ok(report)
 }
 
@@ -100,12 +128,14 @@ fn check_segments(
     disk: &dyn Disk,
     layout: &Layout,
     files: &Files,
-    anchors: &Anchors,
     options: &VerifyOptions<'_>,
+    remember: Option<&(dyn Fn(Verified) + Sync)>,
     chain: &mut Chain<'_>,
 ) {
-    let next = AtomicUsize::new(0);
-    let threads = options.threads.clamp(1, files.segments.len().max(1));
+    let anchors = chain.anchors;
+    let start = files.segments.partition_point(|segment| segment.first < chain.size());
+    let next = AtomicUsize::new(start);
+    let threads = options.threads.clamp(1, (files.segments.len() - start).max(1));
     let (sender, receiver) = bounded::<(usize, SegmentCheck)>(threads);
     let work = |sender: crossbeam_channel::Sender<(usize, SegmentCheck)>| {
         loop {
@@ -124,12 +154,18 @@ fn check_segments(
         }
         drop(sender);
         let mut early = std::collections::BTreeMap::new();
-        let mut wanted = 0;
+        let mut wanted = start;
         for (position, checked) in receiver {
             early.insert(position, checked);
             while let Some(checked) = early.remove(&wanted) {
                 chain.join(checked);
                 wanted += 1;
+                if let Some(remember) = remember
+                    && (wanted - start).is_multiple_of(REMEMBER_SEGMENTS)
+                    && let Some(reached) = chain.remember()
+                {
+                    remember(reached);
+                }
                 if let Some(progress) = options.progress {
                     progress(chain.size(), files.expected_size(anchors.published_size()));
                 }

@@ -15,6 +15,7 @@ use super::files::SegmentFiles;
 use super::finding;
 use crate::disk::Disk;
 use crate::layout::{Layout, SegmentFile};
+use crate::pruned::read_file;
 use crate::seen::Keys;
 use crate::tiles::{SealedEntry, Tiles};
 
@@ -114,13 +115,13 @@ impl SegmentCheck {
         for file in SegmentFile::ALL {
             let path = layout.segment(self.first, file);
             let name = layout.relative(&path);
-            match disk.read(&path) {
+            match read_file(disk, layout, self.first, file) {
                 Ok(bytes) => {
                     let blocks = BlockHashes::of(&bytes);
                     files.push(FileCheck { name, bytes: Arc::new(bytes), blocks });
                 }
                 Err(error) => {
-                    self.findings.push(finding(FindingKind::FileUnreadable, &name, None, error.to_string()));
+                    self.findings.push(finding(FindingKind::FileUnreadable, &name, None, error.message));
                 }
             }
         }

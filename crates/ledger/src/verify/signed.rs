@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use counterfoil_entry::{Fields, signature};
 use counterfoil_evidence::{Finding, FindingKind, Report};
-use counterfoil_segment::{ReadAt, Segment};
+use counterfoil_segment::Segment;
 
 use super::chain::Chain;
 use super::finding;
@@ -14,6 +13,7 @@ use crate::config::Config;
 use crate::disk::Disk;
 use crate::layout::{Layout, SegmentFile};
 use crate::own::{KEY_REGISTERED, KEY_REVOKED};
+use crate::pruned::open_file;
 use crate::registry::Registration;
 
 /// The registrations of all keys over time.
@@ -67,8 +67,7 @@ pub(super) fn check(disk: &dyn Disk, layout: &Layout, config: &Config, chain: &m
     for first in &chain.signed_segments {
         let path = layout.segment(*first, SegmentFile::Parquet);
         let name = layout.relative(&path);
-        let Ok(file) = disk.open(&path) else { continue };
-        let file: Arc<dyn ReadAt> = file;
+        let Ok(file) = open_file(disk, layout, *first, SegmentFile::Parquet) else { continue };
         let Ok(segment) = Segment::open(file) else { continue };
         let scanned = segment.scan(0..segment.meta().count, &mut |index, bytes| {
             timeline.check(config, index, bytes, &name, report);

@@ -1,9 +1,10 @@
 //! The crash matrix: every durable step of creating, appending, sealing, opening and closing is killed, torn and failed.
 
-use counterfoil::{ErrorKind, Result};
+use counterfoil::{ErrorKind, Pruned, Result};
 use counterfoil_testkit::{Fault, MemoryDisk};
 
 use crate::effort::stride;
+use crate::elsewhere;
 use crate::trial::Trial;
 
 /// Something that a ledger does.
@@ -94,6 +95,30 @@ const SEVERAL_SPANS: Script = Script {
     },
     capacity: Some(4 << 20),
     stride: 4,
+};
+
+const PRUNE: Script = Script {
+    name: "prune",
+    before: |trial| {
+        trial.create(256)?;
+        trial.append(700)?;
+        trial.seal()?;
+        trial.close()
+    },
+    act: |trial| {
+        trial.open()?;
+        let snapshot = trial.ledger().snapshot();
+        let pruned = Pruned { place: elsewhere::hold(&snapshot)?, below: 512 };
+        let gone = trial.ledger().prune(pruned, snapshot.size())?;
+        assert_eq!(gone.segments, 2);
+        trial.append(1)?;
+        let back = trial.ledger().fetch_pruned()?;
+        assert_eq!(back, gone);
+        trial.append(1)?;
+        trial.close()
+    },
+    capacity: Some(4 << 20),
+    stride: 2,
 };
 
 impl Script {
@@ -220,15 +245,20 @@ fn sealing_several_spans_survives_a_kill_anywhere() {
 }
 
 #[test]
+fn pruning_and_fetching_back_survive_a_kill_anywhere() {
+    PRUNE.kill_everywhere();
+}
+
+#[test]
 fn opening_after_a_crash_survives_a_kill_anywhere() {
-    for script in [&CREATE, &CROSSING, &EARLY_SEAL, &SEVERAL_SPANS] {
+    for script in [&CREATE, &CROSSING, &EARLY_SEAL, &SEVERAL_SPANS, &PRUNE] {
         script.kill_while_opening();
     }
 }
 
 #[test]
 fn a_step_that_fails_once_loses_nothing() {
-    for script in [&CREATE, &CROSSING, &EARLY_SEAL, &SEVERAL_SPANS] {
+    for script in [&CREATE, &CROSSING, &EARLY_SEAL, &SEVERAL_SPANS, &PRUNE] {
         script.fail_everywhere();
     }
 }

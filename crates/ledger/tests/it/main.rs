@@ -4,6 +4,7 @@ mod basics;
 mod concurrency;
 mod crash;
 mod effort;
+mod elsewhere;
 mod exhibit;
 mod forge;
 mod idempotency;
@@ -12,6 +13,7 @@ mod kill;
 mod pages;
 mod panics;
 mod refusals;
+mod resume;
 mod signatures;
 mod simulation;
 

@@ -173,7 +173,8 @@ fn two_ledgers_follow_one_table_with_a_slot_each_and_not_with_one() {
     let dsn = server.dsn("follower");
     server.record(1, 3);
     let follower = Follower::start(dsn.clone(), &first, Options::default());
-    wait_for("the first follows", || rows(&first).len() == 3);
+    let active = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'counterfoil' AND active";
+    wait_for("the first follows", || server.sql("postgres", active) == "1");
     let same = try_follow_once(&dsn, &second, Options::default()).expect_err("the slot is taken");
     assert_eq!(same.kind, ErrorKind::Conflict, "{same}");
     let own = Options { slot: "second".to_owned(), ..Options::default() };

@@ -26,7 +26,7 @@ fn the_table_refuses_change_whoever_asks_and_installing_again_changes_nothing() 
     assert!(server.try_sql("app", direct).expect_err("no right").contains("permission denied"));
     assert_eq!(server.sql("postgres", "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'counterfoil_owner'"), "f");
     let again = install(&mut Connection::open(&server.socket("postgres")).unwrap()).unwrap();
-    assert!(again.existed && again.replication);
+    assert!(again.replaced == Some(again.version) && again.replication);
     let kept = server
         .sql("postgres", "SELECT event_type, entity_id, actor, recorded_by, new_value FROM counterfoil.audit_log");
     assert_eq!(kept, r#"payment_approved|P-1|maria|app|{"amount": 1.25}"#);

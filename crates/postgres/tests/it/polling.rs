@@ -1,7 +1,7 @@
 //! Following by queries.
 
 use counterfoil::ErrorKind;
-use counterfoil_postgres::Difference::{Inserted, NotMoved};
+use counterfoil_postgres::Difference::{Inserted, NotMoved, Unprotected};
 use counterfoil_postgres::{Options, Way};
 
 use crate::server::{Server, checked, follow_once, ledger, rows, try_follow_once};
@@ -54,5 +54,5 @@ fn a_row_with_a_forged_transaction_never_comes_and_is_named() {
     follow_once(&server.dsn("follower"), &ledger);
     let (_, findings) = checked(&server.dsn("follower"), &ledger);
     let differences: Vec<_> = findings.iter().map(|found| found.difference).collect();
-    assert_eq!(differences, [Inserted], "{findings:?}");
+    assert_eq!(differences, [Unprotected, Inserted], "{findings:?}");
 }

@@ -13,14 +13,23 @@ use counterfoil_postgres::{
     CheckOptions, Checked, Connection, Dsn, Finding, Followed, Options, check, follow, install,
 };
 
-/// The folder of PostgreSQL's programs; none where it is not installed. In CI it must be.
+/// The folder of PostgreSQL's programs, in the PATH or where Debian puts the newest version; none where it is not installed.
+/// In CI it must be.
 pub fn programs() -> Option<PathBuf> {
-    let installed = ["18", "17", "16", "15"].map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
-    let found = installed.into_iter().find(|folder| folder.join("initdb").exists());
+    let mut debian: Vec<_> = std::fs::read_dir("/usr/lib/postgresql").map_or_else(
+        |_| Vec::new(),
+        |versions| versions.filter_map(|version| Some(version.ok()?.path().join("bin"))).collect(),
+    );
+    debian.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // A wrapper in the PATH has no server beside it.
+    let whole =
+        |folder: &PathBuf| ["initdb", "pg_ctl", "postgres", "psql"].iter().all(|name| folder.join(name).exists());
+    let found = debian.into_iter().rev().chain(std::env::split_paths(&path)).find(whole);
     if found.is_none() {
-        let advice = "PostgreSQL 15 or later is missing (apt-get install postgresql)";
-        assert!(std::env::var_os("CI").is_none(), "{advice}");
-        eprintln!("skipped: {advice}");
+        let how = "PostgreSQL 15 or later is missing: make deps, or apt-get install postgresql";
+        assert!(std::env::var_os("CI").is_none(), "{how}");
+        eprintln!("left out: {how}");
     }
     found
 }
@@ -78,6 +87,23 @@ impl Server {
     pub fn copy(&self, from: &str, to: &str) {
         let path = self.folder.path().display();
         self.shell(&format!("rm -rf {path}/{to} && cp -a {path}/{from} {path}/{to}"));
+    }
+
+    /// Dumps the schema with pg_dump, edits the dump with sed, and puts it in the place of what is there.
+    pub fn restore_edited_dump(&self, edit: &str) {
+        let dump = format!(
+            "{} -h 127.0.0.1 -p {} -U postgres -n counterfoil postgres",
+            self.programs.join("pg_dump").display(),
+            self.port
+        );
+        let file = self.path("dump.sql");
+        self.shell(&format!("{dump} | sed '{edit}' >{file}"));
+        self.sql("postgres", "DROP SCHEMA counterfoil CASCADE");
+        let psql = self.programs.join("psql").display().to_string();
+        self.shell(&format!(
+            "{psql} -h 127.0.0.1 -p {} -U postgres -X -q -v ON_ERROR_STOP=1 -f {file} postgres",
+            self.port
+        ));
     }
 
     /// Runs a script in the server's data folder.
@@ -189,8 +215,12 @@ pub fn try_follow_once(dsn: &Dsn, ledger: &Ledger, options: Options) -> counterf
 }
 
 pub fn checked(dsn: &Dsn, ledger: &Ledger) -> (Checked, Vec<Finding>) {
+    checked_with(dsn, ledger, &CheckOptions::default())
+}
+
+pub fn checked_with(dsn: &Dsn, ledger: &Ledger, options: &CheckOptions) -> (Checked, Vec<Finding>) {
     let mut findings = Vec::new();
-    let checked = check(dsn, ledger, &CheckOptions::default(), &mut |finding| {
+    let checked = check(dsn, ledger, options, &mut |finding| {
         findings.push(finding);
         Ok(())
     });

@@ -3,8 +3,15 @@
 mod basics;
 mod faults;
 mod figures;
+mod full;
+mod lake;
+mod large;
 mod proxy;
+mod prune;
 mod restore;
+mod resume;
 mod server;
+mod settings;
 mod shippers;
+mod stale;
 mod tamper;

@@ -1,8 +1,9 @@
 //! A proxy in front of the server that loses, delays and refuses requests.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What happens to a request.
@@ -18,27 +19,33 @@ pub enum Fate {
     Status(u16),
     /// It is answered late.
     Late(Duration),
+    /// The answer is the one that the same request got when it last passed.
+    Stale,
 }
 
 /// Decides about a request by its first line.
 type Decide = dyn Fn(&str) -> Fate + Send + Sync;
+
+/// The last answer to each request.
+type Answers = Mutex<HashMap<String, Vec<u8>>>;
 
 /// Starts a proxy in front of a port; its endpoint. It runs until the tests end.
 pub fn start(port: u16, decide: impl Fn(&str) -> Fate + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let decide: Arc<Decide> = Arc::new(decide);
+    let answers = Arc::new(Answers::default());
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let decide = decide.clone();
-            std::thread::spawn(move || serve(client, port, decide.as_ref()));
+            let (decide, answers) = (decide.clone(), answers.clone());
+            std::thread::spawn(move || serve(client, port, decide.as_ref(), &answers));
         }
     });
     endpoint
 }
 
 /// Answers one request and closes.
-fn serve(mut client: TcpStream, port: u16, decide: &Decide) -> Option<()> {
+fn serve(mut client: TcpStream, port: u16, decide: &Decide, answers: &Answers) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -51,7 +58,8 @@ fn serve(mut client: TcpStream, port: u16, decide: &Decide) -> Option<()> {
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
     let mut body = vec![0; length.unwrap_or(0)];
-    let fate = decide(text.lines().next().unwrap_or_default());
+    let request = text.lines().next().unwrap_or_default();
+    let fate = decide(request);
     if fate == Fate::CutRequest {
         let half = body.len() / 2;
         client.read_exact(&mut body[..half]).ok()?;
@@ -64,6 +72,12 @@ fn serve(mut client: TcpStream, port: u16, decide: &Decide) -> Option<()> {
             return client.write_all(answer.as_bytes()).ok();
         }
         Fate::Late(time) => std::thread::sleep(time),
+        Fate::Stale => {
+            let known = answers.lock().expect("no panic while held").get(request).cloned();
+            if let Some(answer) = known {
+                return client.write_all(&answer).ok();
+            }
+        }
         _ => {}
     }
     let mut server = TcpStream::connect(("127.0.0.1", port)).ok()?;
@@ -76,5 +90,6 @@ fn serve(mut client: TcpStream, port: u16, decide: &Decide) -> Option<()> {
     if fate == Fate::CutAnswer {
         return client.shutdown(Shutdown::Both).ok();
     }
+    answers.lock().expect("no panic while held").insert(request.to_owned(), answer.clone());
     client.write_all(&answer).ok()
 }

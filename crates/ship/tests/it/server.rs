@@ -19,6 +19,8 @@ pub struct Server {
     child: Child,
     folder: TempDir,
     port: u16,
+    /// Whether the folder is a file system of its own.
+    mounted: bool,
 }
 
 impl Server {
@@ -33,14 +35,35 @@ impl Server {
 
     /// Starts a server without a bucket.
     pub fn bare() -> Option<Self> {
-        let program = find()?;
+        Self::in_folder(TempDir::new().expect("a folder"), false)
+    }
+
+    /// Starts a server with a bucket under Object Lock on a disk of so many megabytes. `None`, said aloud, also where no file
+    /// system can be mounted.
+    pub fn small(megabytes: u32) -> Option<Self> {
+        find()?;
         let folder = TempDir::new().expect("a folder");
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "a small file system cannot be mounted: run as root");
+            eprintln!("left out: a small file system cannot be mounted (run as root)");
+            return None;
+        }
+        let server = Self::in_folder(folder, true)?;
+        server.make_bucket(true);
+        server.default_retention("COMPLIANCE");
+        Some(server)
+    }
+
+    fn in_folder(folder: TempDir, mounted: bool) -> Option<Self> {
+        let program = find()?;
         for name in ["data", "versions", "iam"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let child = spawn(&program, folder.path(), port);
-        let server = Self { child, folder, port };
+        let server = Self { child, folder, port, mounted };
         server.wait_until_up();
         Some(server)
     }
@@ -111,6 +134,11 @@ impl Server {
         format!("s3://{BUCKET}/ledgers/one").parse().expect("a location")
     }
 
+    /// A place of this server that no other test names, as it is written into folders.
+    pub fn own_location(&self) -> Location {
+        format!("s3://{BUCKET}/ledgers/{}", self.port).parse().expect("a location")
+    }
+
     pub fn settings(&self) -> Settings {
         settings(&self.endpoint())
     }
@@ -118,6 +146,11 @@ impl Server {
     /// The file underneath an object.
     pub fn file(&self, key: &str) -> PathBuf {
         self.folder.path().join("data").join(BUCKET).join("ledgers/one").join(key)
+    }
+
+    /// A file on the server's disk that belongs to no bucket.
+    pub fn filler(&self) -> PathBuf {
+        self.folder.path().join("filler")
     }
 
     /// The keys below the copy, as the server's folder shows them.
@@ -136,6 +169,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.mounted {
+            let _ = Command::new("umount").arg(self.folder.path()).status();
+        }
     }
 }
 
@@ -170,18 +206,16 @@ fn spawn(program: &Path, folder: &Path, port: u16) -> Child {
         .expect("versitygw starts")
 }
 
+/// In the PATH (`make test` puts the folder of `make deps` there), or where that and `go install` put it.
 fn find() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join("go/bin/versitygw"));
-    let in_path = std::env::var_os("PATH")
-        .map(|path| std::env::split_paths(&path).map(|folder| folder.join("versitygw")).collect());
-    let mut places: Vec<PathBuf> = in_path.unwrap_or_default();
-    places.extend(std::env::var_os("VERSITYGW").map(PathBuf::from));
-    places.extend(home);
-    let found = places.into_iter().find(|place| place.is_file());
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([home.join(".cache/counterfoil/go"), home.join("go/bin")]);
+    let found = folders.map(|folder| folder.join("versitygw")).find(|place| place.is_file());
     if found.is_none() {
-        let how = "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0";
-        assert!(std::env::var_os("CI").is_none(), "versitygw is missing: {how}");
-        eprintln!("left out: versitygw is missing ({how})");
+        let how = "an S3 server is missing: make deps, or go install github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+        assert!(std::env::var_os("CI").is_none(), "{how}");
+        eprintln!("left out: {how}");
     }
     found
 }

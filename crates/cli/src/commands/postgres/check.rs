@@ -25,6 +25,9 @@ pub struct Check {
     /// How long to wait for a follower at work to catch up.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     patience: u64,
+    /// What the follower noticed before this entry was looked into: do not name it again.
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    looked_into: u64,
     /// Print one JSON object a finding, and last the summary.
     #[arg(long)]
     json: bool,
@@ -41,7 +44,8 @@ impl Check {
     pub fn run(self) -> Outcome {
         let dsn = Dsn::parse(&self.dsn)?;
         let trail = ReadTrail::of(&self.ledger)?;
-        let options = CheckOptions { slot: self.slot.clone(), patience_seconds: self.patience };
+        let options =
+            CheckOptions { slot: self.slot.clone(), patience_seconds: self.patience, looked_into: self.looked_into };
         let mut out = output::stdout();
         // The verdict stands, whoever reads it: a reader that went away does not end the comparison.
         let mut written = Ok(());

@@ -41,8 +41,13 @@ impl Install {
 
 fn tell(installed: &Installed) -> std::io::Result<()> {
     let mut out = output::stdout();
-    let done = if installed.existed { "is up to date" } else { "is made" };
-    writeln!(out, "counterfoil.audit_log {done} (PostgreSQL {})", installed.server)?;
+    let (version, server) = (installed.version, &installed.server);
+    let done = match installed.replaced {
+        None => format!("is made, version {version}"),
+        Some(before) if before == version => format!("is of version {version}, as it should be"),
+        Some(before) => format!("is brought from version {before} to {version}"),
+    };
+    writeln!(out, "counterfoil.audit_log {done} (PostgreSQL {server})")?;
     let mut hint = |text: &str| writeln!(out, "  {}", styled(DIM, text));
     hint("GRANT counterfoil_writer TO application;  SELECT counterfoil.audit('invoice_approved', 'INV-1', 'maria')")?;
     if installed.replication {

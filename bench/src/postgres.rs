@@ -1,63 +1,71 @@
-//! How fast rows are moved against how fast the table takes them: `rate DSN ROWS` on an empty database, as superuser.
-//! Prints one JSON object. The ledger is made in a temporary folder.
+//! An audit table in PostgreSQL: how fast rows are moved and checked, against how fast the table takes them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use counterfoil::{CreateOptions, Ledger, OpenOptions};
-use counterfoil_postgres::{CheckOptions, Connection, Dsn, Options, Way, check, follow, install};
+use counterfoil_postgres::{CheckOptions, Connection, Dsn, Followed, Options, Way, check, follow, install};
+use serde_json::{Value, json};
+
+use crate::{Arguments, machine};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const SESSIONS: u64 = 8;
 
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let [_, dsn, rows] = &arguments[..] else { return Err("usage: rate DSN ROWS".into()) };
-    let (dsn, rows) = (Dsn::parse(dsn)?, rows.parse::<u64>()?);
+/// Moves `rows` of an empty database, `dsn`, into ledgers in `ledger=FOLDER`.
+pub fn run(arguments: &Arguments) -> Value {
+    let dsn = arguments.path("dsn").display().to_string();
+    measure(&dsn, &arguments.path("ledger"), arguments.number("rows", 40_000)).expect("the database serves")
+}
+
+fn measure(dsn: &str, folder: &Path, rows: u64) -> Result<Value> {
+    let dsn = Dsn::parse(dsn)?;
     install(&mut Connection::open(&dsn)?)?;
-    let folder = tempfile::tempdir()?;
+    std::fs::create_dir_all(folder)?;
     let open = |name: &str| -> Result<Ledger> {
-        Ok(Ledger::create(folder.path().join(name), CreateOptions::new("bench.example/a")?, OpenOptions::default())?)
+        Ok(Ledger::create(folder.join(name), CreateOptions::new("bench.example/a")?, OpenOptions::default())?)
     };
-    let ledger = Arc::new(open("ledger")?);
+    let ledger = Arc::new(open("followed")?);
     let once = Options { once: true, ..Options::default() };
-    let never = AtomicBool::new(false);
-    follow(&dsn, &*ledger, &once, &never, &mut |_| ())?;
-
-    let one_commit_each = insert(&dsn, rows, 1)?;
-    let catch_up = Instant::now();
-    let moved = follow(&dsn, &*ledger, &once, &never, &mut |_| ())?.rows;
-    let backlog_small = moved as f64 / catch_up.elapsed().as_secs_f64();
-
-    let commits_of_100 = insert(&dsn, rows, 100)?;
-    let catch_up = Instant::now();
-    let moved = follow(&dsn, &*ledger, &once, &never, &mut |_| ())?.rows;
-    let backlog_large = moved as f64 / catch_up.elapsed().as_secs_f64();
-
-    let (live_insert, lag) = live(&dsn, &ledger, rows)?;
+    catch_up(&dsn, &ledger, &once)?;
+    let insert_singles = insert(&dsn, rows, 1)?;
+    let follow_singles = catch_up(&dsn, &ledger, &once)?;
+    let insert_hundreds = insert(&dsn, rows, 100)?;
+    let follow_hundreds = catch_up(&dsn, &ledger, &once)?;
+    let (insert_followed, lag) = live(&dsn, &ledger, rows)?;
     let checking = Instant::now();
     let checked = check(&dsn, &*ledger, &CheckOptions::default(), &mut |finding| {
         eprintln!("{finding:?}");
         Ok(())
     })?;
     let check_rate = checked.rows as f64 / checking.elapsed().as_secs_f64();
-
-    let polled = open("polled")?;
     let polling = Options { way: Some(Way::Polling), ..once };
+    let poll_rate = catch_up(&dsn, &open("polled")?, &polling)?;
+    Ok(json!({
+        "rows": checked.rows,
+        "sessions": SESSIONS,
+        "insert_one_a_commit_per_s": insert_singles.round(),
+        "insert_100_a_commit_per_s": insert_hundreds.round(),
+        "follow_one_a_commit_per_s": follow_singles.round(),
+        "follow_100_a_commit_per_s": follow_hundreds.round(),
+        "follow_over_insert": follow_singles / insert_singles,
+        "insert_while_followed_per_s": insert_followed.round(),
+        "lag_ms_after_last_commit": lag,
+        "poll_per_s": poll_rate.round(),
+        "check_per_s": check_rate.round(),
+        "findings": checked.findings.values().sum::<u64>(),
+        "peak_bytes": machine::peak_resident_bytes(),
+    }))
+}
+
+/// Moves what is there; rows a second.
+fn catch_up(dsn: &Dsn, ledger: &Ledger, options: &Options) -> Result<f64> {
     let began = Instant::now();
-    let moved = follow(&dsn, &polled, &polling, &never, &mut |_| ())?.rows;
-    let polling_rate = moved as f64 / began.elapsed().as_secs_f64();
-    println!(
-        "{{\"rows\": {rows}, \"sessions\": {SESSIONS}, \"insert_rows_per_s_one_a_commit\": {one_commit_each:.0}, \
-         \"insert_rows_per_s_100_a_commit\": {commits_of_100:.0}, \"follow_rows_per_s_one_a_commit\": {backlog_small:.0}, \
-         \"follow_rows_per_s_100_a_commit\": {backlog_large:.0}, \"insert_rows_per_s_while_followed\": {live_insert:.0}, \
-         \"lag_ms_after_last_commit\": {lag}, \"poll_rows_per_s\": {polling_rate:.0}, \
-         \"check_rows_per_s\": {check_rate:.0}, \"findings\": {}}}",
-        checked.findings.values().sum::<u64>()
-    );
-    Ok(())
+    let Followed { rows, .. } = follow(dsn, ledger, options, &AtomicBool::new(false), &mut |_| ())?;
+    Ok(rows as f64 / began.elapsed().as_secs_f64())
 }
 
 /// Inserts with some sessions at once; rows a second.

@@ -1,0 +1,77 @@
+//! `ship`, `verify`, `query` and `restore` on a real S3 server with Object Lock.
+
+use crate::place::{Place, Ran};
+use crate::s3::Server;
+
+const COPY: &str = "s3://audit/ledgers/one";
+
+struct Store {
+    server: Server,
+    place: Place,
+}
+
+impl Store {
+    fn open() -> Option<Store> {
+        Some(Store { server: Server::start()?, place: Place::ledger() })
+    }
+
+    fn run_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Ran {
+        let mut command = self.place.command(arguments);
+        let endpoint = self.server.endpoint();
+        command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test-secret")]);
+        command.envs([("AWS_REGION", "us-east-1"), ("AWS_ENDPOINT_URL", &endpoint)]).envs(settings.iter().copied());
+        Ran::of(command.stdin(std::process::Stdio::null()).output().unwrap())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(&[], arguments)
+    }
+}
+
+#[test]
+fn a_ledger_is_shipped_verified_queried_and_brought_back_from_its_copy() {
+    let Some(store) = Store::open() else { return };
+    store.place.ok(&["seal", "audit"]);
+    let shipped = store.run(&["ship", "audit", COPY, "--json"]).expect(0).value();
+    let size = shipped["size"].as_u64().unwrap();
+    assert!(size >= 6 && shipped["objects"].as_u64().unwrap() > 0 && shipped["to"] == COPY, "{shipped}");
+    let again = store.run(&["ship", "audit", COPY, "--json"]).expect(0).value();
+    assert_eq!(again["size"], size);
+    let locks = store.run(&["ship", "audit", COPY, "--check"]).expect(0);
+    assert!(locks.stderr.contains("none free before 2"), "{}", locks.stderr);
+    let key = store.place.ok(&["key", "audit"]);
+    store.run(&["verify", COPY, "--key", key.trim()]).expect(0);
+    let sql = "SELECT count(*) AS n FROM audit_log WHERE entity_id = 'INV-1'";
+    let there = store.run(&["query", COPY, sql, "--format", "json"]).expect(0).value();
+    assert_eq!(there, store.place.json(&["query", "audit", sql, "--format", "json"]));
+    let restored = store.run(&["restore", COPY, "again", "--key", key.trim(), "--json"]).expect(0).value();
+    assert_eq!(restored["entries"], size);
+    assert_eq!(restored["continued_as"], "bank.example/audit/2");
+    assert_eq!(store.place.json(&["history", "again", "CUST-3", "--json"])["entry"]["actor"], "kyc-model");
+    store.place.ok(&["verify", "again"]);
+    store.run(&["restore", COPY, "again"]).refused(3, &["again"]);
+}
+
+#[test]
+fn mistakes_with_buckets_are_explained() {
+    let Some(store) = Store::open() else { return };
+    store.run(&["ship", "audit", "s3://no-such-bucket/x"]).refused(7, &["no-such-bucket"]);
+    store.run(&["ship", "audit", "audit-bucket"]).refused(2, &["s3://bucket/prefix"]);
+    store.run(&["ship", "nothing", COPY]).refused(7, &["no folder nothing"]);
+    store.run(&["ship", "audit", COPY, "--retain", "forever"]).refused(2, &["compliance:2190"]);
+    store.run(&["ship", "audit", COPY, "--retain", "compliance:x"]).refused(2, &["no number of days"]);
+    store.run(&["ship", "audit", COPY, "--legal-hold"]).refused(2, &["--retain"]);
+    store
+        .run_with(&[("AWS_SECRET_ACCESS_KEY", "wrong")], &["ship", "audit", COPY])
+        .refused(6, &["SignatureDoesNotMatch"]);
+    store
+        .run_with(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")], &["verify", COPY])
+        .refused(5, &["Connection refused"]);
+    store.run(&["verify", COPY]).refused(7, &["no copy of a ledger"]);
+    store.run(&["restore", COPY, "new"]).refused(7, &["no copy of a ledger"]);
+    assert!(!store.place.path("new").exists(), "a restore that cannot begin leaves nothing");
+    store.run(&["ship", "audit", COPY]).expect(0);
+    let other = Place::ledger();
+    let ledger = other.path("audit").display().to_string();
+    store.run(&["ship", &ledger, COPY]).refused(11, &["another ledger or a fork"]);
+}

@@ -1,0 +1,229 @@
+//! Segments whose Parquet file was let go of, since a bucket holds it: which they are, and where their bytes are read.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use counterfoil_entry::{Draft, Fields};
+use counterfoil_segment::ReadAt;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::disk::Disk;
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::{Layout, SegmentFile};
+use crate::own;
+
+/// The type of the entry that says which segments were pruned, and to where.
+pub const PRUNED: &str = "ledger.pruned";
+/// The unit in which a file is fetched back.
+const PIECE_BYTES: u64 = 8 << 20;
+
+/// Where pruned segments are read from.
+pub trait SegmentStore: Send + Sync + Debug {
+    /// The Parquet file of the segment that starts at an index; its bytes are fetched as they are read.
+    ///
+    /// Errors: `NotFound` when the place does not hold it, `Unavailable` when it does not answer.
+    fn parquet(&self, first: u64) -> Result<Arc<dyn ReadAt>>;
+}
+
+/// Opens the store at a place.
+pub type OpenStore = dyn Fn(&str) -> Result<Arc<dyn SegmentStore>> + Send + Sync;
+
+static OPEN_STORE: OnceLock<Box<OpenStore>> = OnceLock::new();
+
+/// Tells once how this program reaches the places that segments were pruned to; later calls change nothing. Without it such
+/// segments answer `Unavailable`: the ledger itself knows no network.
+pub fn read_pruned_with(open: impl Fn(&str) -> Result<Arc<dyn SegmentStore>> + Send + Sync + 'static) {
+    let _ = OPEN_STORE.set(Box::new(open));
+}
+
+/// What `pruned.toml` says: of the segments that begin below an index, the Parquet file may stand at a place only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pruned {
+    /// Where the files are, as `s3://bucket/prefix`.
+    pub place: String,
+    /// One past the last entry of these segments.
+    pub below: u64,
+}
+
+/// What a pruning let go of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LetGo {
+    /// Parquet files that were removed.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Pruned {
+    /// Reads the folder's `pruned.toml`; `None` where nothing was pruned.
+    pub fn read(disk: &dyn Disk, layout: &Layout) -> Result<Option<Self>> {
+        let text = match disk.read_small(&layout.pruned()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(|error| Error::io("pruned.toml", error))?,
+        };
+        let text = String::from_utf8_lossy(&text);
+        let pruned: Self =
+            toml::from_str(&text).map_err(|error| Error::damaged(format!("pruned.toml: {}", error.message())))?;
+        if pruned.to_text() != text {
+            return Err(Error::damaged("pruned.toml: it is not as counterfoil writes it"));
+        }
+        Ok(Some(pruned))
+    }
+
+    fn to_text(&self) -> String {
+        let body = toml::to_string(self).expect("a table of plain values is TOML");
+        format!("# Where the Parquet files of pruned segments stand. Written by `counterfoil prune`.\n{body}")
+    }
+
+    /// Replaces the folder's `pruned.toml`.
+    pub(crate) fn write(&self, disk: &dyn Disk, layout: &Layout) -> Result<()> {
+        let written = disk.replace(&layout.pruned(), self.to_text().as_bytes());
+        written.map_err(|error| Error::io("pruned.toml", error))
+    }
+
+    /// Whether a segment's Parquet file may be at the place only.
+    pub fn covers(&self, first: u64) -> bool {
+        first < self.below
+    }
+
+    /// The entry that says it, of a copy whose newest checkpoint covers `covered` entries.
+    pub(crate) fn draft(&self, covered: u64, going: &LetGo) -> Draft {
+        let context = json!({
+            "place": self.place, "below": self.below, "covered": covered,
+            "segments": going.segments, "bytes": going.bytes,
+        });
+        own::draft(PRUNED, "segments", "segments", &context)
+    }
+
+    /// What an entry says was pruned, if it is such an entry.
+    pub(crate) fn of_entry(canonical: &[u8]) -> Option<Self> {
+        let fields = Fields::split(canonical).ok().filter(|fields| fields.event_type == PRUNED)?;
+        let context: serde_json::Value = serde_json::from_str(fields.context?).ok()?;
+        Some(Self { place: context.get("place")?.as_str()?.to_owned(), below: context.get("below")?.as_u64()? })
+    }
+
+    /// The store at the place, opened once by each process.
+    fn store(&self) -> Result<Arc<dyn SegmentStore>> {
+        type Open = Mutex<HashMap<(u32, String), Arc<dyn SegmentStore>>>;
+        static OPEN: OnceLock<Open> = OnceLock::new();
+        let opener = OPEN_STORE.get().ok_or_else(|| {
+            Error::unavailable(
+                "this program does not reach object stores; fetch the segments with `counterfoil prune --fetch`",
+            )
+        })?;
+        let mut open = OPEN.get_or_init(Mutex::default).lock().expect("no panic while held");
+        let key = (std::process::id(), self.place.clone());
+        if let Some(store) = open.get(&key) {
+            return Ok(store.clone());
+        }
+        let store = opener(&self.place)?;
+        Ok(open.entry(key).or_insert(store).clone())
+    }
+
+    fn parquet(&self, first: u64) -> Result<Arc<dyn ReadAt>> {
+        let inner = self.store().and_then(|store| store.parquet(first)).map_err(|error| self.unreachable(error))?;
+        Ok(Arc::new(Elsewhere { pruned: self.clone(), inner }))
+    }
+
+    /// An error of the place, with what to do about it.
+    fn unreachable(&self, error: Error) -> Error {
+        let message = format!("it was pruned to {}: {error}", self.place);
+        match error.kind {
+            ErrorKind::NotFound => Error::damaged(message),
+            kind @ (ErrorKind::Damaged | ErrorKind::Tampered) => Error::new(kind, message),
+            ErrorKind::Denied => Error::new(ErrorKind::Denied, message),
+            _ => Error::unavailable(format!("{message}; try again when the bucket answers")),
+        }
+        .because(error)
+    }
+}
+
+/// A file at the place; its errors say what to do.
+#[derive(Debug)]
+struct Elsewhere {
+    pruned: Pruned,
+    inner: Arc<dyn ReadAt>,
+}
+
+impl ReadAt for Elsewhere {
+    fn len(&self) -> u64 {
+        self.inner.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.inner.read_at(offset, buffer).map_err(|error| {
+            let known = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned();
+            let known = known.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, error.to_string()));
+            io::Error::other(self.pruned.unreachable(known))
+        })
+    }
+}
+
+/// Opens one of a segment's files: in the folder or, for a Parquet file that was pruned, where that stands.
+pub(crate) fn open_file(disk: &dyn Disk, layout: &Layout, first: u64, file: SegmentFile) -> Result<Arc<dyn ReadAt>> {
+    let path = layout.segment(first, file);
+    let name = layout.relative(&path);
+    let error = match disk.open(&path) {
+        Ok(opened) => return Ok(opened),
+        Err(error) => error,
+    };
+    if file == SegmentFile::Parquet
+        && error.kind() == io::ErrorKind::NotFound
+        && let Some(pruned) = Pruned::read(disk, layout)?
+        && pruned.covers(first)
+    {
+        return pruned.parquet(first).map_err(|error| Error { message: format!("{name}: {error}"), ..error });
+    }
+    Err(Error::io(&name, error))
+}
+
+/// The whole of one of a segment's files.
+pub(crate) fn read_file(disk: &dyn Disk, layout: &Layout, first: u64, file: SegmentFile) -> Result<Vec<u8>> {
+    let opened = open_file(disk, layout, first, file)?;
+    let mut bytes = vec![0; usize::try_from(opened.len()).map_err(|_| Error::damaged("it is too long"))?];
+    let read = opened.read_at(0, &mut bytes);
+    read.map_err(|error| Error::io(layout.relative(&layout.segment(first, file)), error))?;
+    Ok(bytes)
+}
+
+/// Removes the Parquet files of these segments.
+pub(crate) fn remove(disk: &dyn Disk, layout: &Layout, firsts: &[u64]) -> Result<()> {
+    for first in firsts {
+        let path = layout.segment(*first, SegmentFile::Parquet);
+        match disk.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io(layout.relative(&path), error));
+            }
+            _ => {}
+        }
+    }
+    disk.sync_folder(&layout.segments()).map_err(|error| Error::io("segments", error))
+}
+
+/// Writes a file into the folder under its own name once it is whole and durable.
+pub(crate) fn bring_back(disk: &dyn Disk, layout: &Layout, first: u64, file: &dyn ReadAt) -> Result<u64> {
+    let path = layout.segment(first, SegmentFile::Parquet);
+    let temporary = path.with_extension("parquet.tmp");
+    let bring = || -> io::Result<()> {
+        match disk.remove(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let target = disk.create(&temporary, 0o444)?;
+        let mut at = 0;
+        while at < file.len() {
+            let mut piece = vec![0; (file.len() - at).min(PIECE_BYTES) as usize];
+            file.read_at(at, &mut piece)?;
+            target.write_at(at, &piece)?;
+            at += piece.len() as u64;
+        }
+        target.sync()?;
+        disk.rename(&temporary, &path)
+    };
+    bring().map_err(|error| Error::io(layout.relative(&path), error))?;
+    Ok(file.len())
+}
