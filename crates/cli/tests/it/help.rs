@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "init",
     "append",
     "import",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 21] = [
     "verify",
     "bundle",
     "status",
+    "rules",
     "serve",
     "token",
     "seal",
