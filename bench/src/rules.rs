@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Value {
         "rules": set.rules.len(),
         "entries": index,
         "alerts": firings,
-        "entries_per_s": (index as f64 / seconds).round(),
+        "entries_per_second": (index as f64 / seconds).round(),
     })
 }
 

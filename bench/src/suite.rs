@@ -178,6 +178,14 @@ fn rows(results: &Map<String, Value>) -> Vec<Row> {
             1.8,
             "≥ 1.8 × one",
         ),
+        at_least(
+            "rules over entries, 60 rules, one core",
+            rate("rules"),
+            "entries/s",
+            rate("rules") / 150_000.0,
+            1.0,
+            "≥ 150,000",
+        ),
     ];
     let bytes = get("append_large", "bytes_per_entry");
     let files = get("append_large", "files_per_million");

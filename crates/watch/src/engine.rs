@@ -22,8 +22,8 @@ pub struct Engine {
     detectors: Vec<Detector>,
     /// Position of each rule by its id.
     positions: HashMap<String, usize>,
-    /// Of each detection: the detectors that look at its matches.
-    watched: HashMap<String, Vec<(usize, Role)>>,
+    /// Who waits for the matches of each rule.
+    waiting: Vec<Waiting>,
     /// Position of each detector's rule.
     detector_rules: Vec<usize>,
     overflows: u64,
@@ -33,6 +33,13 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("rules", &self.rules.rules.len()).finish_non_exhaustive()
     }
+}
+
+/// Who waits for a rule's matches.
+#[derive(Debug, Default, Clone)]
+struct Waiting {
+    detectors: Vec<(usize, Role)>,
+    correlations: bool,
 }
 
 /// A rule that fired.
@@ -86,15 +93,19 @@ impl Engine {
             Error::new(ErrorKind::Internal, format!("rules that were checked do not hold: {error}"))
         })?;
         let positions = rules.positions();
-        let mut watched: HashMap<String, Vec<(usize, Role)>> = HashMap::new();
+        let mut waiting = vec![Waiting::default(); rules.rules.len()];
         for (detector, bound) in rules.detectors.iter().enumerate() {
             for (id, role) in &bound.looks_at {
-                watched.entry(id.clone()).or_default().push((detector, *role));
+                waiting[positions[id]].detectors.push((detector, *role));
             }
+        }
+        for name in rules.sigma.correlations.iter().flat_map(|rule| &rule.rules) {
+            let known = rules.find(name).expect("correlations refer to rules that hold");
+            waiting[positions[&known.id]].correlations = true;
         }
         let detectors = rules.detectors.iter().map(|bound| Detector::new(bound.rule.detector.clone())).collect();
         let detector_rules = rules.detectors.iter().map(|bound| positions[&bound.id]).collect();
-        Ok(Self { rules, sigma, detectors, positions, watched, detector_rules, overflows: 0 })
+        Ok(Self { rules, sigma, detectors, positions, waiting, detector_rules, overflows: 0 })
     }
 
     /// The rules.
@@ -121,23 +132,35 @@ impl Engine {
 
     /// Gives matches of one entry to the correlations and detectors that wait for them.
     fn follow(&mut self, view: &View<'_>, matches: Vec<EvaluationResult>, seconds: i64, firings: &mut Vec<Firing>) {
-        for found in &matches {
-            let id = found.header.rule_id.as_deref().unwrap_or_default();
-            for (detector, role) in self.watched.get(id).map(Vec::as_slice).unwrap_or_default() {
+        let mut correlated = Vec::new();
+        for found in matches {
+            let rule = self.position(&found);
+            let Waiting { detectors, correlations } = &self.waiting[rule];
+            for (detector, role) in detectors {
                 let finding = self.detectors[*detector].observe(*role, view, seconds);
                 firings.extend(finding.map(|finding| of_detector(self.detector_rules[*detector], view, finding)));
             }
+            match correlations {
+                true => correlated.push(found),
+                false => firings.push(self.of_sigma(view, found)),
+            }
+        }
+        if correlated.is_empty() {
+            return;
         }
         if self.sigma.state_count() >= MAX_CORRELATION_GROUPS {
             self.overflows += 1;
         }
-        let results = self.sigma.process_with_detections(view, matches, seconds);
+        let results = self.sigma.process_with_detections(view, correlated, seconds);
         firings.extend(results.into_iter().map(|result| self.of_sigma(view, result)));
     }
 
+    fn position(&self, result: &EvaluationResult) -> usize {
+        self.positions[result.header.rule_id.as_deref().unwrap_or_default()]
+    }
+
     fn of_sigma(&self, view: &View<'_>, result: EvaluationResult) -> Firing {
-        let rule = self.positions[result.header.rule_id.as_deref().unwrap_or_default()];
-        let index = view.index();
+        let (rule, index) = (self.position(&result), view.index());
         match result.body {
             ResultBody::Detection(_) => {
                 Firing { rule, index, causes: vec![index], group: Vec::new(), value: None, why: None }

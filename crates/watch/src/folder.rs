@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use counterfoil::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
@@ -10,6 +11,9 @@ use sha2::{Digest, Sha256};
 use crate::limits::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH};
 use crate::problem::Problem;
 use crate::rule::Place;
+
+/// After this time a change shows in a file's time of modification.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// The texts of a folder's rules.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -20,13 +24,27 @@ pub struct Texts {
     pub problems: Vec<Problem>,
 }
 
-impl Texts {
-    /// Reads every `.yml` and `.yaml` file of a folder and its subfolders.
-    ///
-    /// Errors: `NotFound`, `Denied` or `Unavailable` for the folder itself; what is wrong with one file is a problem.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let mut texts = Self::default();
-        texts.walk(folder, "", 0).map_err(|error| {
+/// A file of rules as it is found in its folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    /// Its name below the folder.
+    name: String,
+    path: PathBuf,
+    bytes: u64,
+    modified: SystemTime,
+    /// Whether its folder lies too deep.
+    deep: bool,
+}
+
+/// Which files a folder held, without their texts: enough to tell cheaply that nothing changed.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp(Vec<Found>);
+
+impl Stamp {
+    /// Looks at a folder and its subfolders.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let mut found = Vec::new();
+        walk(folder, "", 0, &mut found).map_err(|error| {
             let kind = match error.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::PermissionDenied => ErrorKind::Denied,
@@ -35,28 +53,53 @@ impl Texts {
             };
             Error::new(kind, format!("{}: {error}", folder.display()))
         })?;
-        texts.files.sort_unstable();
-        Ok(texts)
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self(found))
     }
 
-    fn walk(&mut self, folder: &Path, prefix: &str, depth: usize) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            let kind = entry.file_type()?;
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            if kind.is_dir() {
-                match depth < MAX_FOLDER_DEPTH {
-                    true => self.walk(&entry.path(), &format!("{name}/"), depth + 1)?,
-                    false => self.skip(&name, format!("folders are read {MAX_FOLDER_DEPTH} deep, and this is deeper")),
-                }
-            } else if name.ends_with(".yml") || name.ends_with(".yaml") {
-                self.take(&name, &entry.path());
+    /// Whether a file was written so lately that it may have changed again without showing.
+    pub fn is_fresh(&self) -> bool {
+        let old = |found: &Found| found.modified.elapsed().is_ok_and(|age| age > SETTLED);
+        !self.0.iter().all(old)
+    }
+}
+
+fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Found>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let (name, path) = (format!("{prefix}{}", entry.file_name().to_string_lossy()), entry.path());
+        // What vanishes meanwhile was not there; links are followed, as mounted configuration is made of them.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if metadata.is_dir() && depth < MAX_FOLDER_DEPTH {
+            walk(&path, &format!("{name}/"), depth + 1, found)?;
+        } else if metadata.is_dir() || name.ends_with(".yml") || name.ends_with(".yaml") {
+            let (bytes, deep) = (metadata.len(), metadata.is_dir());
+            found.push(Found { name, path, bytes, modified: metadata.modified()?, deep });
+        }
+    }
+    Ok(())
+}
+
+impl Texts {
+    /// Reads every `.yml` and `.yaml` file of a folder and its subfolders.
+    ///
+    /// Errors: `NotFound`, `Denied` or `Unavailable` for the folder itself; what is wrong with one file is a problem.
+    pub fn read(folder: &Path) -> Result<Self> {
+        Ok(Self::of(&Stamp::of(folder)?))
+    }
+
+    pub(crate) fn of(stamp: &Stamp) -> Self {
+        let mut texts = Self::default();
+        for Found { name, path, deep, .. } in &stamp.0 {
+            match deep {
+                true => texts.skip(name, format!("folders are read {MAX_FOLDER_DEPTH} deep, and this is deeper")),
+                false => texts.take(name, path),
             }
         }
-        Ok(())
+        texts
     }
 
     fn take(&mut self, name: &str, path: &Path) {

@@ -5,13 +5,12 @@ use std::ops::{ControlFlow, Range};
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
 use counterfoil_segment::SegmentError;
 
+/// Takes an entry's index and canonical bytes.
+pub(crate) type Visitor<'v> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>> + 'v;
+
 /// Calls `each` with the index and the canonical bytes of entries in order, until it breaks. `Tampered` at the first that
 /// is not the one that was hashed.
-pub(crate) fn read(
-    snapshot: &Snapshot,
-    range: Range<u64>,
-    each: &mut dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>>,
-) -> Result<()> {
+pub(crate) fn read(snapshot: &Snapshot, range: Range<u64>, each: &mut Visitor<'_>) -> Result<()> {
     let mut ended = Ok(ControlFlow::Continue(()));
     for segment in snapshot.segments() {
         let (first, end) = (segment.first(), segment.first() + segment.count());

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::alert::{ALERT_RAISED, Alert};
 use crate::engine::{Engine, Load};
-use crate::folder::Texts;
+use crate::folder::{Stamp, Texts};
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::set::RuleSet;
@@ -44,6 +44,7 @@ pub enum Start {
 pub struct Watcher {
     engine: Engine,
     folder: PathBuf,
+    stamp: Stamp,
     file: StateFile,
     /// The first entry that the rules have not seen.
     cursor: u64,
@@ -89,7 +90,8 @@ impl Watcher {
         start: Start,
         disk: Arc<dyn Disk>,
     ) -> Result<Self> {
-        let set = RuleSet::of(&Texts::read(rules)?);
+        let stamp = Stamp::of(rules)?;
+        let set = RuleSet::of(&Texts::of(&stamp));
         let file = StateFile::of(ledger, disk);
         let mut engine = Engine::new(Arc::new(set))?;
         let (mut cursor, mut announced) = (if start == Start::Beginning { 0 } else { snapshot.size() }, false);
@@ -104,6 +106,7 @@ impl Watcher {
         let mut watcher = Self {
             engine,
             folder: rules.to_owned(),
+            stamp,
             file,
             cursor,
             saved: cursor,
@@ -213,14 +216,19 @@ impl Watcher {
             return Ok(false);
         }
         self.looked_at = Instant::now();
-        let texts = match Texts::read(&self.folder) {
-            Ok(texts) => texts,
+        let stamp = match Stamp::of(&self.folder) {
+            Ok(stamp) => stamp,
             Err(error) => {
                 self.fault = Some(error.message);
                 return Ok(false);
             }
         };
         self.fault = None;
+        if stamp == self.stamp && !stamp.is_fresh() {
+            return Ok(false);
+        }
+        let texts = Texts::of(&stamp);
+        self.stamp = stamp;
         if texts.digest() == self.engine.rules().digest {
             return Ok(false);
         }

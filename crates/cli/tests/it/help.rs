@@ -3,6 +3,7 @@
 use crate::place::Place;
 
 const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 22] = [
     "init",
     "append",
     "import",
@@ -24,6 +25,7 @@ const COMMANDS: [&str; 27] = [
     "ship",
     "prune",
     "restore",
+    "rules",
     "serve",
     "token",
     "seal",

@@ -218,7 +218,7 @@ impl Spec {
             Usual { periods, .. } if !(1..=MAX_PERIODS).contains(periods) => {
                 Err(format!("`periods` is between 1 and {MAX_PERIODS}"))
             }
-            Usual { factor, .. } if !(*factor > 1.0) => Err("`factor` is more than 1".into()),
+            Usual { factor, .. } if factor.is_nan() || *factor <= 1.0 => Err("`factor` is more than 1".into()),
             _ => Ok(()),
         }
     }

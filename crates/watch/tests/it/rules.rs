@@ -132,8 +132,8 @@ detection:
   path: {new_value.lines.account: '4711'}
   text: {old_value|contains: '\"status\":\"held\"'}
   number: {context.confidence|lt: 0.5}
-  null: {reason: null}
-  condition: path and text and number and null
+  silent: {reason: null}
+  condition: path and text and number and silent
 ";
     let mut engine = Engine::new(rules(text)).expect("rules");
     let entry = json!({

@@ -24,7 +24,7 @@ const MAX_SHOWN_FIRINGS: usize = 10_000;
 #[command(after_help = "\
 Examples:
   counterfoil rules backtest audit
-  counterfoil rules backtest s3://trail/audit --rules rules --json | jq '.rules[] | {title, count}'")]
+  counterfoil rules backtest s3://trail/audit --rules rules --json | jq .rules")]
 pub struct Backtest {
     /// The ledger's folder, the URL of the service that holds it, or a copy (s3://…).
     ledger: PathBuf,

@@ -25,7 +25,7 @@ Examples:
   counterfoil rules init rules
   counterfoil rules check rules && counterfoil rules test rules
   counterfoil rules backtest audit --rules rules
-  counterfoil rules explain \"Manual override without a reason\" audit 1042 --rules rules
+  counterfoil rules explain \"Bulk changes by one actor\" audit 1042 --rules rules
 
 Exit codes: 0 done, 2 a rule was left out or a test failed, 7 no such folder, rule or entry. \
 Other exit codes: see `counterfoil --help`.")]
