@@ -25,6 +25,8 @@ need mvn maven 'the JDBC driver'
 need chromium chromium 'the browser tests of the console'
 need openssl openssl 'certificates for the TLS tests'
 need curl curl 'the TLS tests'
+need rsyslogd rsyslog-openssl 'the syslog sink'
+need prometheus-alertmanager prometheus-alertmanager 'the Alertmanager sink'
 need zstd zstd 'compressed bodies'
 
 if [ ! -e "$VENV/.ready" ] || [ "$root/interop/requirements.txt" -nt "$VENV/.ready" ]; then
