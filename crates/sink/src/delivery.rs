@@ -129,9 +129,7 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         self.gatherer.freeze(&mut self.state, now_ms());
         self.note_place(&snapshot);
         if self.state.outbox.is_empty() {
-            let only_read =
-                self.state.gathering == self.saved.0.gathering && self.state.dead_letters == self.saved.0.dead_letters;
-            if !only_read || self.state.next != self.saved.0.next && self.saved.1.elapsed() > SAVE_PAUSE {
+            if self.has_changed() || self.saved.1.elapsed() > SAVE_PAUSE {
                 self.save_changes()?;
             }
             return Ok(more);
@@ -245,6 +243,12 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         self.retry_at = Instant::now() + pause;
         self.failures += 1;
         self.shared.note_failure(words);
+    }
+
+    /// Whether more changed than how far it has read.
+    fn has_changed(&self) -> bool {
+        let rest = |state: &State| (state.outbox.len(), state.dead_letters, state.gathering.clone());
+        rest(&self.state) != rest(&self.saved.0)
     }
 
     fn save_changes(&mut self) -> Result<()> {
