@@ -29,6 +29,8 @@ need mvn maven 'the JDBC driver'
 need chromium chromium 'the browser tests of the console'
 need openssl openssl 'certificates for the TLS tests'
 need curl curl 'the TLS tests'
+need rsyslogd rsyslog-openssl 'the syslog sink'
+need prometheus-alertmanager prometheus-alertmanager 'the Alertmanager sink'
 need zstd zstd 'compressed bodies'
 
 # An S3 server with Object Lock.

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use counterfoil::{Result, Snapshot};
+use counterfoil::{Error, Result, Snapshot};
 
 use crate::config::{Grouping, SinkConfig, Start};
 use crate::dead::DeadLetter;
 use crate::event::Event;
-use crate::gather::Gatherer;
+use crate::gather::{Gatherer, readable};
 use crate::message::Message;
 use crate::receiver::{Failure, Receiver, Sent};
 use crate::state::{Parcel, State, Store};
@@ -123,13 +123,13 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
     fn turn(&mut self) -> Result<bool> {
         let snapshot = (self.snapshot)()?;
         self.forget_what_is_gone(&snapshot)?;
-        let more = self.gatherer.read(&mut self.state, &snapshot, now_ms())?;
+        let mut unreadable = Vec::new();
+        let more = self.gatherer.read(&mut self.state, &snapshot, now_ms(), &mut unreadable)?;
+        self.bury_unreadable(&unreadable, &snapshot)?;
         self.gatherer.freeze(&mut self.state, now_ms());
         self.note_place(&snapshot);
         if self.state.outbox.is_empty() {
-            let only_read =
-                self.state.gathering == self.saved.0.gathering && self.state.dead_letters == self.saved.0.dead_letters;
-            if !only_read || self.state.next != self.saved.0.next && self.saved.1.elapsed() > SAVE_PAUSE {
+            if self.has_changed() || self.saved.1.elapsed() > SAVE_PAUSE {
                 self.save_changes()?;
             }
             return Ok(more);
@@ -146,7 +146,13 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
     /// Sends the message whose turn it is.
     fn send(&mut self, snapshot: &Snapshot) -> Result<()> {
         let parcel = self.state.outbox.front().expect("there is one").clone();
-        let message = message(&parcel, snapshot, self.console.as_deref())?;
+        let mut unreadable = Vec::new();
+        let Some(message) = message(&parcel, snapshot, self.console.as_deref(), &mut unreadable)? else {
+            self.bury_unreadable(&unreadable, snapshot)?;
+            self.state.outbox.pop_front();
+            return Ok(());
+        };
+        let indices: Vec<u64> = message.events.iter().map(|event| event.index).collect();
         let sent = match &mut self.receiver {
             Some(receiver) => receiver.send(&message),
             None => match self.config.receiver() {
@@ -155,7 +161,10 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
             },
         };
         match sent {
-            Ok(sent) => self.arrived(&parcel, snapshot, sent),
+            Ok(sent) => {
+                self.bury_unreadable(&unreadable, snapshot)?;
+                self.arrived(&parcel, &indices, snapshot, sent)
+            }
             Err(Failure::Later { words, after }) => {
                 // What was open may be what is broken, and credentials may have changed.
                 self.receiver = None;
@@ -166,9 +175,9 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         }
     }
 
-    fn arrived(&mut self, parcel: &Parcel, snapshot: &Snapshot, sent: Sent) -> Result<()> {
+    fn arrived(&mut self, parcel: &Parcel, indices: &[u64], snapshot: &Snapshot, sent: Sent) -> Result<()> {
         for (position, reason) in &sent.refused {
-            self.bury(&parcel.listed[*position..=*position], 1, snapshot, reason)?;
+            self.bury(&indices[*position..=*position], 1, snapshot, reason)?;
         }
         self.state.outbox.pop_front();
         self.failures = 0;
@@ -205,6 +214,13 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         Ok(())
     }
 
+    /// Entries that cannot be read are told of by verification; here it is kept that they were not delivered.
+    fn bury_unreadable(&mut self, unreadable: &[(u64, Error)], snapshot: &Snapshot) -> Result<()> {
+        let Some((_, error)) = unreadable.first() else { return Ok(()) };
+        let indices: Vec<u64> = unreadable.iter().map(|(index, _)| *index).collect();
+        self.bury(&indices, indices.len() as u64, snapshot, &format!("it cannot be read: {error}"))
+    }
+
     /// A ledger that was restored from a copy may end before what was read: what is gone cannot be sent.
     fn forget_what_is_gone(&mut self, snapshot: &Snapshot) -> Result<()> {
         let size = snapshot.size();
@@ -229,6 +245,12 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         self.shared.note_failure(words);
     }
 
+    /// Whether more changed than how far it has read.
+    fn has_changed(&self) -> bool {
+        let rest = |state: &State| (state.outbox.len(), state.dead_letters, state.gathering.clone());
+        rest(&self.state) != rest(&self.saved.0)
+    }
+
     fn save_changes(&mut self) -> Result<()> {
         if self.state != self.saved.0 {
             self.store.save(&self.state)?;
@@ -246,12 +268,20 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
     }
 }
 
-fn message<'a>(parcel: &Parcel, snapshot: &'a Snapshot, console: Option<&'a str>) -> Result<Message<'a>> {
-    let entries = parcel.listed.iter().zip(snapshot.entries(&parcel.listed)?);
-    let events = entries.map(|(index, bytes)| Event::read(*index, &bytes, snapshot)).collect::<Result<Vec<_>>>()?;
+/// The message of a parcel; none if nothing of it can be read any more.
+fn message<'a>(
+    parcel: &Parcel,
+    snapshot: &'a Snapshot,
+    console: Option<&'a str>,
+    unreadable: &mut Vec<(u64, Error)>,
+) -> Result<Option<Message<'a>>> {
+    let entries = parcel.listed.iter().zip(readable(snapshot, &parcel.listed, unreadable)?);
+    let event = |(index, bytes): (&u64, Option<Vec<u8>>)| Some(Event::read(*index, &bytes?, snapshot));
+    let events = entries.filter_map(event).collect::<Result<Vec<_>>>()?;
     let origin = snapshot.origin().as_str();
     let dedup_key = parcel.dedup_key(origin);
-    Ok(Message { origin, console, dedup_key, events, count: parcel.count, last: parcel.last })
+    let message = Message { origin, console, dedup_key, events, count: parcel.count, last: parcel.last };
+    Ok((!message.events.is_empty()).then_some(message))
 }
 
 /// Now, RFC 3339.

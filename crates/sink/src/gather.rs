@@ -1,6 +1,6 @@
 //! From entries to parcels: what is delivered, and what goes together.
 
-use counterfoil::{Result, Snapshot};
+use counterfoil::{Error, ErrorKind, Result, Snapshot};
 use counterfoil_entry::Fields;
 
 use crate::alert::Change;
@@ -33,15 +33,21 @@ pub(crate) struct Gatherer {
 }
 
 impl Gatherer {
-    /// Reads the next entries; whether there are more to read at once.
-    pub fn read(&self, state: &mut State, snapshot: &Snapshot, now_ms: u64) -> Result<bool> {
+    /// Reads the next entries; whether there are more to read at once. What cannot be read goes to `unreadable`.
+    pub fn read(
+        &self,
+        state: &mut State,
+        snapshot: &Snapshot,
+        now_ms: u64,
+        unreadable: &mut Vec<(u64, Error)>,
+    ) -> Result<bool> {
         let end = snapshot.size().min(state.next + CHUNK);
         if state.next >= end || state.outbox.len() >= MAX_OUTBOX {
             return Ok(false);
         }
         let indices: Vec<u64> = (state.next..end).collect();
-        for (index, bytes) in indices.iter().zip(snapshot.entries(&indices)?) {
-            if self.may_take(&bytes) {
+        for (index, bytes) in indices.iter().zip(readable(snapshot, &indices, unreadable)?) {
+            if let Some(bytes) = bytes.filter(|bytes| self.may_take(bytes)) {
                 let event = Event::read(*index, &bytes, snapshot)?;
                 if self.filter.takes(&event) {
                     self.add(state, &event, bytes.len() as u64, now_ms);
@@ -49,6 +55,7 @@ impl Gatherer {
             }
             state.next = index + 1;
             if state.outbox.len() >= MAX_OUTBOX {
+                unreadable.retain(|(index, _)| *index < state.next);
                 return Ok(false);
             }
         }
@@ -112,6 +119,33 @@ impl Gatherer {
         state.outbox.extend(due);
         !state.outbox.is_empty()
     }
+}
+
+/// The canonical bytes of entries, none for those that were tampered with or damaged: they must not hold up the alert that
+/// tells of them.
+pub(crate) fn readable(
+    snapshot: &Snapshot,
+    indices: &[u64],
+    unreadable: &mut Vec<(u64, Error)>,
+) -> Result<Vec<Option<Vec<u8>>>> {
+    match snapshot.entries(indices) {
+        Ok(entries) => return Ok(entries.into_iter().map(Some).collect()),
+        Err(error) if !is_broken(&error) => return Err(error),
+        Err(_) => {}
+    }
+    let mut one = |index: &u64| match snapshot.entry(*index) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_broken(&error) => {
+            unreadable.push((*index, error));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    };
+    indices.iter().map(&mut one).collect()
+}
+
+fn is_broken(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged)
 }
 
 impl Parcel {

@@ -18,7 +18,7 @@ pub(crate) fn event(event: &Event, origin: &str) -> Box<RawValue> {
         Some(alert) => finding(event, alert),
         None => json!({
             "class_uid": 0, "class_name": "Base Event", "category_uid": 0, "activity_id": 99,
-            "activity_name": event.event_type, "type_uid": 99, "severity_id": 1,
+            "activity_name": event.event_type, "type_uid": 99, "severity_id": 1, "severity": "Informational",
         }),
     };
     if event.is_test {
@@ -43,14 +43,14 @@ fn finding(event: &Event, alert: &Alert) -> Value {
         Change::Acknowledged => (2, "Update", 2),
         Change::Resolved => (3, "Close", 4),
     };
-    let severity = match alert.level {
-        Level::Informational => 1,
-        Level::Low => 2,
-        Level::Medium => 3,
-        Level::High => 4,
-        Level::Critical => 5,
+    let (severity, caption) = match alert.level {
+        Level::Informational => (1, "Informational"),
+        Level::Low => (2, "Low"),
+        Level::Medium => (3, "Medium"),
+        Level::High => (4, "High"),
+        Level::Critical => (5, "Critical"),
     };
-    let evidence = |index: &u64| json!({ "data": { "entry": index } });
+    let evidence = |index: &u64| json!({ "uid": index.to_string(), "data": { "entry": index } });
     let group: serde_json::Map<String, Value> =
         alert.group.iter().map(|(field, value)| (field.clone(), value.clone().into())).collect();
     json!({
@@ -62,9 +62,9 @@ fn finding(event: &Event, alert: &Alert) -> Value {
         "activity_name": name,
         "type_uid": DETECTION_FINDING * 100 + activity,
         "severity_id": severity,
-        "severity": alert.level.name(),
+        "severity": caption,
         "status_id": status,
-        "is_alert": true,
+        "is_alert": alert.change == Change::Raised,
         "finding_info": {
             "uid": alert.id,
             "title": alert.title,

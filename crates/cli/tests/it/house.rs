@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("counterfoil-import", &[]),
     ("counterfoil-query", &["counterfoil", "counterfoil-segment", "counterfoil-entry"]),
     ("counterfoil-postgres", &["counterfoil", "counterfoil-entry"]),
+    ("counterfoil-sink", &["counterfoil", "counterfoil-entry"]),
     (
         "counterfoil-ship",
         &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment", "counterfoil"],
@@ -32,6 +33,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "counterfoil-ship",
             "counterfoil-sink",
             "counterfoil-watch",
+            "counterfoil-sink",
         ],
     ),
     (
@@ -59,6 +61,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "counterfoil-query",
             "counterfoil-ship",
             "counterfoil-watch",
+            "counterfoil-sink",
         ],
     ),
 ];

@@ -211,3 +211,29 @@ fn what_cloudwatch_finds_too_old_goes_to_the_dead_letters() {
     let letters = json_lines(&state.join("aws.dead"));
     assert!(letters[0]["reason"].as_str().unwrap().contains("14 days"), "{}", letters[0]);
 }
+
+#[test]
+fn an_entry_that_was_tampered_with_does_not_hold_up_the_alert_about_it() {
+    let Some(server) = HttpSinks::start(&[]) else { return };
+    let trail = Trail::new();
+    trail.raise("a-before", "burst", "bob");
+    let victim = trail.append("loan_approved", "LN-VICTIM");
+    trail.raise("a-after", "burst", "bob");
+    let folder = trail.path().join("journal");
+    let journal = std::fs::read_dir(folder).expect("a folder").next().expect("a file").expect("a name").path();
+    let mut bytes = std::fs::read(&journal).expect("it can be read");
+    let at = bytes.windows(9).position(|window| window == b"LN-VICTIM").expect("it is there");
+    bytes[at] = b'X';
+    std::os::unix::fs::FileExt::write_all_at(
+        &std::fs::OpenOptions::new().write(true).open(&journal).expect("it opens"),
+        &bytes[at..=at],
+        at as u64,
+    )
+    .expect("it is written");
+    let sinks = trail.sinks(&hook("hook", server.port));
+    wait_for("both alerts arrive", || ids(&server.hooks()) == ["a-before", "a-after"]);
+    wait_for("what was not delivered is kept", || status(&sinks, "hook").dead_letters == 1);
+    let letter = &json_lines(&trail.state("hook.dead"))[0];
+    assert_eq!(letter["indices"], json!([victim]));
+    assert!(letter["reason"].as_str().unwrap().contains("is not the one that was hashed"), "{letter}");
+}
