@@ -57,7 +57,6 @@ lint: ours console
 # installs where it may.
 deps: console
 	VENV=$(VENV) GOBIN_DIR=$(GOBIN_DIR) scripts/deps.sh
-	VENV=$(VENV) scripts/deps.sh
 	scripts/pyenv.sh $(PYENVS)/py-sinks crates/sink/tests/doubles/requirements.txt
 
 # Programs that are not ours verify what the program wrote.

@@ -7,9 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use counterfoil::OpenOptions;
 use counterfoil_server::{Ack, Announcement, Served, Settings, Ship, TlogPublic, Tls};
-use counterfoil_ship::{Lock, Settings as ShipSettings};
-use counterfoil_sink::Config;
 use counterfoil_ship::{Retention, Settings as ShipSettings};
+use counterfoil_sink::Config;
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure, Outcome};

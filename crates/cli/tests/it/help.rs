@@ -2,8 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 27] = [
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 28] = [
     "init",
     "append",
     "import",
@@ -22,10 +21,10 @@ const COMMANDS: [&str; 22] = [
     "restore",
     "bundle",
     "status",
-    "ship",
     "prune",
-    "restore",
     "rules",
+    "sink",
+    "lake",
     "serve",
     "token",
     "seal",

@@ -13,7 +13,7 @@ const RECEIVERS: &str = include_str!("../../../../server/src/receivers/mod.rs");
 const CONTRACT: &str = include_str!("../../../../../docs/formats/http.md");
 
 const METHODS: [&str; 3] = ["get", "post", "delete"];
-const ROLES: [&str; 4] = ["writer", "reader", "auditor", "admin"];
+const ROLES: [&str; 5] = ["writer", "reader", "reviewer", "auditor", "admin"];
 
 /// One operation of the document.
 struct Operation {
