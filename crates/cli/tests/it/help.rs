@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 25] = [
     "init",
     "append",
     "import",
@@ -17,8 +17,6 @@ const COMMANDS: [&str; 27] = [
     "key",
     "verify",
     "monitor",
-    "ship",
-    "restore",
     "bundle",
     "status",
     "ship",
