@@ -13,7 +13,7 @@ use crate::server::{Server, settings};
 
 fn run(server: &Server, settings: &Settings, resume: Option<Verified>) -> (Report, Option<Verified>) {
     let reached = Mutex::new(None);
-    let remember = |state: Verified| drop(reached.replace(Some(state)));
+    let remember = |state: Verified| *reached.lock().unwrap() = Some(state);
     let copy = Bucket::open(&server.location(), settings).unwrap();
     let options = VerifyOptions { resume, remember: Some(&remember), ..VerifyOptions::default() };
     let report = copy.verify(&options).unwrap();

@@ -2,6 +2,7 @@
 
 mod access;
 mod acts;
+mod alerts;
 mod faults;
 mod grpc;
 mod ingest;

@@ -1,0 +1,213 @@
+//! Rules that watch a service: alerts, what becomes of them, and the review of a day.
+
+use serde_json::{Value, json};
+
+use crate::place::Place;
+use crate::service::{Running, wait_for};
+
+/// A service that is watched by the rules that come with the program.
+fn watched(more: &[&str]) -> Running {
+    let place = Place::new();
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    place.ok(&["rules", "init", "rules"]);
+    Running::on(place, &[&["--rules", "rules"], more].concat())
+}
+
+/// An override without a reason.
+fn unexplained(entity: &str) -> String {
+    json!({"event_type": "manual_override", "actor": "maria", "actor_type": "user", "entity_id": entity,
+        "old_value": {"status": "approved"}, "new_value": {"status": "rejected"}})
+    .to_string()
+}
+
+fn alerts(service: &Running, token: &str, query: &str) -> Vec<Value> {
+    let page = service.get(token, &format!("/api/v1/alerts{query}")).expect(200).json();
+    page["alerts"].as_array().unwrap().clone()
+}
+
+/// Waits for alerts of the rule about overrides without a reason.
+fn raised(service: &Running, token: &str, wanted: usize) -> Vec<Value> {
+    let mut found = Vec::new();
+    wait_for("alerts", || {
+        found = alerts(service, token, "?state=all");
+        found.retain(|alert| alert["title"].as_str().unwrap().to_lowercase().contains("override"));
+        found.len() >= wanted
+    });
+    found
+}
+
+#[test]
+fn an_override_without_a_reason_raises_an_alert_that_a_reviewer_deals_with() {
+    let service = watched(&[]);
+    let (writer, reviewer, reader) = (service.token("writer"), service.token("reviewer"), service.token("reader"));
+    let index = service.record(&writer, &unexplained("INV-7"))[0]["index"].clone();
+    let alert = raised(&service, &reader, 1).remove(0);
+    assert_eq!(alert["indices"], json!([index]), "{alert}");
+    assert_eq!((&alert["state"], &alert["state_by"]), (&json!("open"), &Value::Null));
+    let id = alert["id"].as_str().unwrap();
+    let change = |token: &str, body: Value| {
+        service.post(token, &format!("/api/v1/alerts/{id}/state"), "application/json", body.to_string())
+    };
+    change(&reader, json!({"state": "acknowledged"})).problem(403, "denied", &["review"]);
+    change(&reviewer, json!({"state": "resolved"})).problem(400, "invalid", &["reason"]);
+    change(&reviewer, json!({"state": "acknowledged"})).expect(201);
+    change(&reviewer, json!({"state": "acknowledged"})).problem(409, "conflict", &["already"]);
+    assert_eq!(alerts(&service, &reader, "?state=open").iter().filter(|alert| alert["id"] == *id).count(), 0);
+    assert_eq!(alerts(&service, &reader, "").iter().filter(|alert| alert["id"] == *id).count(), 1, "it is active");
+    change(&reviewer, json!({"state": "false_positive", "reason": "a test of ours"})).expect(201);
+    let told = service.get(&reader, &format!("/api/v1/alerts/{id}")).expect(200).json();
+    assert_eq!((&told["state"], &told["state_reason"]), (&json!("false_positive"), &json!("a test of ours")), "{told}");
+    let history: Vec<&str> =
+        told["history"].as_array().unwrap().iter().map(|change| change["state"].as_str().unwrap()).collect();
+    assert_eq!(history, ["acknowledged", "false_positive"]);
+    assert_eq!(alerts(&service, &reader, "?state=closed").iter().filter(|alert| alert["id"] == *id).count(), 1);
+    change(&reviewer, json!({"state": "open", "reason": "it was none"})).expect(201);
+    assert_eq!(alerts(&service, &reader, "?state=open").iter().filter(|alert| alert["id"] == *id).count(), 1);
+    service.get(&reader, "/api/v1/alerts/nothing").problem(404, "not-found", &["nothing"]);
+    service.get(&reader, "/api/v1/alerts?level=grave").problem(400, "invalid", &["critical"]);
+    let (place, _) = service.end();
+    place.run(&["verify", "audit"]).expect(0);
+}
+
+#[test]
+fn alerts_are_paged_and_none_is_raised_twice_over_kills() {
+    let mut service = watched(&[]);
+    let writer = service.token("writer");
+    for round in 0..4 {
+        for number in 0..5 {
+            service.record(&writer, &unexplained(&format!("INV-{round}-{number}")));
+        }
+        let place = service.kill();
+        service = Running::on(place, &["--rules", "rules"]);
+    }
+    let reader = service.token("reader");
+    let all = raised(&service, &reader, 20);
+    assert_eq!(all.len(), 20);
+    let mut causes: Vec<u64> = all.iter().map(|alert| alert["indices"][0].as_u64().unwrap()).collect();
+    causes.sort_unstable();
+    causes.dedup();
+    assert_eq!(causes.len(), 20, "each override raised one");
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = service.get(&reader, &format!("/api/v1/alerts?state=all&limit=7{cursor}")).expect(200).json();
+        seen.extend(page["alerts"].as_array().unwrap().iter().map(|alert| alert["index"].as_u64().unwrap()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] > pair[1]), "{seen:?}");
+    assert_eq!(seen.len(), alerts(&service, &reader, "?state=all&limit=500").len());
+}
+
+#[test]
+fn a_missing_number_of_a_source_is_an_alert_until_it_arrives() {
+    let service = watched(&[]);
+    let (writer, reader) = (service.token("writer"), service.token("reader"));
+    let entry = |sequence: u64| {
+        json!({"event_type": "x", "actor": "a", "entity_id": "e", "source": "erp", "sequence": sequence}).to_string()
+    };
+    service.record(&writer, &entry(1));
+    service.record(&writer, &entry(3));
+    let gap = |state: &str| {
+        let found = alerts(&service, &reader, &format!("?state={state}"));
+        found.into_iter().find(|alert| alert["rule_id"] == "counterfoil.source-gap")
+    };
+    wait_for("the gap", || gap("open").is_some());
+    let alert = gap("open").unwrap();
+    assert_eq!(alert["group"][0], json!({"field": "source", "value": "erp"}), "{alert}");
+    let watch = service.get(&reader, "/api/v1/watch").expect(200).json();
+    assert_eq!(watch["conditions"][0]["id"], "source-gap", "{watch}");
+    assert!(watch["rules"]["loaded"].as_u64().unwrap() >= 14, "{watch}");
+    service.record(&writer, &entry(2));
+    wait_for("its end", || gap("closed").is_some());
+    assert_eq!(gap("closed").unwrap()["id"], alert["id"]);
+    assert_eq!(gap("closed").unwrap()["state_by"], "counterfoil");
+}
+
+#[test]
+fn a_condition_that_holds_over_a_restart_is_one_alert() {
+    let service = watched(&[]);
+    let writer = service.token("writer");
+    let entry = json!({"event_type": "x", "actor": "a", "entity_id": "e", "source": "erp", "sequence": 5}).to_string();
+    service.record(&writer, &entry);
+    let count = |service: &Running| {
+        let reader = service.token("reader");
+        let found = alerts(service, &reader, "?state=all");
+        found.iter().filter(|alert| alert["rule_id"] == "counterfoil.source-gap").count()
+    };
+    wait_for("the gap", || count(&service) == 1);
+    let service = Running::on(service.kill(), &["--rules", "rules"]);
+    let reader = service.token("reader");
+    wait_for("the conditions", || {
+        let watch = service.get(&reader, "/api/v1/watch").expect(200).json();
+        watch["conditions"].as_array().unwrap().iter().any(|condition| condition["id"] == "source-gap")
+    });
+    assert_eq!(count(&service), 1);
+}
+
+#[test]
+fn tampering_is_an_alert_and_arrives_at_a_sink() {
+    let place = Place::new();
+    place.ok(&["init", "audit", "--origin", "bank.example/audit", "--segment-span", "256"]);
+    place.write("sinks.toml", "[[sink]]\nname = \"siem\"\ntype = \"file\"\naddress = \"alerts.jsonl\"\n");
+    let lines = "{\"event_type\":\"x\",\"actor\":\"a\",\"entity_id\":\"e\"}\n".repeat(600);
+    place.feed(&["append", "audit"], &lines).expect(0);
+    place.ok(&["seal", "audit"]);
+    let service = Running::on(place, &["--sinks", "sinks.toml"]);
+    let (admin, reader) = (service.token("admin"), service.token("reader"));
+    let segment = service.place.path("audit/segments/00000000000000000000.parquet");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    service.post(&admin, "/api/v1/verification", "application/json", "").expect(202);
+    wait_for("the alert", || {
+        let found = alerts(&service, &reader, "?level=critical");
+        found.iter().any(|alert| alert["rule_id"] == "counterfoil.tampering")
+    });
+    wait_for("its delivery", || {
+        let delivered = std::fs::read_to_string(service.place.path("alerts.jsonl")).unwrap_or_default();
+        delivered.contains("counterfoil.tampering")
+    });
+    service.place.run(&["sink", "audit", "test", "siem", "--sinks", "sinks.toml"]).expect(0);
+    service.place.run(&["sink", "audit", "test", "nobody", "--sinks", "sinks.toml"]).refused(7, &["siem"]);
+    let watch = service.get(&reader, "/api/v1/watch").expect(200).json();
+    assert_eq!((&watch["rules"], &watch["sinks"][0]["name"]), (&Value::Null, &json!("siem")), "{watch}");
+}
+
+#[test]
+fn a_day_is_reviewed_and_signed() {
+    let service = watched(&[]);
+    let (writer, reviewer, reader) = (service.token("writer"), service.token("reviewer"), service.token("reader"));
+    let receipts = service.record(&writer, &unexplained("INV-9"));
+    raised(&service, &reader, 1);
+    let day = receipts[0]["recorded_at"].as_str().unwrap()[..10].to_owned();
+    let path = format!("/api/v1/reviews/{day}");
+    let looked = service.get(&reader, &path).expect(200).json();
+    assert_eq!((&looked["overrides_total"], &looked["overrides_without_reason"]), (&json!(1), &json!(1)), "{looked}");
+    assert_eq!(looked["overrides"][0]["entity_id"], "INV-9");
+    assert!(looked["alerts_total"].as_u64().unwrap() >= 1 && looked["open_alerts"].as_u64().unwrap() >= 1, "{looked}");
+    let sign = |token: &str, body: Value| service.post(token, &path, "application/json", body.to_string());
+    sign(&reader, json!({"note": null})).problem(403, "denied", &["review"]);
+    let index = sign(&reviewer, json!({"note": "one override, explained by mail"})).expect(201).json()["index"].clone();
+    let signed = service.get(&reader, &path).expect(200).json()["signed"][0].clone();
+    assert_eq!((&signed["index"], &signed["by"]), (&index, &json!("reviewer")), "{signed}");
+    assert_eq!(signed["counts"]["overrides"], 1);
+    let listed = service.get(&reader, "/api/v1/reviews").expect(200).json();
+    assert_eq!(listed["reviews"][0]["day"], json!(day), "{listed}");
+    let empty = service.get(&reader, "/api/v1/reviews/2001-01-01").expect(200).json();
+    assert_eq!((&empty["entries"], &empty["from_index"]), (&json!(0), &Value::Null));
+    for wrong in ["yesterday", "2026-13-01", "2026-1-1"] {
+        service.get(&reader, &format!("/api/v1/reviews/{wrong}")).problem(400, "invalid", &["2026-11-27"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused_at_the_start() {
+    let place = Place::ledger();
+    place.write("sinks.toml", "[[sink]]\nname = \"x\"\ntype = \"pigeon\"\naddress = \"roof\"\n");
+    let serve = |more: &[&str]| place.run(&[&["serve", "audit", "--listen", "127.0.0.1:0"], more].concat());
+    serve(&["--sinks", "sinks.toml"]).refused(2, &["pigeon", "smtp"]);
+    serve(&["--sinks", "nothing.toml"]).refused(2, &["nothing.toml"]);
+    serve(&["--rules", "nowhere"]).refused(7, &["nowhere"]);
+    serve(&["--read-only", "--rules", "nowhere"]).refused(2, &["--rules"]);
+}
