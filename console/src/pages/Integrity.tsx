@@ -4,6 +4,7 @@ import { Grades } from "../parts/Grades";
 import { ProblemNote } from "../parts/Notice";
 import { Card, Page } from "../parts/Page";
 import { Text } from "../parts/Text";
+import { WatchCard } from "../parts/WatchCard";
 import { useWatch } from "../state/ledger";
 import { useResource } from "../state/resource";
 import { plural } from "../text/number";
@@ -50,6 +51,7 @@ export default function Integrity() {
         ) : (
           <RunsCard verification={verification.data} onReload={verification.reload} />
         )}
+        <WatchCard />
         <GrowthCard />
         {status && <SegmentsCard status={status} />}
         {status?.shipping && <ShippedCard shipping={status.shipping} />}

@@ -1,0 +1,152 @@
+import type { Review } from "../../api/reviews";
+import { Link } from "../../parts/Link";
+import { Card } from "../../parts/Page";
+import { TableWrap } from "../../parts/TableWrap";
+import { Text } from "../../parts/Text";
+import { At } from "../../parts/When";
+import { isReason } from "../../text/alert";
+import { instantsOf } from "../../text/day";
+import { grouped, plural } from "../../text/number";
+import { AlertRows } from "../alerts/Rows";
+import { OverridesCard } from "./OverridesCard";
+import { SignOff } from "./SignOff";
+
+function trailOf(day: string, filter: Record<string, string>): string {
+  return `/trail?${new URLSearchParams({ ...filter, ...instantsOf(day), since: "custom" })}`;
+}
+
+function Figures({ review }: { review: Review }) {
+  const { day } = review;
+  const unexplained = review.overrides.filter(({ reason }) => !isReason(reason)).length;
+  const figures = [
+    { count: review.entries, words: review.entries === 1 ? "entry" : "entries", tone: "quiet", href: trailOf(day, {}) },
+    {
+      count: review.overrides_total,
+      words: review.overrides_total === 1 ? "override" : "overrides",
+      tone: "override",
+      href: `/overrides?from=${day}&to=${day}`,
+    },
+    {
+      count: unexplained,
+      words: review.overrides.length < review.overrides_total ? "without a reason, of those shown" : "without a reason",
+      tone: "failed",
+      href: `/overrides?from=${day}&to=${day}&view=unexplained`,
+    },
+    { count: review.denied, words: "denied", tone: "denied", href: trailOf(day, { outcome: "denied" }) },
+    { count: review.failed, words: "failed", tone: "failed", href: trailOf(day, { outcome: "failure" }) },
+    {
+      count: review.alerts_total,
+      words: review.alerts_total === 1 ? "alert raised" : "alerts raised",
+      tone: "denied",
+      href: "/alerts?state=all",
+    },
+    { count: review.open_alerts, words: "still open", tone: "failed", href: "/alerts?state=open" },
+    {
+      count: review.gaps,
+      words: review.gaps === 1 ? "gap in the sources" : "gaps in the sources",
+      tone: "failed",
+      href: "/",
+    },
+  ];
+  return (
+    <div className="figures">
+      {figures.map(({ count, words, tone, href }) => (
+        <Link key={words} href={href} className="figure" data-tone={count > 0 ? tone : "quiet"}>
+          <b>{grouped(count)}</b>
+          <span>{words}</span>
+        </Link>
+      ))}
+    </div>
+  );
+}
+
+function ByType({ review }: { review: Review }) {
+  return (
+    <Card title="By type" aside={plural(review.by_type.length, "type")}>
+      {review.by_type.length === 0 && <p className="quiet">Nothing was recorded on this day.</p>}
+      {review.by_type.length > 0 && (
+        <TableWrap label="Entries by type" className="by-type">
+          <table className="table">
+            <thead>
+              <tr>
+                <th scope="col">Event type</th>
+                <th scope="col" className="num">
+                  Entries
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {review.by_type.map(({ event_type, count }) => (
+                <tr key={event_type}>
+                  <td>
+                    <Link href={trailOf(review.day, { event_type })}>
+                      <Text limit={80}>{event_type}</Text>
+                    </Link>
+                  </td>
+                  <td className="num">{grouped(count)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </TableWrap>
+      )}
+    </Card>
+  );
+}
+
+function Verifications({ review }: { review: Review }) {
+  return (
+    <Card title="Verifications" aside={<Link href="/integrity">Integrity</Link>}>
+      {review.verifications.length === 0 && (
+        <p className="quiet">None ran on this day. One reads every byte and recomputes every hash and signature.</p>
+      )}
+      <ul className="changes">
+        {review.verifications.map(({ index, verified, at }) => (
+          <li key={index}>
+            <span>
+              <span className="tag" data-tone={verified ? "good" : "failed"}>
+                {verified ? "verified" : "not verified"}
+              </span>{" "}
+              <At time={at} />
+            </span>
+            <Link href={`/trail?entry=${index}`}>№ {grouped(index)}</Link>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function RaisedAlerts({ review }: { review: Review }) {
+  const { alerts, alerts_total } = review;
+  return (
+    <section className="stack raised">
+      <h2>Alerts of the day</h2>
+      {alerts.length === 0 && <p className="quiet">None was raised.</p>}
+      {alerts.length > 0 && (
+        <AlertRows alerts={alerts} hrefOf={({ id }) => `/alerts?${new URLSearchParams({ state: "all", alert: id })}`} />
+      )}
+      {alerts.length < alerts_total && (
+        <p className="quiet small">
+          The newest {grouped(alerts.length)} of {plural(alerts_total, "alert")}.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Everything a reviewer of a day looks at, in the order in which it is best looked at, and the signature under it. */
+export function Day({ review, onSigned }: { review: Review; onSigned: () => void }) {
+  return (
+    <>
+      <Figures review={review} />
+      <RaisedAlerts review={review} />
+      <OverridesCard review={review} />
+      <div className="grid">
+        <ByType review={review} />
+        <Verifications review={review} />
+      </div>
+      <SignOff review={review} onSigned={onSigned} />
+    </>
+  );
+}

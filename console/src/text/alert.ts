@@ -1,0 +1,55 @@
+import { type AlertState, LEVELS, type Level } from "../api/alerts";
+
+export const LEVEL_WORDS: Record<Level, string> = {
+  critical: "Critical",
+  high: "High",
+  medium: "Medium",
+  low: "Low",
+  informational: "For information",
+};
+
+export const STATE_WORDS: Record<AlertState, string> = {
+  open: "Open",
+  acknowledged: "Acknowledged",
+  resolved: "Resolved",
+  false_positive: "False positive",
+};
+
+/** A level that nobody knows is taken for the gravest: it is not overlooked then. */
+export function knownLevel(level: string): Level {
+  return LEVELS.find((known) => known === level) ?? "critical";
+}
+
+export function levelTone(level: Level): "failed" | "denied" | "quiet" {
+  if (level === "critical" || level === "high") return "failed";
+  return level === "medium" ? "denied" : "quiet";
+}
+
+const JOINED: Record<string, string> = {
+  actor: "by",
+  entity_id: "on",
+  on_behalf_of: "on behalf of",
+  source: "from",
+  trace_id: "in the trace",
+};
+
+/** The word that leads from an alert's title to what its entries have in common. */
+export function joinedBy(field: string): string {
+  return JOINED[field] ?? `${field.replace(/^context\./, "").replaceAll("_", " ")}`;
+}
+
+/** Rules come from elsewhere: only what is plainly an address of the web becomes a link. */
+export function webAddress(text: string): string | undefined {
+  if (!/^https?:\/\/[^\s\\]+$/i.test(text)) return undefined;
+  try {
+    const url = new URL(text);
+    return url.username || url.password ? undefined : url.href;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As the rule "Manual override without a reason" has it: a dash or a dot is none. */
+export function isReason(text: string | null): boolean {
+  return text !== null && (text.match(/[\p{L}\p{N}]/gu)?.length ?? 0) >= 3;
+}
