@@ -202,7 +202,8 @@ export class Reviewing {
 
   review(day) {
     const own = this.rows.filter(({ at }) => dayOf(at) === day);
-    const types = Map.groupBy(own, ({ entry }) => entry.event_type);
+    const types = new Map();
+    for (const { entry } of own) types.set(entry.event_type, (types.get(entry.event_type) ?? 0) + 1);
     const overrides = own.filter(({ entry }) => entry.event_type === "manual_override");
     const alerts = this.alerts.filter(({ raised_at }) => raised_at.startsWith(day)).map((alert) => this.shown(alert));
     return {
@@ -210,17 +211,13 @@ export class Reviewing {
       from_index: own[0]?.index ?? null,
       to_index: own.at(-1)?.index ?? null,
       entries: own.length,
-      by_type: [...types]
-        .map(([event_type, list]) => ({ event_type, count: list.length }))
-        .sort((a, b) => b.count - a.count),
-      overrides: overrides
-        .slice(0, 100)
-        .map(({ index, entry }, n) => ({
-          index,
-          actor: entry.actor,
-          entity_id: entry.entity_id,
-          reason: n === 1 ? null : entry.reason,
-        })),
+      by_type: [...types].map(([event_type, count]) => ({ event_type, count })).sort((a, b) => b.count - a.count),
+      overrides: overrides.slice(0, 100).map(({ index, entry }, n) => ({
+        index,
+        actor: entry.actor,
+        entity_id: entry.entity_id,
+        reason: n === 1 ? null : entry.reason,
+      })),
       overrides_total: overrides.length,
       denied: own.filter(({ entry }) => entry.outcome === "denied").length,
       failed: own.filter(({ entry }) => entry.outcome === "failure").length,

@@ -25,7 +25,7 @@ try {
       await visit(page, mock.base, path);
       await page.screenshot({
         path: join(folder, `${name}-${form}.png`),
-        fullPage: !["entry", "alert"].includes(name),
+        fullPage: !["entry", "alert", "overrides"].includes(name),
       });
     }
     await context.close();

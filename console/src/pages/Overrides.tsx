@@ -37,6 +37,7 @@ const EMPTY: Record<View, string> = {
 };
 
 const DEFAULT_DAYS = 30;
+const SHOWN = 100;
 
 function rangeOf(params: URLSearchParams, today: string): Range {
   const [from, to] = [params.get("from"), params.get("to")];
@@ -109,9 +110,14 @@ function Found({ view, answer, onOpen }: { view: View; answer: Resource<Answer>;
   return (
     <section className="card" aria-busy={answer.loading} aria-label="Answer">
       {view === "four-eyes" ? (
-        <FourEyesTable found={rows.map(samePersonOf)} onOpen={onOpen} />
+        <FourEyesTable found={rows.slice(0, SHOWN).map(samePersonOf)} onOpen={onOpen} />
       ) : (
-        <OverridesTable overrides={rows.map(overrideOf)} onOpen={onOpen} />
+        <OverridesTable overrides={rows.slice(0, SHOWN).map(overrideOf)} onOpen={onOpen} />
+      )}
+      {rows.length > SHOWN && (
+        <p className="quiet small">
+          The table shows the first {grouped(SHOWN)} of {grouped(rows.length)} rows. The CSV file contains all of them.
+        </p>
       )}
     </section>
   );

@@ -38,6 +38,11 @@ export function joinedBy(field: string): string {
   return JOINED[field] ?? `${field.replace(/^context\./, "").replaceAll("_", " ")}`;
 }
 
+/** What a rule looks for, without the why that its description goes on with. */
+export function firstSentence(text: string): string {
+  return /^.*?[.!?](?=\s|$)/s.exec(text)?.[0] ?? text;
+}
+
 /** Rules come from elsewhere: only what is plainly an address of the web becomes a link. */
 export function webAddress(text: string): string | undefined {
   if (!/^https?:\/\/[^\s\\]+$/i.test(text)) return undefined;

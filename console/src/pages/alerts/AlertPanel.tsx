@@ -8,7 +8,8 @@ import { Ago, At } from "../../parts/When";
 import { useResource } from "../../state/resource";
 import { webAddress } from "../../text/alert";
 import { grouped } from "../../text/number";
-import { Causes } from "./Causes";
+import { Related } from "../trail/Related";
+import { Causes, useCauses } from "./Causes";
 import { Common } from "./Common";
 import { Decide } from "./Decide";
 
@@ -113,15 +114,52 @@ function Changes({ history, onOpen }: { history: StateChange[]; onOpen: (index: 
   );
 }
 
-interface AlertPanelProps {
-  id: string;
+interface BodyProps {
+  alert: FullAlert;
   entry: number | undefined;
   onOpenEntry: (index: number) => void;
   onDecided: () => void;
+}
+
+function Body({ alert, entry, onOpenEntry, onDecided }: BodyProps) {
+  const causes = useCauses(alert.indices);
+  const newest = causes.data?.[0];
+  return (
+    <>
+      <div>
+        <p className="row alert-marks">
+          <LevelTag level={alert.level} /> <StateTag alert={alert} /> <DrillTag alert={alert} />
+        </p>
+        <p className="panel-sentence">
+          <b>
+            <Text>{alert.title || alert.rule_id}</Text>
+          </b>
+          <Common alert={alert} />
+        </p>
+        {alert.drill && <p className="quiet small">A drill: it proves that alerts arrive. Nothing has happened.</p>}
+      </div>
+      <Why alert={alert} />
+      <Facts alert={alert} onOpen={onOpenEntry} />
+      <Causes indices={alert.indices} causes={causes} opened={entry} onOpen={onOpenEntry} />
+      <Part title="What became of it">
+        <Changes history={alert.history} onOpen={onOpenEntry} />
+      </Part>
+      <Decide alert={alert} onDecided={onDecided} />
+      {newest && (
+        <Part title="Related history">
+          <Related entry={newest} onOpen={onOpenEntry} />
+        </Part>
+      )}
+    </>
+  );
+}
+
+interface AlertPanelProps extends Omit<BodyProps, "alert"> {
+  id: string;
   onClose: () => void;
 }
 
-export function AlertPanel({ id, entry, onOpenEntry, onDecided, onClose }: AlertPanelProps) {
+export function AlertPanel({ id, onClose, onDecided, ...rest }: AlertPanelProps) {
   const full = useResource(id, (signal) => readAlert(id, signal));
   const alert = full.data?.id === id ? full.data : undefined;
   const decided = () => {
@@ -137,29 +175,7 @@ export function AlertPanel({ id, entry, onOpenEntry, onDecided, onClose }: Alert
     >
       {full.problem && <ProblemNote problem={full.problem} onRetry={full.reload} />}
       {!full.problem && !alert && <Loading what="the alert" />}
-      {alert && (
-        <>
-          <div>
-            <p className="row alert-marks">
-              <LevelTag level={alert.level} /> <StateTag alert={alert} /> <DrillTag alert={alert} />
-            </p>
-            <p className="panel-sentence">
-              <b>
-                <Text>{alert.title || alert.rule_id}</Text>
-              </b>
-              <Common alert={alert} />
-            </p>
-            {alert.drill && <p className="quiet small">A drill: it proves that alerts arrive. Nothing has happened.</p>}
-          </div>
-          <Why alert={alert} />
-          <Facts alert={alert} onOpen={onOpenEntry} />
-          <Part title="What became of it">
-            <Changes history={alert.history} onOpen={onOpenEntry} />
-          </Part>
-          <Decide key={alert.id} alert={alert} onDecided={decided} />
-          <Causes indices={alert.indices} opened={entry} onOpen={onOpenEntry} />
-        </>
-      )}
+      {alert && <Body key={alert.id} alert={alert} onDecided={decided} {...rest} />}
     </Panel>
   );
 }

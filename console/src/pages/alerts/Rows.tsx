@@ -4,17 +4,17 @@ import { DrillTag, LevelTag, StateTag } from "../../parts/Level";
 import { Link } from "../../parts/Link";
 import { Text } from "../../parts/Text";
 import { Ago } from "../../parts/When";
-import { knownLevel, levelTone } from "../../text/alert";
+import { firstSentence, knownLevel, levelTone } from "../../text/alert";
 import { plural } from "../../text/number";
 import { Common } from "./Common";
 
 function Gist({ alert }: { alert: Alert }) {
-  const why = alert.why ?? alert.description;
+  const why = firstSentence(alert.why ?? alert.description ?? "");
   return (
     <div className="gist">
       {why && (
         <span>
-          <Text limit={140}>{why}</Text>
+          <Text limit={200}>{why}</Text>
         </span>
       )}
       {alert.indices.length > 1 && <span>{plural(alert.indices.length, "entry", "entries")}</span>}

@@ -39,10 +39,10 @@ export function FourEyesTable({ found, onOpen }: { found: SamePerson[]; onOpen: 
               <td>
                 {request ? (
                   <>
-                    {verbOf(request.eventType)} it, <OpenEntry index={request.index} onOpen={onOpen} />
+                    by <Text limit={80}>{request.eventType}</Text>, <OpenEntry index={request.index} onOpen={onOpen} />
                   </>
                 ) : (
-                  "is named as the requester in the approval"
+                  "the approval itself names them as the requester"
                 )}
               </td>
               <td className="num">

@@ -57,7 +57,7 @@ export function OverridesTable({ overrides, onOpen }: { overrides: Override[]; o
               <td className="nowrap">
                 <At time={timestamp} seconds={false} />
               </td>
-              <td>
+              <td className="who-cell">
                 <b>
                   <Text limit={80}>{actor}</Text>
                 </b>{" "}
@@ -66,8 +66,10 @@ export function OverridesTable({ overrides, onOpen }: { overrides: Override[]; o
                   <Text limit={80}>{entityId}</Text>
                 </Link>
               </td>
-              <td>{model ? <Text limit={80}>{model}</Text> : <span className="quiet">none named</span>}</td>
-              <td>
+              <td className="model-cell">
+                {model ? <Text limit={80}>{model}</Text> : <span className="quiet">none named</span>}
+              </td>
+              <td className="changes-cell">
                 <Changes changes={changes} />
               </td>
               <td className="reason-cell">

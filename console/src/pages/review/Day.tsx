@@ -40,7 +40,12 @@ function Figures({ review }: { review: Review }) {
       tone: "denied",
       href: "/alerts?state=all",
     },
-    { count: review.open_alerts, words: "still open", tone: "failed", href: "/alerts?state=open" },
+    {
+      count: review.open_alerts,
+      words: review.open_alerts === 1 ? "alert still open" : "alerts still open",
+      tone: "failed",
+      href: "/alerts?state=open",
+    },
     {
       count: review.gaps,
       words: review.gaps === 1 ? "gap in the sources" : "gaps in the sources",
@@ -49,7 +54,7 @@ function Figures({ review }: { review: Review }) {
     },
   ];
   return (
-    <div className="figures">
+    <div className="figures figures-eight">
       {figures.map(({ count, words, tone, href }) => (
         <Link key={words} href={href} className="figure" data-tone={count > 0 ? tone : "quiet"}>
           <b>{grouped(count)}</b>

@@ -44,12 +44,12 @@ export function OverridesCard({ review }: { review: Review }) {
                   <td>
                     <Text limit={80}>{actor}</Text>
                   </td>
-                  <td>
+                  <td className="model-cell">
                     <Link href={entityHref(entity_id)}>
                       <Text limit={80}>{entity_id}</Text>
                     </Link>
                   </td>
-                  <td>
+                  <td className="reason-cell">
                     <Reason text={reason} />
                   </td>
                 </tr>
