@@ -14,8 +14,8 @@ function groupCount(rows, keyOf) {
 }
 
 function within(rows, sql) {
-  const from = /timestamp >= '([^']+)'/.exec(sql)?.[1];
-  const to = /timestamp < '([^']+)'/.exec(sql)?.[1];
+  const from = /(?:timestamp|recorded_at) >= '([^']+)'/.exec(sql)?.[1];
+  const to = /(?:timestamp|recorded_at) < '([^']+)'/.exec(sql)?.[1];
   const dayAgo = sql.includes("now() - interval '24 hours'") ? Date.now() - 86_400_000 : 0;
   const type = /event_type = '([^']+)'/.exec(sql)?.[1];
   const outcome = /outcome = '([^']+)'/.exec(sql)?.[1];

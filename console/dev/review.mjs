@@ -218,6 +218,7 @@ export class Reviewing {
         entity_id: entry.entity_id,
         reason: n === 1 ? null : entry.reason,
       })),
+      overrides_without_reason: overrides.length > 1 ? 1 : 0,
       overrides_total: overrides.length,
       denied: own.filter(({ entry }) => entry.outcome === "denied").length,
       failed: own.filter(({ entry }) => entry.outcome === "failure").length,

@@ -16,7 +16,7 @@ export interface Overridden {
   index: number;
   actor: string;
   entity_id: string;
-  reason: string | null;
+  reason?: string | null;
 }
 
 /** What a reviewer of one day looks at. */
@@ -28,6 +28,7 @@ export interface Review {
   by_type: { event_type: string; count: number }[];
   overrides: Overridden[];
   overrides_total: number;
+  overrides_without_reason: number;
   denied: number;
   failed: number;
   alerts: Alert[];

@@ -101,7 +101,7 @@ function Found({ view, answer, onOpen }: { view: View; answer: Resource<Answer>;
         <p className="quiet">
           {view === "four-eyes"
             ? "Requests are looked for as far back as the ledger goes; approvals by programs do not count. The types are those of the finance rules."
-            : "An override is an event of the type manual_override, override_approved, credit_decision_reversed, manual_adjustment or reconciliation_break_written_off. "}
+            : "An override is an event of the type manual_override, by the day on which it was recorded. "}
           {view === "overrides" && "Widen the days to see more."}
         </p>
       </Empty>

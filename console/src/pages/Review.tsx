@@ -54,7 +54,7 @@ export default function Review() {
       title={`Review of ${day}`}
       lead={
         <>
-          {weekday(day)}, from midnight to midnight UTC
+          What was recorded on {weekday(day)}, from midnight to midnight UTC
           {shown?.from_index != null &&
             shown.to_index != null &&
             shown.entries > 0 &&

@@ -55,6 +55,6 @@ export function webAddress(text: string): string | undefined {
 }
 
 /** As the rule "Manual override without a reason" has it: a dash or a dot is none. */
-export function isReason(text: string | null): boolean {
-  return text !== null && (text.match(/[\p{L}\p{N}]/gu)?.length ?? 0) >= 3;
+export function isReason(text: string | null | undefined): boolean {
+  return (text?.match(/[\p{L}\p{N}_]/gu)?.length ?? 0) >= 3;
 }

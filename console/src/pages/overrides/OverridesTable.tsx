@@ -41,11 +41,10 @@ export function OverridesTable({ overrides, onOpen }: { overrides: Override[]; o
       <table className="table overrides">
         <thead>
           <tr>
-            <th scope="col">When</th>
-            <th scope="col">Who overrode what</th>
-            <th scope="col">Model</th>
-            <th scope="col">What changed</th>
+            <th scope="col">Who overrode what, and when</th>
             <th scope="col">Reason</th>
+            <th scope="col">What changed</th>
+            <th scope="col">Model</th>
             <th scope="col" className="num">
               Entry
             </th>
@@ -54,9 +53,6 @@ export function OverridesTable({ overrides, onOpen }: { overrides: Override[]; o
         <tbody>
           {overrides.map(({ index, timestamp, actor, eventType, entityId, model, reason, changes }) => (
             <tr key={index}>
-              <td className="nowrap">
-                <At time={timestamp} seconds={false} />
-              </td>
               <td className="who-cell">
                 <b>
                   <Text limit={80}>{actor}</Text>
@@ -65,15 +61,18 @@ export function OverridesTable({ overrides, onOpen }: { overrides: Override[]; o
                 <Link href={entityHref(entityId)} className="thing">
                   <Text limit={80}>{entityId}</Text>
                 </Link>
+                <div className="quiet">
+                  <At time={timestamp} seconds={false} />
+                </div>
               </td>
-              <td className="model-cell">
-                {model ? <Text limit={80}>{model}</Text> : <span className="quiet">none named</span>}
+              <td className="reason-cell">
+                <Reason text={reason} />
               </td>
               <td className="changes-cell">
                 <Changes changes={changes} />
               </td>
-              <td className="reason-cell">
-                <Reason text={reason} />
+              <td className="model-cell">
+                {model ? <Text limit={80}>{model}</Text> : <span className="quiet">none named</span>}
               </td>
               <td className="num">
                 <OpenEntry index={index} onOpen={onOpen} />

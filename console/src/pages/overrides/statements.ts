@@ -5,14 +5,6 @@ export interface Range {
   to: string;
 }
 
-const OVERRIDES = [
-  "manual_override",
-  "override_approved",
-  "credit_decision_reversed",
-  "manual_adjustment",
-  "reconciliation_break_written_off",
-];
-
 /** As the finance rule "Approver approved what they had asked for" has them. */
 const REQUESTS = [
   "invoice_approval_requested",
@@ -37,6 +29,7 @@ function among(names: string[]): string {
   return `(${names.map((name) => `'${name}'`).join(", ")})`;
 }
 
+/** By the time of recording, like the review: what is recorded late is not overlooked. */
 function within(column: string, range: Range): string {
   const { from, to } = instantsOf(range.from, range.to);
   return `${column} >= '${from}' AND ${column} < '${to}'`;
@@ -44,7 +37,7 @@ function within(column: string, range: Range): string {
 
 /** Each override with the model it names, or else the one that acted last on the same entity before it. */
 export function overridesSql(range: Range, onlyUnexplained: boolean): string {
-  const overridden = `event_type IN ${among(OVERRIDES)} AND ${within("timestamp", range)}`;
+  const overridden = `event_type = 'manual_override' AND ${within("recorded_at", range)}`;
   const unexplained = onlyUnexplained ? " AND (reason IS NULL OR NOT regexp_like(reason, '\\w.*\\w.*\\w'))" : "";
   return `SELECT index, timestamp, actor, event_type, entity_id, model, reason, old_value, new_value, old_value_type, new_value_type
 FROM (
@@ -62,7 +55,7 @@ FROM audit_log AS approval
 LEFT JOIN audit_log AS request
   ON request.entity_id = approval.entity_id AND request.actor = approval.actor AND request.index < approval.index
   AND request.event_type IN ${among(REQUESTS)}
-WHERE approval.event_type IN ${among(APPROVALS)} AND ${within("approval.timestamp", range)}
+WHERE approval.event_type IN ${among(APPROVALS)} AND ${within("approval.recorded_at", range)}
   AND coalesce(approval.actor_type, 'user') = 'user' AND coalesce(approval.outcome, 'success') = 'success'
   AND (request.index IS NOT NULL OR approval.context->>'requested_by' = approval.actor)
 GROUP BY approval.index, approval.timestamp, approval.actor, approval.event_type, approval.entity_id

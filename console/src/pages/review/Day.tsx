@@ -4,51 +4,55 @@ import { Card } from "../../parts/Page";
 import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import { At } from "../../parts/When";
-import { isReason } from "../../text/alert";
 import { instantsOf } from "../../text/day";
 import { grouped, plural } from "../../text/number";
 import { AlertRows } from "../alerts/Rows";
 import { OverridesCard } from "./OverridesCard";
 import { SignOff } from "./SignOff";
 
-function trailOf(day: string, filter: Record<string, string>): string {
-  return `/trail?${new URLSearchParams({ ...filter, ...instantsOf(day), since: "custom" })}`;
+/** The trail shows when things happened; a day of the review is what was recorded then, so its entries are asked for in SQL. */
+function entriesOf(day: string, condition = ""): string {
+  const { from, to } = instantsOf(day);
+  const sql = `SELECT index, timestamp, actor, event_type, entity_id, outcome, reason
+FROM audit_log
+WHERE recorded_at >= '${from}' AND recorded_at < '${to}'${condition && ` AND ${condition}`};`;
+  return `/sql?${new URLSearchParams({ q: sql })}`;
 }
 
 function Figures({ review }: { review: Review }) {
-  const { day } = review;
-  const unexplained = review.overrides.filter(({ reason }) => !isReason(reason)).length;
+  const { day, entries, overrides_total, alerts_total, open_alerts } = review;
+  const overridesHref = `/overrides?from=${day}&to=${day}`;
   const figures = [
-    { count: review.entries, words: review.entries === 1 ? "entry" : "entries", tone: "quiet", href: trailOf(day, {}) },
+    { count: entries, words: entries === 1 ? "entry" : "entries", tone: "quiet", href: entriesOf(day) },
     {
-      count: review.overrides_total,
-      words: review.overrides_total === 1 ? "override" : "overrides",
+      count: overrides_total,
+      words: overrides_total === 1 ? "override" : "overrides",
       tone: "override",
-      href: `/overrides?from=${day}&to=${day}`,
+      href: overridesHref,
     },
     {
-      count: unexplained,
-      words: review.overrides.length < review.overrides_total ? "without a reason, of those shown" : "without a reason",
+      count: review.overrides_without_reason,
+      words: "without a reason",
       tone: "failed",
-      href: `/overrides?from=${day}&to=${day}&view=unexplained`,
+      href: `${overridesHref}&view=unexplained`,
     },
-    { count: review.denied, words: "denied", tone: "denied", href: trailOf(day, { outcome: "denied" }) },
-    { count: review.failed, words: "failed", tone: "failed", href: trailOf(day, { outcome: "failure" }) },
+    { count: review.denied, words: "denied", tone: "denied", href: entriesOf(day, "outcome = 'denied'") },
+    { count: review.failed, words: "failed", tone: "failed", href: entriesOf(day, "outcome = 'failure'") },
     {
-      count: review.alerts_total,
-      words: review.alerts_total === 1 ? "alert raised" : "alerts raised",
+      count: alerts_total,
+      words: alerts_total === 1 ? "alert raised" : "alerts raised",
       tone: "denied",
       href: "/alerts?state=all",
     },
     {
-      count: review.open_alerts,
-      words: review.open_alerts === 1 ? "alert still open" : "alerts still open",
+      count: open_alerts,
+      words: open_alerts === 1 ? "alert not closed now" : "alerts not closed now",
       tone: "failed",
-      href: "/alerts?state=open",
+      href: "/alerts",
     },
     {
       count: review.gaps,
-      words: review.gaps === 1 ? "gap in the sources" : "gaps in the sources",
+      words: review.gaps === 1 ? "number of a source missing now" : "numbers of sources missing now",
       tone: "failed",
       href: "/",
     },
@@ -63,6 +67,11 @@ function Figures({ review }: { review: Review }) {
       ))}
     </div>
   );
+}
+
+/** A text of SQL; a quote within it is doubled. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 function ByType({ review }: { review: Review }) {
@@ -84,7 +93,7 @@ function ByType({ review }: { review: Review }) {
               {review.by_type.map(({ event_type, count }) => (
                 <tr key={event_type}>
                   <td>
-                    <Link href={trailOf(review.day, { event_type })}>
+                    <Link href={entriesOf(review.day, `event_type = ${quoted(event_type)}`)}>
                       <Text limit={80}>{event_type}</Text>
                     </Link>
                   </td>

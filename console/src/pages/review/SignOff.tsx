@@ -71,7 +71,7 @@ function SignForm({ review, onSigned }: { review: Review; onSigned: () => void }
       />
       <p className="quiet small">
         Signing records an entry with your name (<Text>{session?.name ?? ""}</Text>), the day, its entries, the counts
-        above and that {plural(review.open_alerts, "alert is", "alerts are")} open. It cannot be taken back.
+        above and that {plural(review.open_alerts, "alert is", "alerts are")} not closed. It cannot be taken back.
       </p>
       {problem && <ProblemNote problem={problem} />}
       <div className="row">
