@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { type Alert, listAlerts, readWatching } from "../api/alerts";
 import { Link } from "../parts/Link";
 import { Loading, ProblemNote } from "../parts/Notice";
@@ -18,16 +18,17 @@ import { EntryPanel } from "./trail/EntryPanel";
 import { openedIndex } from "./trail/filter";
 import { useKeys } from "./trail/keys";
 
+/** The page of alerts that the address asks for, read again whenever the open ones are counted. */
 function useAlerts(params: URLSearchParams) {
   const api = useMemo(() => apiParams(params), [params]);
   const page = useResource(api.toString(), (signal) => listAlerts(api, signal));
   const open = useOpenAlerts();
-  const [seen, setSeen] = useState(open);
+  const counted = useRef(open);
   const { reload } = page;
   useEffect(() => {
-    if (open && seen && open.count !== seen.count) reload();
-    setSeen(open);
-  }, [open, seen, reload]);
+    if (counted.current !== open) reload();
+    counted.current = open;
+  }, [open, reload]);
   return page;
 }
 
@@ -42,14 +43,18 @@ export default function Alerts() {
   const alerts = page.data?.alerts ?? [];
   const rules = watching.data?.rules;
 
+  useEffect(() => {
+    if (opened !== undefined) setSelected(opened);
+  }, [opened]);
+
   const keys = useMemo(() => {
     const list = page.data?.alerts ?? [];
     const at = list.findIndex(({ id }) => id === (opened ?? selected));
     const go = (place: number) => {
       const alert = list[Math.max(0, Math.min(list.length - 1, place))];
       if (!alert) return;
-      setSelected(alert.id);
-      if (opened !== undefined) change({ alert: alert.id, entry: undefined }, { replace: true });
+      if (opened === undefined) setSelected(alert.id);
+      else change({ alert: alert.id, entry: undefined }, { replace: true });
     };
     return {
       next: () => go(at + 1),

@@ -90,7 +90,7 @@ function Why({ alert }: { alert: FullAlert }) {
 function Changes({ history, onOpen }: { history: StateChange[]; onOpen: (index: number) => void }) {
   if (history.length === 0) return <p className="quiet">Nobody has decided anything yet.</p>;
   return (
-    <ol className="changes">
+    <ol className="changes" aria-live="polite">
       {history.map((change) => (
         <li key={change.index}>
           <span>

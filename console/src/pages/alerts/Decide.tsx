@@ -1,5 +1,5 @@
 import { Button, Textarea } from "@mantine/core";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { type Alert, type AlertState, decideAlert } from "../../api/alerts";
 import { asProblem, type Problem } from "../../api/problem";
 import { ProblemNote } from "../../parts/Notice";
@@ -20,6 +20,7 @@ export function Decide({ alert, onDecided }: { alert: Alert; onDecided: () => vo
   const [missing, setMissing] = useState(false);
   const [deciding, setDeciding] = useState(false);
   const [problem, setProblem] = useState<Problem>();
+  const box = useRef<HTMLDivElement>(null);
   const mayReview = useMayReview();
   if (!mayReview) {
     return <p className="quiet small">Reviewers and administrators decide what becomes of an alert.</p>;
@@ -40,10 +41,12 @@ export function Decide({ alert, onDecided }: { alert: Alert; onDecided: () => vo
       setProblem(asProblem(error));
     }
     setDeciding(false);
+    // The button that was pressed may be gone.
+    box.current?.focus({ preventScroll: true });
     onDecided();
   };
   return (
-    <div className="stack decide">
+    <div className="stack decide" ref={box} tabIndex={-1}>
       <Textarea
         label="Reason"
         description={
