@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Rules } from "../src/api/alerts";
+import type { Alert, Rules } from "../src/api/alerts";
 import { apiParams } from "../src/pages/alerts/filter";
 import { overrideOf, samePersonOf } from "../src/pages/overrides/rows";
 import { fourEyesSql, overridesSql } from "../src/pages/overrides/statements";
-import { firstSentence, isReason, joinedBy, knownLevel, levelTone, webAddress } from "../src/text/alert";
+import { bySeriousness, firstSentence, isReason, joinedBy, knownLevel, levelTone, webAddress } from "../src/text/alert";
 import { dayOf, daysUntil, instantsOf, isDay, shifted, weekday } from "../src/text/day";
 import { Digits, type Json, parseJson } from "../src/text/json";
 import { watchWords } from "../src/text/watch";
@@ -48,6 +48,18 @@ describe("alerts", () => {
       "model version",
       "recorder",
     ]);
+  });
+
+  it("puts what is not closed before what is, and the gravest first", () => {
+    const made = (id: string, level: string, state: string) => ({ id, level, state }) as Alert;
+    const sorted = bySeriousness([
+      made("a", "low", "open"),
+      made("b", "critical", "resolved"),
+      made("c", "high", "acknowledged"),
+      made("d", "low", "open"),
+      made("e", "fatal", "open"),
+    ]);
+    expect(sorted.map(({ id }) => id).join("")).toBe("ecadb");
   });
 
   it("shows a rule's first sentence", () => {

@@ -8,7 +8,6 @@
 import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openBrowser } from "../../console/dev/browser.mjs";
 import { inbox, openAlert, overrides, readersDecideNothing, recordCases, reviewDay, signOff, watchOf } from "./review.mjs";
 import { counterfoil, fill, serve } from "./service.mjs";
@@ -217,8 +216,7 @@ async function tamper(page, service) {
   check(!/Proven here/.test(verdict), `the proof panel does not prove an entry of it: ${verdict.split("\n")[0]}`);
 }
 
-const RULES = fileURLToPath(new URL("../../rules/finance", import.meta.url));
-const service = await serve(undefined, "--rules", RULES);
+const service = await serve();
 const browser = await openBrowser();
 try {
   check(service.startedIn < 5_000, `the service on a fresh ledger answers after ${service.startedIn} ms`);

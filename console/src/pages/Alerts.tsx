@@ -98,7 +98,7 @@ export default function Alerts() {
       )}
       {alerts.length > 0 && (
         <div aria-busy={page.loading}>
-          <AlertRows alerts={alerts} hrefOf={hrefOf} selected={selected} opened={opened} />
+          <AlertRows label="Alerts, newest first" alerts={alerts} hrefOf={hrefOf} selected={selected} opened={opened} />
           <nav className="pager" aria-label="Pages of alerts">
             <span className="quiet small">{plural(alerts.length, "alert")} on this page.</span>
             <span className="row">

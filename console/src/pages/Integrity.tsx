@@ -37,9 +37,12 @@ export default function Integrity() {
         </div>
       )}
       <div className="grid">
-        <Card title="How far the evidence reaches">
-          <Grades run={verification.data?.last} />
-        </Card>
+        <div className="stack">
+          <Card title="How far the evidence reaches">
+            <Grades run={verification.data?.last} />
+          </Card>
+          <WatchCard />
+        </div>
         <div className="stack">
           <CheckpointCard />
           <KeyCard />
@@ -51,7 +54,6 @@ export default function Integrity() {
         ) : (
           <RunsCard verification={verification.data} onReload={verification.reload} />
         )}
-        <WatchCard />
         <GrowthCard />
         {status && <SegmentsCard status={status} />}
         {status?.shipping && <ShippedCard shipping={status.shipping} />}

@@ -1,4 +1,4 @@
-import { type AlertState, LEVELS, type Level } from "../api/alerts";
+import { type Alert, type AlertState, LEVELS, type Level } from "../api/alerts";
 
 export const LEVEL_WORDS: Record<Level, string> = {
   critical: "Critical",
@@ -23,6 +23,13 @@ export function knownLevel(level: string): Level {
 export function levelTone(level: Level): "failed" | "denied" | "quiet" {
   if (level === "critical" || level === "high") return "failed";
   return level === "medium" ? "denied" : "quiet";
+}
+
+/** What is not closed first, then the gravest; among equals the order stays. */
+export function bySeriousness(alerts: Alert[]): Alert[] {
+  const isClosed = ({ state }: Alert) => state === "resolved" || state === "false_positive";
+  const rank = (alert: Alert) => (isClosed(alert) ? LEVELS.length : 0) + LEVELS.indexOf(knownLevel(alert.level));
+  return [...alerts].sort((a, b) => rank(a) - rank(b));
 }
 
 const JOINED: Record<string, string> = {

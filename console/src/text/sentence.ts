@@ -12,7 +12,7 @@ const IRREGULAR: Record<string, string> = {
   "ledger.torn_write": "cut off a write that was never acknowledged in",
   "ledger.shipped": "copied elsewhere:",
   "ledger.verified": "verified the ledger",
-  "ledger.alert_raised": "raised an alert on",
+  "ledger.alert_raised": "raised the alert",
   "ledger.alert_acknowledged": "took charge of the alert",
   "ledger.alert_resolved": "resolved the alert",
   "ledger.alert_reopened": "opened again the alert",

@@ -12,6 +12,7 @@ import { Related } from "../trail/Related";
 import { Causes, useCauses } from "./Causes";
 import { Common } from "./Common";
 import { Decide } from "./Decide";
+import { groupOf } from "./subjects";
 
 function Reference({ text }: { text: string }) {
   const address = webAddress(text);
@@ -124,6 +125,7 @@ interface BodyProps {
 function Body({ alert, entry, onOpenEntry, onDecided }: BodyProps) {
   const causes = useCauses(alert.indices);
   const newest = causes.data?.[0];
+  const group = alert.group.length === 0 && newest ? groupOf(newest.actor, newest.entityId) : alert.group;
   return (
     <>
       <div>
@@ -134,7 +136,7 @@ function Body({ alert, entry, onOpenEntry, onDecided }: BodyProps) {
           <b>
             <Text>{alert.title || alert.rule_id}</Text>
           </b>
-          <Common alert={alert} />
+          <Common group={group} />
         </p>
         {alert.drill && <p className="quiet small">A drill: it proves that alerts arrive. Nothing has happened.</p>}
       </div>

@@ -16,8 +16,8 @@ function Member({ field, value }: Alert["group"][number]) {
 }
 
 /** By whom and on what: what the entries of an alert have in common. */
-export function Common({ alert }: { alert: Alert }) {
-  return alert.group.map((member) => (
+export function Common({ group }: Pick<Alert, "group">) {
+  return group.map((member) => (
     <span key={member.field} className="common">
       , <Text limit={60}>{joinedBy(member.field)}</Text> <Member {...member} />
     </span>

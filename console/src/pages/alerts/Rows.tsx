@@ -7,6 +7,7 @@ import { Ago } from "../../parts/When";
 import { firstSentence, knownLevel, levelTone } from "../../text/alert";
 import { plural } from "../../text/number";
 import { Common } from "./Common";
+import { useSubjects } from "./subjects";
 
 function Gist({ alert }: { alert: Alert }) {
   const why = firstSentence(alert.why ?? alert.description ?? "");
@@ -34,12 +35,13 @@ function Gist({ alert }: { alert: Alert }) {
 
 interface RowProps {
   alert: Alert;
+  group: Alert["group"];
   href: string;
   selected: boolean;
   open: boolean;
 }
 
-function Row({ alert, href, selected, open }: RowProps) {
+function Row({ alert, group, href, selected, open }: RowProps) {
   const line = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (selected) line.current?.scrollIntoView({ block: "nearest" });
@@ -59,7 +61,7 @@ function Row({ alert, href, selected, open }: RowProps) {
           <Link href={href} className="alert-title">
             <Text limit={160}>{alert.title || alert.rule_id}</Text>
           </Link>
-          <Common alert={alert} /> <DrillTag alert={alert} />
+          <Common group={group} /> <DrillTag alert={alert} />
         </div>
         <Gist alert={alert} />
       </div>
@@ -71,19 +73,22 @@ function Row({ alert, href, selected, open }: RowProps) {
 }
 
 interface RowsProps {
+  label: string;
   alerts: Alert[];
   hrefOf: (alert: Alert) => string;
   selected?: string | undefined;
   opened?: string | undefined;
 }
 
-export function AlertRows({ alerts, hrefOf, selected, opened }: RowsProps) {
+export function AlertRows({ label, alerts, hrefOf, selected, opened }: RowsProps) {
+  const subjectOf = useSubjects(alerts);
   return (
-    <ol className="events" aria-label="Alerts, newest first">
+    <ol className="events" aria-label={label}>
       {alerts.map((alert) => (
         <Row
           key={alert.id}
           alert={alert}
+          group={subjectOf(alert)}
           href={hrefOf(alert)}
           selected={alert.id === selected}
           open={alert.id === opened}

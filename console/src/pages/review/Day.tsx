@@ -1,13 +1,16 @@
+import type { Alert } from "../../api/alerts";
 import type { Review } from "../../api/reviews";
 import { Link } from "../../parts/Link";
 import { Card } from "../../parts/Page";
 import { TableWrap } from "../../parts/TableWrap";
 import { Text } from "../../parts/Text";
 import { At } from "../../parts/When";
+import { bySeriousness } from "../../text/alert";
 import { instantsOf } from "../../text/day";
 import { grouped, plural } from "../../text/number";
 import { AlertRows } from "../alerts/Rows";
 import { OverridesCard } from "./OverridesCard";
+import { Rest, SHOWN } from "./Rest";
 import { SignOff } from "./SignOff";
 
 /** The trail shows when things happened; a day of the review is what was recorded then, so its entries are asked for in SQL. */
@@ -52,7 +55,7 @@ function Figures({ review }: { review: Review }) {
     },
     {
       count: review.gaps,
-      words: review.gaps === 1 ? "number of a source missing now" : "numbers of sources missing now",
+      words: review.gaps === 1 ? "sequence number missing now" : "sequence numbers missing now",
       tone: "failed",
       href: "/",
     },
@@ -131,18 +134,29 @@ function Verifications({ review }: { review: Review }) {
   );
 }
 
+function hrefOf({ id }: Alert): string {
+  return `/alerts?${new URLSearchParams({ state: "all", alert: id })}`;
+}
+
 function RaisedAlerts({ review }: { review: Review }) {
-  const { alerts, alerts_total } = review;
+  const { alerts_total } = review;
+  const alerts = bySeriousness(review.alerts);
+  const rest = alerts.slice(SHOWN);
   return (
     <section className="stack raised">
       <h2>Alerts of the day</h2>
       {alerts.length === 0 && <p className="quiet">None was raised.</p>}
       {alerts.length > 0 && (
-        <AlertRows alerts={alerts} hrefOf={({ id }) => `/alerts?${new URLSearchParams({ state: "all", alert: id })}`} />
+        <AlertRows label="Alerts of the day, gravest first" alerts={alerts.slice(0, SHOWN)} hrefOf={hrefOf} />
+      )}
+      {rest.length > 0 && (
+        <Rest count={rest.length}>
+          <AlertRows label="Other alerts of the day" alerts={rest} hrefOf={hrefOf} />
+        </Rest>
       )}
       {alerts.length < alerts_total && (
         <p className="quiet small">
-          The newest {grouped(alerts.length)} of {plural(alerts_total, "alert")}.
+          Of {plural(alerts_total, "alert")}, the newest {grouped(alerts.length)} are listed.
         </p>
       )}
     </section>
