@@ -42,11 +42,11 @@ describe("alerts", () => {
   });
 
   it("leads from the title to what the entries have in common", () => {
-    expect(["actor", "entity_id", "context.model_version", "recorder"].map(joinedBy)).toEqual([
+    expect(["actor", "entity_id", "context.model_version", "limit"].map(joinedBy)).toEqual([
       "by",
       "on",
       "model version",
-      "recorder",
+      "limit",
     ]);
   });
 

@@ -6,7 +6,7 @@ const REASON = "Asked the officer: the reason stands in ticket 4711.";
 const NOTE = "Both alerts discussed with the payments desk.";
 
 /** The day on which the walk records. */
-export function reviewDay() {
+function reviewDay() {
   return new Date().toISOString().slice(0, 10);
 }
 
@@ -40,6 +40,21 @@ export async function openAlert(page, base) {
   await page.goto(`${base}/alerts?state=all`);
   await page.locator(".alert-title", { hasText: UNEXPLAINED }).first().click();
   await page.locator(".panel .event").first().waitFor();
+}
+
+export async function openInbox(page, base) {
+  await page.goto(`${base}/alerts`);
+  await page.locator(".alert-title").first().waitFor();
+}
+
+export async function openReview(page, base) {
+  await page.goto(`${base}/review?day=${reviewDay()}`);
+  await page.locator(".figures").waitFor();
+}
+
+export async function openOverrides(page, base, view) {
+  await page.goto(`${base}/overrides?view=${view}`);
+  await page.locator("section.card tr").first().waitFor();
 }
 
 async function newest(page, eventType) {
@@ -92,7 +107,7 @@ export async function inbox(page, service, check) {
 
 export async function signOff(page, service, check) {
   const day = reviewDay();
-  await page.goto(`${service.base}/review?day=${day}`);
+  await openReview(page, service.base);
   await page.getByLabel("Note").fill(NOTE);
   await page.getByRole("button", { name: `Sign the review of ${day}` }).click();
   await page.locator(".changes", { hasText: NOTE }).waitFor();
@@ -134,7 +149,7 @@ export async function readersDecideNothing(browser, service, check) {
   await page.getByRole("link", { name: "Alerts" }).waitFor();
   await openAlert(page, service.base);
   const buttons = await page.getByRole("button", { name: /Acknowledge|Resolve|False positive|Open again/ }).count();
-  await page.goto(`${service.base}/review?day=${reviewDay()}`);
+  await openReview(page, service.base);
   await page.locator(".changes", { hasText: NOTE }).waitFor();
   const sign = await page.getByRole("button", { name: /^Sign the review/ }).count();
   check(buttons + sign === 0, "a reader reads alerts and reviews, and is offered nothing to decide or to sign");

@@ -9,7 +9,18 @@ import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { openBrowser } from "../../console/dev/browser.mjs";
-import { inbox, openAlert, overrides, readersDecideNothing, recordCases, reviewDay, signOff, watchOf } from "./review.mjs";
+import {
+  inbox,
+  openAlert,
+  openInbox,
+  openOverrides,
+  openReview,
+  overrides,
+  readersDecideNothing,
+  recordCases,
+  signOff,
+  watchOf,
+} from "./review.mjs";
 import { counterfoil, fill, serve } from "./service.mjs";
 
 const full = process.argv.includes("--full");
@@ -64,11 +75,11 @@ const pages = (entity) => [
   ["trail", async (page, base) => page.goto(`${base}/trail`)],
   ["entry", openOverride],
   ["entity", async (page, base) => page.goto(`${base}/entity/${entity}`)],
-  ["alerts", async (page, base) => page.goto(`${base}/alerts`)],
+  ["alerts", openInbox],
   ["alert", openAlert],
-  ["review", async (page, base) => page.goto(`${base}/review?day=${reviewDay()}`)],
-  ["overrides", async (page, base) => page.goto(`${base}/overrides`)],
-  ["four-eyes", async (page, base) => page.goto(`${base}/overrides?view=four-eyes`)],
+  ["review", openReview],
+  ["overrides", async (page, base) => openOverrides(page, base, "overrides")],
+  ["four-eyes", async (page, base) => openOverrides(page, base, "four-eyes")],
   [
     "sql",
     async (page, base) => {

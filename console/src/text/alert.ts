@@ -37,6 +37,7 @@ const JOINED: Record<string, string> = {
   entity_id: "on",
   on_behalf_of: "on behalf of",
   source: "from",
+  recorder: "through",
   trace_id: "in the trace",
 };
 
