@@ -55,8 +55,12 @@ export default function Integrity() {
           <RunsCard verification={verification.data} onReload={verification.reload} />
         )}
         <GrowthCard />
-        {status && <SegmentsCard status={status} />}
-        {status?.shipping && <ShippedCard shipping={status.shipping} />}
+        {status && (
+          <div className="stack">
+            <SegmentsCard status={status} />
+            {status.shipping && <ShippedCard shipping={status.shipping} />}
+          </div>
+        )}
         {status && <OutsiderCard status={status} />}
       </div>
     </Page>

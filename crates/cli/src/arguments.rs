@@ -56,6 +56,7 @@ pub enum Command {
     Ship(commands::ship::Ship),
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
+    Sink(commands::sink::Sink),
     Postgres(commands::postgres::Postgres),
     Rules(commands::rules::Rules),
     Token(commands::token::Token),

@@ -6,16 +6,73 @@ use std::sync::Arc;
 use counterfoil::{Error, ErrorKind, Ledger, OpenOptions, Result, Snapshot, Status, VerifyOptions};
 use counterfoil_entry::EntryBuilder;
 use counterfoil_evidence::Report;
+use counterfoil_sink::{Config, Sinks};
 
 use crate::served::Served;
 use crate::settings::Settings;
 use crate::shipping::{Before, Shipping};
 use crate::watched::Watched;
+use crate::watching::{self, Watching};
+
+/// A ledger that the service writes, and what goes on beside it.
+pub(crate) struct Writer {
+    folder: PathBuf,
+    ledger: Arc<Ledger>,
+    shipping: Option<Shipping>,
+    watching: Option<Watching>,
+    sinks: Option<Sinks>,
+}
+
+impl Writer {
+    fn open(folder: &Path, options: OpenOptions, settings: &Settings) -> Result<Self> {
+        let folder = folder.to_owned();
+        let before = settings.ship.as_ref().map(|ship| (ship, Before::ask(ship)));
+        let ledger = match &before {
+            None => Ledger::open(&folder, options),
+            Some((ship, before)) => {
+                Ledger::open(&folder, before.bind(options)).map_err(|error| before.explain(error, ship))
+            }
+        };
+        let ledger = Arc::new(ledger?);
+        let shipping = before.map(|(ship, before)| Shipping::start(ship, &before, &ledger, &folder)).transpose()?;
+        let watching = settings.rules.as_deref().map(|rules| Watching::start(&folder, rules, &ledger)).transpose()?;
+        let sinks = settings.sinks.as_ref().map(|sinks| deliver(sinks, &folder, &ledger)).transpose()?;
+        Ok(Self { folder, ledger, shipping, watching, sinks })
+    }
+
+    /// Ships what is left and closes the ledger.
+    fn close(self) -> Result<()> {
+        if let Some(watching) = self.watching {
+            watching.close();
+        }
+        if let Some(sinks) = self.sinks {
+            sinks.close();
+        }
+        if let Some(shipping) = self.shipping {
+            shipping.close();
+        }
+        match Arc::try_unwrap(self.ledger) {
+            Ok(ledger) => ledger.close(),
+            Err(ledger) => ledger.publish(),
+        }
+    }
+}
+
+/// Starts the sinks. One that hangs must not keep the ledger from being closed.
+fn deliver(config: &Config, folder: &Path, ledger: &Arc<Ledger>) -> Result<Sinks> {
+    let ledger = Arc::downgrade(ledger);
+    let closed = || Error::new(ErrorKind::Closed, "the ledger was closed");
+    let state = crate::state::folder(folder)
+        .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", folder.display())))?;
+    Sinks::start(config, &state.join("sinks"), move || {
+        ledger.upgrade().map(|ledger| ledger.snapshot()).ok_or_else(closed)
+    })
+}
 
 /// What a service answers from.
 pub(crate) enum Backing {
     /// The service is the ledger's writer.
-    Writer { folder: PathBuf, ledger: Arc<Ledger>, shipping: Option<Shipping> },
+    Writer(Writer),
     /// Somebody else writes, or nobody any more.
     Reader(Watched),
 }
@@ -24,23 +81,10 @@ impl Backing {
     /// Opens what is to be served.
     pub(crate) fn open(served: Served, settings: &Settings) -> Result<Self> {
         match served {
-            Served::Ledger(folder, options) => Self::write(&folder, options, settings),
+            Served::Ledger(folder, options) => Writer::open(&folder, options, settings).map(Self::Writer),
             Served::ReadOnly(folder) => Watched::folder(&folder).map(Self::Reader),
             Served::Copy(location, access) => Watched::copy(location, access).map(Self::Reader),
         }
-    }
-
-    fn write(folder: &Path, options: OpenOptions, settings: &Settings) -> Result<Self> {
-        let folder = folder.to_owned();
-        let Some(ship) = &settings.ship else {
-            let ledger = Arc::new(Ledger::open(&folder, options)?);
-            return Ok(Self::Writer { folder, ledger, shipping: None });
-        };
-        let before = Before::ask(ship);
-        let opened = Ledger::open(&folder, before.bind(options));
-        let ledger = Arc::new(opened.map_err(|error| before.explain(error, ship))?);
-        let shipping = Some(Shipping::start(ship, &before, &ledger, &folder)?);
-        Ok(Self::Writer { folder, ledger, shipping })
     }
 
     /// The ledger to write.
@@ -49,7 +93,7 @@ impl Backing {
     /// `Denied` where it is only read.
     pub(crate) fn writer(&self) -> Result<&Ledger> {
         match self {
-            Self::Writer { ledger, .. } => Ok(ledger),
+            Self::Writer(writer) => Ok(&writer.ledger),
             Self::Reader(watched) => Err(Error::new(
                 ErrorKind::Denied,
                 format!(
@@ -63,7 +107,7 @@ impl Backing {
     /// The folder of the ledger that is written.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Writer { folder, .. } => Some(folder),
+            Self::Writer(writer) => Some(&writer.folder),
             Self::Reader(_) => None,
         }
     }
@@ -71,7 +115,7 @@ impl Backing {
     /// The ledger that is only read.
     pub(crate) fn watched(&self) -> Option<&Watched> {
         match self {
-            Self::Writer { .. } => None,
+            Self::Writer(_) => None,
             Self::Reader(watched) => Some(watched),
         }
     }
@@ -79,7 +123,7 @@ impl Backing {
     /// The copy that is kept.
     pub(crate) fn shipping(&self) -> Option<&Shipping> {
         match self {
-            Self::Writer { shipping, .. } => shipping.as_ref(),
+            Self::Writer(writer) => writer.shipping.as_ref(),
             Self::Reader(_) => None,
         }
     }
@@ -87,7 +131,7 @@ impl Backing {
     /// The newest state.
     pub(crate) fn snapshot(&self) -> Snapshot {
         match self {
-            Self::Writer { ledger, .. } => ledger.snapshot(),
+            Self::Writer(writer) => writer.ledger.snapshot(),
             Self::Reader(watched) => watched.snapshot(),
         }
     }
@@ -95,7 +139,7 @@ impl Backing {
     /// The signed checkpoint of a size.
     pub(crate) fn checkpoint_at(&self, size: u64) -> Result<String> {
         match self {
-            Self::Writer { ledger, .. } => ledger.checkpoint_at(size),
+            Self::Writer(writer) => writer.ledger.checkpoint_at(size),
             Self::Reader(watched) => watched.checkpoint_at(size),
         }
     }
@@ -103,7 +147,7 @@ impl Backing {
     /// How the ledger is, sources included.
     pub(crate) fn status(&self) -> Result<Status> {
         match self {
-            Self::Writer { ledger, .. } => ledger.status(),
+            Self::Writer(writer) => writer.ledger.status(),
             Self::Reader(watched) => Status::of(&watched.snapshot()),
         }
     }
@@ -111,7 +155,7 @@ impl Backing {
     /// What is wrong with it.
     pub(crate) fn fault(&self) -> Option<String> {
         match self {
-            Self::Writer { ledger, .. } => ledger.fault(),
+            Self::Writer(writer) => writer.ledger.fault(),
             Self::Reader(watched) => watched.fault(),
         }
     }
@@ -120,7 +164,7 @@ impl Backing {
     pub(crate) fn verify(&self, options: &VerifyOptions<'_>) -> Result<Report> {
         match self {
             // What is verified is what the newest checkpoint covers, and that must be in the folder first.
-            Self::Writer { folder, ledger, .. } => ledger.publish().and_then(|()| counterfoil::verify(folder, options)),
+            Self::Writer(writer) => writer.ledger.publish().and_then(|()| counterfoil::verify(&writer.folder, options)),
             Self::Reader(watched) => watched.verify(options),
         }
     }
@@ -128,7 +172,7 @@ impl Backing {
     /// Records an act of the service; one that only reads says it in its log.
     pub(crate) fn record(&self, act: EntryBuilder) -> Result<()> {
         match self {
-            Self::Writer { ledger, .. } => ledger.record_act(act).map(drop),
+            Self::Writer(writer) => writer.ledger.record_act(act).map(drop),
             Self::Reader(_) => {
                 let text = act.build_own()?;
                 let text = String::from_utf8_lossy(text.client_bytes()).into_owned();
@@ -138,15 +182,27 @@ impl Backing {
         }
     }
 
-    /// Ships what is left and closes the ledger.
-    pub(crate) fn close(self) -> Result<()> {
-        let Self::Writer { ledger, shipping, .. } = self else { return Ok(()) };
-        if let Some(shipping) = shipping {
-            shipping.close();
+    /// How the rules are.
+    pub(crate) fn watching(&self) -> Option<watching::State> {
+        match self {
+            Self::Writer(writer) => writer.watching.as_ref().map(Watching::state),
+            Self::Reader(_) => None,
         }
-        match Arc::try_unwrap(ledger) {
-            Ok(ledger) => ledger.close(),
-            Err(ledger) => ledger.publish(),
+    }
+
+    /// How the sinks are.
+    pub(crate) fn sinks(&self) -> Vec<counterfoil_sink::Status> {
+        match self {
+            Self::Writer(writer) => writer.sinks.as_ref().map_or_else(Vec::new, Sinks::status),
+            Self::Reader(_) => Vec::new(),
+        }
+    }
+
+    /// Ends what goes on and closes the ledger.
+    pub(crate) fn close(self) -> Result<()> {
+        match self {
+            Self::Writer(writer) => writer.close(),
+            Self::Reader(_) => Ok(()),
         }
     }
 }

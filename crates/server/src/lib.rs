@@ -9,8 +9,10 @@ mod api;
 mod asked;
 mod backing;
 mod body;
+mod conditions;
 mod console;
 mod health;
+mod inbox;
 mod ingest;
 mod life;
 mod listen;
@@ -30,6 +32,7 @@ mod state;
 mod tlog;
 mod verification;
 mod watched;
+mod watching;
 
 pub use access::{LOCAL_ADMINISTRATOR, NewToken, Principal, Right, Role, TOKEN_PREFIX, TokenRecord, Tokens};
 pub use api::keys::Sealed;

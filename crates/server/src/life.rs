@@ -16,7 +16,7 @@ use crate::served::Served;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::state;
-use crate::verification;
+use crate::{conditions, verification};
 
 /// Where a service answers, once it does.
 #[derive(Debug, Clone)]
@@ -74,6 +74,7 @@ async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcem
     let kept = tokio::spawn(Arc::clone(&service).keep_watch());
     let fresh = encryption.clone().map(|encryption| tokio::spawn(encryption.keep_fresh()));
     let looking = tokio::spawn(Arc::clone(&service).keep_looking());
+    let conditions = tokio::spawn(conditions::keep_looking(Arc::clone(&service)));
     let rounds = tokio::spawn(verification::rounds(Arc::clone(&service)));
     let ending = tokio::spawn(end_on_signal(Arc::clone(&service)));
     let [pg_at, grpc_at] = [announcement.pg, announcement.otlp_grpc].map(|at| at.map(tracing::field::display));
@@ -86,7 +87,7 @@ async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcem
         if_some(grpc, |listener| doors.http(listener, crate::receivers::grpc(&service), encryption.clone())),
     );
     tokio::join!(doors.drain(), postgres.drain());
-    for task in [Some(kept), fresh, Some(looking), Some(rounds), Some(ending)].into_iter().flatten() {
+    for task in [Some(kept), fresh, Some(looking), Some(rounds), Some(conditions), Some(ending)].into_iter().flatten() {
         task.abort();
         let _ = task.await;
     }

@@ -16,7 +16,10 @@ use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::access::note_refusals;
-use crate::api::{bundles, entries, keys, listing, proofs, query, session, status, stream, tokens, verification};
+use crate::api::{
+    alerts, bundles, entries, keys, listing, proofs, query, reviews, session, status, stream, tokens, verification,
+    watch,
+};
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::{console, health, tlog};
@@ -57,6 +60,12 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/sources", get(status::sources))
         .route("/catalog", get(status::catalog))
         .route("/verification", get(verification::overview).post(verification::begin))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}", get(alerts::one))
+        .route("/alerts/{id}/state", post(alerts::change))
+        .route("/watch", get(watch::overview))
+        .route("/reviews", get(reviews::list))
+        .route("/reviews/{day}", get(reviews::day).post(reviews::sign))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", axum::routing::delete(tokens::revoke))
         .route("/keys", post(keys::register))
@@ -64,7 +73,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/seal", post(keys::seal))
         .route("/session", get(session::who).post(session::open).delete(session::close))
         .route("/openapi.json", get(openapi));
-    let pages = ["/", "/trail", "/entity/{id}", "/sql", "/integrity", "/access"];
+    let pages = ["/", "/trail", "/entity/{id}", "/alerts", "/review", "/overrides", "/sql", "/integrity", "/access"];
     let console = pages.into_iter().fold(Router::new(), |router, page| router.route(page, get(console::index)));
     Router::new()
         .nest("/api/v1", api)

@@ -15,6 +15,7 @@ use crate::access::{Caller, Denial, Denials, Role, Sessions, Tokens};
 use crate::api::stream::Streams;
 use crate::backing::Backing;
 use crate::body::{ROOM_KIB, Room};
+use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::moment::now;
 use crate::problem::Problem;
@@ -52,6 +53,8 @@ pub struct Service {
     pub(crate) verifications: Verifications,
     /// Since when it answers.
     pub(crate) started_at: Timestamp,
+    /// What holds of it that should not.
+    pub(crate) conditions: Conditions,
     denials: Denials,
     readers: Readers,
     queries: Arc<Semaphore>,
@@ -88,6 +91,7 @@ impl Service {
             metrics,
             verifications: Verifications::default(),
             started_at: now(),
+            conditions: Conditions::default(),
             denials: Denials::default(),
             readers: Readers::start()?,
             queries: Arc::new(Semaphore::new(settings.queries_at_once)),

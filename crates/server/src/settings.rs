@@ -102,6 +102,10 @@ pub struct Settings {
     pub ship: Option<Ship>,
     /// When a request that records is answered, unless it says so itself.
     pub ack: Ack,
+    /// The folder of the rules that watch it, if any.
+    pub rules: Option<PathBuf>,
+    /// Where alerts are delivered, if anywhere.
+    pub sinks: Option<counterfoil_sink::Config>,
     /// How often the ledger verifies itself; zero is never.
     pub verify_every: Duration,
     /// How long requests under way may take when the service ends.
@@ -136,6 +140,8 @@ impl Default for Settings {
             connections: 20_000,
             ship: None,
             ack: Ack::Durable,
+            rules: None,
+            sinks: None,
             verify_every: Duration::ZERO,
             drain_time: Duration::from_secs(20),
         }

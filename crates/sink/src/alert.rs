@@ -54,24 +54,21 @@ pub(crate) struct Alert {
 impl Alert {
     /// Reads an alert's `context`.
     pub fn read(id: &str, change: Change, context: &Value) -> Self {
-        let rule = &context["rule"];
-        let title = text(&rule["title"]).or_else(|| text(&rule["id"])).unwrap_or_else(|| "Alert".to_owned());
-        let group = context["group"].as_object().map(|group| {
-            let shown = |value: &Value| text(value).unwrap_or_else(|| value.to_string());
-            group.iter().map(|(field, value)| (field.clone(), shown(value))).collect()
-        });
+        let title = text(&context["title"]).or_else(|| text(&context["rule_id"])).unwrap_or_else(|| "Alert".to_owned());
+        let group = context["group"].as_array().into_iter().flatten();
+        let group = group.filter_map(|member| Some((text(&member["field"])?, text(&member["value"])?)));
         Self {
             id: id.to_owned(),
             change,
             level: Level::read(context["level"].as_str().unwrap_or_default()),
-            rule: text(&rule["id"]).unwrap_or_else(|| title.clone()),
+            rule: text(&context["rule_id"]).unwrap_or_else(|| title.clone()),
             title,
-            author: text(&rule["author"]),
-            references: texts(&rule["references"]),
-            tags: texts(&rule["tags"]),
+            author: text(&context["author"]),
+            references: texts(&context["references"]),
+            tags: texts(&context["tags"]),
             causes: context["indices"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect(),
-            group: group.unwrap_or_default(),
-            reason: text(&context["reason"]),
+            group: group.collect(),
+            reason: text(&context["why"]),
             is_drill: context["drill"] == Value::Bool(true),
         }
     }

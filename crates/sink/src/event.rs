@@ -34,7 +34,7 @@ impl Event {
         let entry = String::from_utf8(canonical.to_vec()).map_err(|error| damaged(&error))?;
         let context: Value = fields.context.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
         let alert = Change::of(&fields.event_type).map(|change| {
-            let known = change == Change::Raised || context["rule"].is_object();
+            let known = change == Change::Raised || context["rule_id"].is_string();
             let raised = if known { None } else { raised(&fields.entity_id, snapshot) };
             let mut alert = Alert::read(&fields.entity_id, change, raised.as_ref().unwrap_or(&context));
             if change != Change::Raised {

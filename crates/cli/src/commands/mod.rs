@@ -25,6 +25,7 @@ pub mod rules;
 pub mod seal;
 pub mod serve;
 pub mod ship;
+pub mod sink;
 pub mod status;
 pub mod token;
 pub mod verify;
@@ -50,6 +51,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Seal(command) => command.run(),
         Command::Ship(command) => command.run(),
         Command::Restore(command) => command.run(),
+        Command::Sink(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Postgres(command) => command.run(),
         Command::Rules(command) => command.run(),

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use counterfoil::OpenOptions;
 use counterfoil_server::{Ack, Announcement, Served, Settings, Ship, TlogPublic, Tls};
 use counterfoil_ship::{Lock, Settings as ShipSettings};
+use counterfoil_sink::Config;
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -35,6 +36,7 @@ Examples:
     --tls-cert cert.pem --tls-key key.pem
   counterfoil serve audit --ship s3://bank-audit/payments \\
     --ship-retain compliance:2190
+  counterfoil serve audit --rules rules --sinks sinks.toml
   counterfoil serve s3://bank-audit/payments --read-only
 
 Exit codes: 0 ended on request, 4 another process has the ledger open for writing, 5 an address cannot be had, \
@@ -115,6 +117,12 @@ struct Chosen {
     /// durable].
     #[arg(long, value_name = "WHEN", env = "COUNTERFOIL_ACK")]
     ack: Option<Ack>,
+    /// The folder of the rules that watch the ledger (`counterfoil rules init DIR` makes one); read again when it changes.
+    #[arg(long, value_name = "DIR", env = "COUNTERFOIL_RULES")]
+    rules: Option<PathBuf>,
+    /// Where alerts are delivered: a TOML file with a [[sink]] table for each.
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_SINKS")]
+    sinks: Option<PathBuf>,
     /// How often the service verifies the whole ledger, in minutes; 0 is never [default: 0].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES")]
     verify_every_minutes: Option<u64>,
@@ -144,8 +152,14 @@ impl Serve {
         start_log(&chosen)?;
         let log_format = chosen.log_format;
         let settings = chosen.settings()?;
-        if self.read_only && (settings.ship.is_some() || settings.ack == Ack::Shipped) {
-            return Err(Failure::invalid("a ledger that is only read is not shipped: leave out --ship and --ack"));
+        let writes = settings.ship.is_some()
+            || settings.ack == Ack::Shipped
+            || settings.rules.is_some()
+            || settings.sinks.is_some();
+        if self.read_only && writes {
+            return Err(Failure::invalid(
+                "a ledger that is only read is neither shipped nor watched: leave out --ship, --ack, --rules and --sinks",
+            ));
         }
         let announcer = Announcer {
             ledger: &self.ledger,
@@ -197,7 +211,7 @@ impl Chosen {
     fn over(self, file: Self) -> Self {
         over!(self file listen pg otlp_grpc tls_cert tls_key tls_client_ca allow_plain_text tlog_public query_seconds
             query_memory_mib query_rows queries_at_once appends_at_once connections ship ship_retain ship_legal_hold ack
-            verify_every_minutes drain_seconds log_format log)
+            rules sinks verify_every_minutes drain_seconds log_format log)
     }
 
     fn settings(self) -> Result<Settings, Failure> {
@@ -233,6 +247,8 @@ impl Chosen {
             connections: number("connections", self.connections, default.connections)?,
             ship,
             ack,
+            rules: self.rules,
+            sinks: self.sinks.as_deref().map(Config::load).transpose()?,
             verify_every: self
                 .verify_every_minutes
                 .map_or(default.verify_every, |minutes| Duration::from_secs(minutes.saturating_mul(60))),

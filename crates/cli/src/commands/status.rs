@@ -48,6 +48,7 @@ impl Status {
             let mut out = output::stdout();
             write_state(&mut out, &state)?;
             view.shipping().map_or(Ok(()), |shipping| write_shipping(&mut out, shipping))?;
+            write_gaps(&mut out, &state)?;
             state.sources.iter().try_for_each(|source| write_source(&mut out, source))?;
             out.flush()?;
         }
@@ -69,13 +70,16 @@ fn write_state(out: &mut Out, state: &State) -> std::io::Result<()> {
             Grouped(state.segment_span)
         ),
     )?;
-    line("journal", entries(state.size - state.sealed_size).to_string())?;
+    line("journal", entries(state.size - state.sealed_size).to_string())
+}
+
+fn write_gaps(out: &mut Out, state: &State) -> std::io::Result<()> {
     let gaps: usize = state.sources.iter().map(|source| source.gaps.len()).sum();
     let gaps = match gaps {
         0 => "no gaps".to_owned(),
         count => styled(YELLOW, Counted(count as u64, "gap", "gaps")).to_string(),
     };
-    line("sources", format!("{}, {gaps}", Grouped(state.sources.len() as u64)))
+    writeln!(out, "{}  {}, {gaps}", styled(DIM, "sources "), Grouped(state.sources.len() as u64))
 }
 
 fn write_shipping(out: &mut Out, shipping: &Shipping) -> std::io::Result<()> {

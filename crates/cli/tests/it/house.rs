@@ -30,6 +30,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "counterfoil",
             "counterfoil-query",
             "counterfoil-ship",
+            "counterfoil-sink",
+            "counterfoil-watch",
         ],
     ),
     (

@@ -14,10 +14,10 @@ mod place;
 mod proof;
 mod query;
 mod refusal;
+mod rules;
 #[path = "../../../ship/tests/it/server.rs"]
 #[allow(dead_code, reason = "the tests of the crate that ships need more of it")]
 mod s3;
-mod rules;
 mod service;
 mod status;
 mod verify;

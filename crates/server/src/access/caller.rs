@@ -181,6 +181,8 @@ with_right! {
     Reads Read
     /// Somebody who may ask for proofs.
     Proves Prove
+    /// Somebody who may review.
+    Reviews Review
     /// Somebody who may export.
     Exports Export
     /// Somebody who may administer.

@@ -7,7 +7,7 @@ mod session;
 mod token;
 
 pub(crate) use caller::{
-    Administers, Caller, Certified, Credential, Exports, Local, Peer, Proves, Reads, Records, session_cookie,
+    Administers, Caller, Certified, Credential, Exports, Local, Peer, Proves, Reads, Records, Reviews, session_cookie,
 };
 pub(crate) use denials::{Denial, Denials, PERIOD as DENIALS_PERIOD, note_refusals};
 pub use principal::{LOCAL_ADMINISTRATOR, Principal, Right, Role};

@@ -17,6 +17,8 @@ pub enum Role {
     Writer,
     /// Reads.
     Reader,
+    /// Reads, and says what becomes of alerts and that a day was reviewed.
+    Reviewer,
     /// Reads and exports; what it reads is recorded.
     Auditor,
     /// Everything.
@@ -32,6 +34,8 @@ pub enum Right {
     Read,
     /// Ask for checkpoints and proofs.
     Prove,
+    /// Acknowledge and resolve alerts, sign reviews.
+    Review,
     /// Take evidence out.
     Export,
     /// Start verifications, make and revoke tokens.
@@ -40,13 +44,14 @@ pub enum Right {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Writer, Self::Reader, Self::Auditor, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Writer, Self::Reader, Self::Reviewer, Self::Auditor, Self::Admin];
 
     /// Whether the role has this right.
     pub fn has(self, right: Right) -> bool {
         match self {
             Self::Writer => matches!(right, Right::Record | Right::Prove),
             Self::Reader => matches!(right, Right::Read | Right::Prove),
+            Self::Reviewer => matches!(right, Right::Read | Right::Prove | Right::Review),
             Self::Auditor => matches!(right, Right::Read | Right::Prove | Right::Export),
             Self::Admin => true,
         }
@@ -57,6 +62,7 @@ impl Role {
         match self {
             Self::Writer => "writer",
             Self::Reader => "reader",
+            Self::Reviewer => "reviewer",
             Self::Auditor => "auditor",
             Self::Admin => "admin",
         }
@@ -74,7 +80,7 @@ impl std::str::FromStr for Role {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let named = Self::ALL.into_iter().find(|role| role.name() == name);
-        named.ok_or_else(|| format!("{name:?} is no role; there are writer, reader, auditor and admin"))
+        named.ok_or_else(|| format!("{name:?} is no role; there are writer, reader, reviewer, auditor and admin"))
     }
 }
 
@@ -85,6 +91,7 @@ impl Right {
             Self::Record => "record entries",
             Self::Read => "read entries",
             Self::Prove => "ask for proofs",
+            Self::Review => "review",
             Self::Export => "export evidence",
             Self::Administer => "administer the ledger",
         }

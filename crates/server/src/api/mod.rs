@@ -1,11 +1,13 @@
 //! `/api/v1`: a file for each resource.
 
+pub(crate) mod alerts;
 pub(crate) mod bundles;
 pub(crate) mod entries;
 pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod proofs;
 pub(crate) mod query;
+pub(crate) mod reviews;
 pub(crate) mod sending;
 pub(crate) mod session;
 pub(crate) mod sql;
@@ -13,3 +15,4 @@ pub(crate) mod status;
 pub(crate) mod stream;
 pub(crate) mod tokens;
 pub(crate) mod verification;
+pub(crate) mod watch;

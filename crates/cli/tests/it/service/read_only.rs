@@ -40,10 +40,11 @@ fn review(service: &Running, place: &Place) -> String {
     ask(service, &cookie, "GET", "/api/v1/proofs/inclusion?index=2", "").expect(200);
     let bundle = ask(service, &cookie, "POST", "/api/v1/bundles", r#"{"entity_id": "INV-1"}"#).expect(200);
     place.write("evidence.json", &bundle.body);
-    place.run(&["verify", "evidence.json"]).expect(0);
+    let key = place.ok(&["key", "audit"]);
+    place.run(&["verify", "--bundle", "evidence.json", "--key", key.trim()]).expect(0);
     // What would write is refused, and says where to turn.
     let entry = r#"{"event_type":"x","actor":"a","entity_id":"e"}"#;
-    for (path, body) in [("/api/v1/entries", entry), ("/api/v1/seal", ""), ("/api/v1/keys", &key())] {
+    for (path, body) in [("/api/v1/entries", entry), ("/api/v1/seal", ""), ("/api/v1/keys", &client_key())] {
         ask(service, &cookie, "POST", path, body).problem(403, "denied", &["only reads", "the service that writes"]);
     }
     // A colleague's token, for as long as this runs.
@@ -57,12 +58,11 @@ fn review(service: &Running, place: &Place) -> String {
         (!told["last"].is_null()).then(|| told["last"].clone())
     });
     assert_eq!((&run["verified"], &run["tree_size"]), (&json!(true), &json!(size)), "{run}");
-    let key = place.ok(&["key", "audit"]);
     place.run(&["verify", &format!("http://{}", service.address), "--key", key.trim()]).expect(0);
     cookie
 }
 
-fn key() -> String {
+fn client_key() -> String {
     json!({"public_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"}).to_string()
 }
 

@@ -240,7 +240,8 @@ fn whoever_waits_in_vain_learns_that_the_entry_is_there_and_holds_up_nobody() {
     let waiting: Vec<_> = (0..150)
         .map(|number| {
             wait_for("the others to wait", || {
-                (service.metric(&admin, "counterfoil_ship_acks_waiting") + 10.0 > f64::from(number)).then_some(())
+                let arrived = service.metric(&admin, "counterfoil_ship_acks_waiting") + 10.0 > f64::from(number);
+                (arrived && service.metric(&admin, "counterfoil_appends_waiting") < 10.0).then_some(())
             });
             let body = entry(&format!("waits-{number}"));
             let mut stream = service.connect();

@@ -1,0 +1,344 @@
+//! What no rule over entries can see: how the ledger, its copy, its sinks and its sources are. A condition that begins to hold
+//! raises an alert, once; when it holds no more, the alert is resolved.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use counterfoil::Result;
+use counterfoil_watch::{Alert, GroupMember};
+use rustix::fs::statvfs;
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::inbox::{self, Ask, Wanted};
+use crate::moment::now;
+use crate::service::{Service, act};
+
+/// How often conditions are looked at.
+const STEP: Duration = Duration::from_secs(5);
+
+/// How far the copy may be behind.
+const MAX_SHIP_LAG: Duration = Duration::from_secs(300);
+
+/// How long a sink may fail, and the rules may stand still.
+const PATIENCE: Duration = Duration::from_secs(300);
+const MAX_STANDSTILL: Duration = Duration::from_secs(60);
+
+/// The share of the disk, in percent, that is to stay free, and the bytes.
+const MIN_FREE_PERCENT: u64 = 5;
+const MIN_FREE_BYTES: u64 = 1 << 30;
+
+/// A verification is late when this much more than its interval has passed.
+const VERIFICATION_SLACK: Duration = Duration::from_secs(600);
+
+/// Most conditions that hold at once; the others wait.
+const MAX_CONDITIONS: usize = 1_000;
+
+/// What the ids of these rules begin with.
+const RULES: &str = "counterfoil.";
+
+/// A condition that holds.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Condition {
+    id: &'static str,
+    title: &'static str,
+    level: &'static str,
+    /// What it is about, where there are several.
+    about: Vec<(&'static str, String)>,
+    reason: String,
+    since: String,
+    #[serde(skip)]
+    alert: Option<String>,
+}
+
+/// The conditions of one service.
+#[derive(Default)]
+pub(crate) struct Conditions {
+    holding: Mutex<BTreeMap<String, Condition>>,
+    rhythms: Mutex<BTreeMap<(Option<String>, String), Rhythm>>,
+}
+
+/// How often a source records.
+struct Rhythm {
+    last: u64,
+    heard: Instant,
+    /// The average pause between two numbers, in seconds, and how many were seen.
+    pause: f64,
+    seen: u64,
+}
+
+impl Rhythm {
+    /// Numbers after which a rhythm is known.
+    const KNOWN: u64 = 20;
+
+    /// How long its silence may be.
+    fn patience(&self) -> Option<Duration> {
+        (self.seen >= Self::KNOWN).then(|| Duration::from_secs_f64((self.pause * 10.0).clamp(300.0, 7.0 * 86_400.0)))
+    }
+
+    fn hear(&mut self, last: u64) {
+        if last == self.last {
+            return;
+        }
+        let numbers = last.saturating_sub(self.last).max(1);
+        let pause = self.heard.elapsed().as_secs_f64() / numbers as f64;
+        let weight = if self.seen == 0 { 1.0 } else { 0.1 };
+        self.pause += weight * (pause - self.pause);
+        (self.last, self.heard, self.seen) = (last, Instant::now(), self.seen.saturating_add(numbers));
+    }
+}
+
+impl Conditions {
+    /// Those that hold now.
+    pub(crate) fn holding(&self) -> Vec<Condition> {
+        self.holding.lock().expect("no panic while held").values().cloned().collect()
+    }
+
+    /// Takes up the alerts of conditions that an earlier service raised and did not resolve.
+    fn remember(&self, service: &Service) -> Result<()> {
+        let ask = Ask { wanted: Wanted::Active, rules: Some(RULES), limit: MAX_CONDITIONS, ..Ask::default() };
+        let (alerts, _) = inbox::find(&service.engine, &service.snapshot(), &ask)?;
+        let mut holding = self.holding.lock().expect("no panic while held");
+        for alert in alerts {
+            let key = format!("{} {}", alert.rule_id, alert.group_text());
+            let condition = Condition {
+                id: "",
+                title: "",
+                level: "",
+                about: Vec::new(),
+                reason: String::new(),
+                since: alert.raised_at.clone(),
+                alert: Some(alert.id.clone()),
+            };
+            holding.entry(key).or_insert(condition);
+        }
+        Ok(())
+    }
+
+    /// Compares what holds with what held.
+    fn look(&self, service: &Service) -> Result<()> {
+        let mut now_holding: BTreeMap<String, Condition> =
+            self.seen(service).into_iter().take(MAX_CONDITIONS).map(|condition| (condition.key(), condition)).collect();
+        let before = std::mem::take(&mut *self.holding.lock().expect("no panic while held"));
+        let mut outcome = Ok(());
+        for (key, mut condition) in before {
+            match now_holding.get_mut(&key) {
+                Some(still) => {
+                    (still.since, still.alert) = (condition.since, condition.alert);
+                }
+                None => {
+                    // What could not be recorded is tried again.
+                    if let Err(error) = resolve(service, condition.alert.as_deref()) {
+                        condition.reason = error.message.clone();
+                        outcome = Err(error);
+                        now_holding.insert(key, condition);
+                    }
+                }
+            }
+        }
+        for condition in now_holding.values_mut().filter(|condition| condition.alert.is_none()) {
+            match raise(service, condition) {
+                Ok(alert) => condition.alert = Some(alert),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        *self.holding.lock().expect("no panic while held") = now_holding;
+        outcome
+    }
+
+    fn seen(&self, service: &Service) -> Vec<Condition> {
+        let mut seen = Vec::new();
+        self.verification(service, &mut seen);
+        copy(service, &mut seen);
+        disk(service, &mut seen);
+        watcher(service, &mut seen);
+        sinks(service, &mut seen);
+        self.sources(service, &mut seen);
+        seen
+    }
+
+    fn verification(&self, service: &Service, seen: &mut Vec<Condition>) {
+        let last = service.verifications.last_outcome();
+        if let Some((_, findings @ 1..)) = last {
+            let reason = format!(
+                "the last verification has {findings} findings: see the page Integrity, keep everything as it is"
+            );
+            seen.push(Condition::new(
+                "tampering",
+                "The verification found that the ledger was changed",
+                "critical",
+                reason,
+            ));
+        }
+        let every = service.settings.verify_every;
+        let age = last.map_or_else(|| now().micros() - service.started_at.micros(), |(age, _)| age * 1_000_000);
+        let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
+        if !every.is_zero() && age > every * 2 + VERIFICATION_SLACK {
+            let reason = format!(
+                "the last one ended {} minutes ago, and one is due every {}",
+                age.as_secs() / 60,
+                every.as_secs() / 60
+            );
+            seen.push(Condition::new("verification-late", "A scheduled verification is late", "high", reason));
+        }
+    }
+
+    fn sources(&self, service: &Service, seen: &mut Vec<Condition>) {
+        let Ok(status) = service.backing.status() else { return };
+        let mut rhythms = self.rhythms.lock().expect("no panic while held");
+        rhythms.retain(|(recorder, source), _| {
+            status.sources.iter().any(|known| known.source == *source && known.recorder == *recorder)
+        });
+        for source in status.sources {
+            let about =
+                vec![("source", source.source.clone()), ("recorder", source.recorder.clone().unwrap_or_default())];
+            if let Some((first, last)) = source.gaps.first() {
+                let missing: u64 = source.gaps.iter().map(|(first, last)| last - first + 1).sum();
+                let reason = format!("{missing} numbers never arrived, the first from {first} to {last}");
+                let gap = Condition::new("source-gap", "Entries of a source are missing", "high", reason);
+                seen.push(Condition { about: about.clone(), ..gap });
+            }
+            let fresh = Rhythm { last: source.last, heard: Instant::now(), pause: 0.0, seen: 0 };
+            let rhythm = rhythms.entry((source.recorder, source.source)).or_insert(fresh);
+            rhythm.hear(source.last);
+            let silent = rhythm.heard.elapsed();
+            if rhythm.patience().is_some_and(|patience| silent > patience) {
+                let (silent, pause) = (silent.as_secs(), rhythm.pause);
+                let reason = format!("nothing for {silent} s; it used to record every {pause:.0} s");
+                let silence = Condition::new("source-silent", "A source has gone silent", "medium", reason);
+                seen.push(Condition { about, ..silence });
+            }
+        }
+    }
+}
+
+impl Condition {
+    fn new(id: &'static str, title: &'static str, level: &'static str, reason: String) -> Self {
+        Self { id, title, level, about: Vec::new(), reason, since: now().to_string(), alert: None }
+    }
+
+    fn key(&self) -> String {
+        let about: Vec<String> = self.about.iter().map(|(field, value)| format!("{field}={value}")).collect();
+        format!("{RULES}{} {}", self.id, about.join(" "))
+    }
+}
+
+fn copy(service: &Service, seen: &mut Vec<Condition>) {
+    let Some(shipping) = service.backing.shipping() else { return };
+    let lag = shipping.lag();
+    let fault = lag.fault.clone().unwrap_or_else(|| "it is slow".to_owned());
+    if lag.stopped {
+        seen.push(Condition::new("ship-stopped", "The copy holds another history", "critical", fault));
+    } else if lag.waiting() > MAX_SHIP_LAG {
+        let reason =
+            format!("the oldest entry that the copy does not hold waits for {} s: {fault}", lag.waiting().as_secs());
+        seen.push(Condition::new("ship-lag", "The copy is behind", "high", reason));
+    }
+}
+
+fn disk(service: &Service, seen: &mut Vec<Condition>) {
+    if let Some(fault) = service.backing.fault() {
+        seen.push(Condition::new("ledger-fault", "The ledger cannot seal, publish or record", "critical", fault));
+    }
+    let Some(stat) = service.backing.folder().and_then(|folder| statvfs(folder).ok()) else { return };
+    let (free, all) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
+    if free < MIN_FREE_BYTES || free < all / 100 * MIN_FREE_PERCENT {
+        let reason = format!("{} MiB are free of {} MiB", free >> 20, all >> 20);
+        seen.push(Condition::new("disk-filling", "The ledger's disk is almost full", "high", reason));
+    }
+}
+
+fn watcher(service: &Service, seen: &mut Vec<Condition>) {
+    let Some(state) = service.backing.watching() else { return };
+    let stands = state.moved.is_some_and(|moved| moved.elapsed() > MAX_STANDSTILL);
+    if stands || state.moved.is_none() && state.fault.is_some() {
+        let reason = state.fault.unwrap_or_else(|| format!("{} entries wait", state.behind));
+        seen.push(Condition::new("watcher-stalled", "The rules do not see new entries", "critical", reason));
+    }
+    if let [first, ..] = state.skipped.as_slice() {
+        let reason = format!("{} documents are left out; the first: {first}", state.skipped.len());
+        seen.push(Condition::new("rules-skipped", "Rules are left out", "medium", reason));
+    }
+}
+
+fn sinks(service: &Service, seen: &mut Vec<Condition>) {
+    for sink in service.backing.sinks() {
+        let about = vec![("sink", sink.name.clone())];
+        let since = sink.failing_since.as_deref().and_then(|since| counterfoil_entry::Timestamp::parse(since).ok());
+        let failing = since.map(|since| (now().micros() - since.micros()).max(0) as u64 / 1_000_000);
+        if let Some(seconds) = failing.filter(|seconds| *seconds > PATIENCE.as_secs()) {
+            let reason = format!("nothing arrives for {seconds} s: {}", sink.last_error.unwrap_or_default());
+            let failing = Condition::new("sink-failing", "Alerts do not arrive", "high", reason);
+            seen.push(Condition { about: about.clone(), ..failing });
+        }
+        if sink.dead_letters > 0 {
+            let reason =
+                format!("{} messages were refused for good: state/sinks/{}.dead", sink.dead_letters, sink.name);
+            let dead = Condition::new("sink-refused", "Messages were refused for good", "medium", reason);
+            seen.push(Condition { about, ..dead });
+        }
+    }
+}
+
+/// Records the alert of a condition; its id.
+fn raise(service: &Service, condition: &Condition) -> Result<String> {
+    let snapshot = service.snapshot();
+    let mut hash = Sha256::new();
+    hash.update(format!("{} {} {}", condition.key(), condition.since, snapshot.size()));
+    let alert = Alert {
+        id: format!("alert-{}", &hex::encode(hash.finalize())[..32]),
+        rule_id: format!("{RULES}{}", condition.id),
+        title: condition.title.to_owned(),
+        level: condition.level,
+        author: Some("Counterfoil".to_owned()),
+        description: None,
+        references: Vec::new(),
+        tags: Vec::new(),
+        indices: Vec::new(),
+        group: condition
+            .about
+            .iter()
+            .map(|(field, value)| GroupMember { field: (*field).to_owned(), value: value.clone() })
+            .collect(),
+        value: None,
+        why: Some(condition.reason.clone()),
+    };
+    service.backing.writer()?.record_act(alert.entry())?;
+    Ok(alert.id)
+}
+
+/// Records that a condition holds no more, unless a person has said so already.
+fn resolve(service: &Service, alert: Option<&str>) -> Result<()> {
+    let Some(id) = alert else { return Ok(()) };
+    let (alert, _) = inbox::one(&service.snapshot(), id)?;
+    if matches!(alert.state, inbox::AlertState::Resolved | inbox::AlertState::FalsePositive) {
+        return Ok(());
+    }
+    let context = json!({"state": "resolved", "rule_id": alert.rule_id, "title": alert.title, "level": alert.level,
+        "indices": [], "raised": alert.index});
+    let entry = act("ledger.alert_resolved", "counterfoil", id, "alert", context).reason("it holds no more");
+    service.backing.writer()?.record_act(entry).map(drop)
+}
+
+/// Looks at the conditions until the service ends.
+pub(crate) async fn keep_looking(service: Arc<Service>) {
+    if service.backing.folder().is_none() {
+        return;
+    }
+    let remembered = service.blocking(|service| Ok(service.conditions.remember(service)?)).await;
+    if let Err(problem) = remembered {
+        tracing::error!(detail = problem.detail, "earlier alerts cannot be read");
+    }
+    while !service.is_ending() {
+        let looked = service.blocking(|service| Ok(service.conditions.look(service)?)).await;
+        if let Err(problem) = looked {
+            tracing::error!(
+                detail = problem.detail,
+                "what should be an alert could not be recorded; it is tried again"
+            );
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
