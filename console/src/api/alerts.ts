@@ -47,6 +47,7 @@ export interface AlertPage {
 
 export interface Skipped {
   file: string;
+  /** From 1; 0 is the file itself. */
   document: number;
   reason: string;
 }

@@ -40,7 +40,7 @@ function LeftOut({ rules }: { rules: Rules }) {
       title={
         <>
           Left out: <Text>{file}</Text>
-          {document > 0 && `, document ${document + 1}`}
+          {document > 1 && `, document ${document}`}
         </>
       }
     >
@@ -120,7 +120,7 @@ export function WatchCard() {
       {data && (
         <ul className="grades">
           {data.conditions.map((condition) => (
-            <ConditionGrade key={condition.id} condition={condition} />
+            <ConditionGrade key={`${condition.id} ${condition.reason}`} condition={condition} />
           ))}
           <RulesGrade rules={data.rules} />
           {data.rules && <LeftOut rules={data.rules} />}
