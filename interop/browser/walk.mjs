@@ -225,6 +225,10 @@ async function tamper(page, service) {
   await told2.waitFor();
   const verdict = await told2.innerText();
   check(!/Proven here/.test(verdict), `the proof panel does not prove an entry of it: ${verdict.split("\n")[0]}`);
+  await page.goto(`${service.base}/alerts`);
+  await page.getByText("The verification found that the ledger was changed").first().waitFor();
+  check(true, "and the inbox says so, although the entries cannot all be read");
+  if (shots) await page.screenshot({ path: join(shots, "tampered-alerts-light.png") });
 }
 
 const service = await serve();

@@ -3,7 +3,8 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { type Alert, listAlerts, readWatching } from "../api/alerts";
 import { Link } from "../parts/Link";
 import { Loading, ProblemNote } from "../parts/Notice";
-import { Page } from "../parts/Page";
+import { Card, Page } from "../parts/Page";
+import { Conditions } from "../parts/WatchCard";
 import { countOpenAlerts, useOpenAlerts } from "../state/alerts";
 import { useResource } from "../state/resource";
 import { changed, useChangeParams, useParams } from "../state/router";
@@ -86,7 +87,16 @@ export default function Alerts() {
           </p>
         )}
       </div>
-      {page.problem && <ProblemNote problem={page.problem} onRetry={page.reload} />}
+      {page.problem && (
+        <div className="stack">
+          <ProblemNote problem={page.problem} onRetry={page.reload} />
+          {watching.data && watching.data.conditions.length > 0 && (
+            <Card title="What the service finds wrong now">
+              <Conditions conditions={watching.data.conditions} />
+            </Card>
+          )}
+        </div>
+      )}
       {!page.data && page.loading && <Loading what="the alerts" />}
       {isEmpty && rules === null && <NoRules />}
       {isEmpty && watching.data && rules !== null && (

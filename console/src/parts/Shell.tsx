@@ -80,6 +80,13 @@ function placesOf(role: Role | undefined) {
 
 function OpenCount() {
   const open = useOpenAlerts();
+  if (open === "failed") {
+    return (
+      <span className="count">
+        <Icon name="warn" label="cannot be counted" />
+      </span>
+    );
+  }
   if (!open || open.count === 0) return null;
   return (
     <span className="count">

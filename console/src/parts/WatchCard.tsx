@@ -109,6 +109,17 @@ function ConditionGrade({ condition }: { condition: Condition }) {
   );
 }
 
+/** What the service finds wrong now; it needs no entry to be readable. */
+export function Conditions({ conditions }: { conditions: Condition[] }) {
+  return (
+    <ul className="grades">
+      {conditions.map((condition) => (
+        <ConditionGrade key={`${condition.id} ${condition.reason}`} condition={condition} />
+      ))}
+    </ul>
+  );
+}
+
 /** Who looks at the ledger by itself, where its alerts go, and what it finds wrong now. */
 export function WatchCard() {
   const watching = useResource("watching", readWatching);
@@ -117,11 +128,9 @@ export function WatchCard() {
     <Card title="Watch" aside={<Link href="/alerts">Alerts</Link>}>
       {watching.problem && <ProblemNote problem={watching.problem} onRetry={watching.reload} />}
       {!data && watching.loading && <Loading what="the watch" />}
+      {data && <Conditions conditions={data.conditions} />}
       {data && (
         <ul className="grades">
-          {data.conditions.map((condition) => (
-            <ConditionGrade key={`${condition.id} ${condition.reason}`} condition={condition} />
-          ))}
           <RulesGrade rules={data.rules} />
           {data.rules && <LeftOut rules={data.rules} />}
           {data.sinks.map((sink) => (

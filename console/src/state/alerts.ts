@@ -8,21 +8,21 @@ export interface OpenAlerts {
   more: boolean;
 }
 
-const openStore = createStore<OpenAlerts | undefined>(undefined);
+/** `failed`: they cannot be read, which is graver than any number of them. */
+const openStore = createStore<OpenAlerts | "failed" | undefined>(undefined);
 const PERIOD = 15_000;
 const MOST = 100;
 
-export function useOpenAlerts(): OpenAlerts | undefined {
+export function useOpenAlerts(): OpenAlerts | "failed" | undefined {
   return useStore(openStore);
 }
 
-/** A number that cannot be had is not shown; the inbox says why. */
 export async function countOpenAlerts(): Promise<void> {
   try {
     const page = await listAlerts(new URLSearchParams({ state: "open", limit: String(MOST) }));
     openStore.set({ count: page.alerts.length, more: page.next_cursor !== null });
   } catch {
-    openStore.set(undefined);
+    openStore.set("failed");
   }
 }
 
@@ -33,7 +33,8 @@ export function startCounting(session: Session): () => void {
   let ended = false;
   const round = async () => {
     if (!document.hidden) await countOpenAlerts();
-    if (!ended) timer = setTimeout(round, PERIOD);
+    if (ended) openStore.set(undefined);
+    else timer = setTimeout(round, PERIOD);
   };
   void round();
   return () => {
