@@ -1,6 +1,6 @@
 import { type Condition, type Rules, readWatching, type Sink } from "../api/alerts";
 import { useResource } from "../state/resource";
-import { knownLevel, LEVEL_WORDS, levelTone } from "../text/alert";
+import { knownLevel, LEVEL_WORDS, levelTone, rankOf } from "../text/alert";
 import { plural } from "../text/number";
 import { watchWords } from "../text/watch";
 import { Grade } from "./Grade";
@@ -109,11 +109,12 @@ function ConditionGrade({ condition }: { condition: Condition }) {
   );
 }
 
-/** What the service finds wrong now; it needs no entry to be readable. */
+/** What the service finds wrong now, the gravest first; it needs no entry to be readable. */
 export function Conditions({ conditions }: { conditions: Condition[] }) {
+  const sorted = [...conditions].sort((a, b) => rankOf(a.level) - rankOf(b.level));
   return (
     <ul className="grades">
-      {conditions.map((condition) => (
+      {sorted.map((condition) => (
         <ConditionGrade key={`${condition.id} ${condition.reason}`} condition={condition} />
       ))}
     </ul>

@@ -25,10 +25,15 @@ export function levelTone(level: Level): "failed" | "denied" | "quiet" {
   return level === "medium" ? "denied" : "quiet";
 }
 
+/** 0 is the gravest. */
+export function rankOf(level: string): number {
+  return LEVELS.indexOf(knownLevel(level));
+}
+
 /** What is not closed first, then the gravest; among equals the order stays. */
 export function bySeriousness(alerts: Alert[]): Alert[] {
   const isClosed = ({ state }: Alert) => state === "resolved" || state === "false_positive";
-  const rank = (alert: Alert) => (isClosed(alert) ? LEVELS.length : 0) + LEVELS.indexOf(knownLevel(alert.level));
+  const rank = (alert: Alert) => (isClosed(alert) ? LEVELS.length : 0) + rankOf(alert.level);
   return [...alerts].sort((a, b) => rank(a) - rank(b));
 }
 
