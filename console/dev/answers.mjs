@@ -14,8 +14,8 @@ function groupCount(rows, keyOf) {
 }
 
 function within(rows, sql) {
-  const from = /timestamp >= '([^']+)'/.exec(sql)?.[1];
-  const to = /timestamp < '([^']+)'/.exec(sql)?.[1];
+  const from = /(?:timestamp|recorded_at) >= '([^']+)'/.exec(sql)?.[1];
+  const to = /(?:timestamp|recorded_at) < '([^']+)'/.exec(sql)?.[1];
   const dayAgo = sql.includes("now() - interval '24 hours'") ? Date.now() - 86_400_000 : 0;
   const type = /event_type = '([^']+)'/.exec(sql)?.[1];
   const outcome = /outcome = '([^']+)'/.exec(sql)?.[1];
@@ -64,6 +64,35 @@ function models(rows, sql) {
   };
 }
 
+/** The rows of the Overrides page. */
+function overrides(rows, sql) {
+  const names = ["index", "timestamp", "actor", "event_type", "entity_id"];
+  const told = ({ index, entry }) => [index, entry.timestamp, entry.actor, entry.event_type, entry.entity_id];
+  if (sql.includes("AS approval")) {
+    const approvals = rows.filter(({ entry }) => entry.event_type === "invoice_approved").slice(-3);
+    const asked = (row, n) => (n === 1 ? [null, null] : [row.index - 1, "invoice_approval_requested"]);
+    return {
+      columns: [...names, "request", "requested"].map((name) => column(name, "text")),
+      rows: approvals.map((row, n) => [...told(row), ...asked(row, n)]),
+    };
+  }
+  const own = rows.filter(({ entry }) => entry.event_type === "manual_override").toReversed();
+  return {
+    columns: [...names, "model", "reason", "old_value", "new_value", "old_value_type", "new_value_type"].map((name) =>
+      column(name, "text"),
+    ),
+    rows: own.map((row, n) => [
+      ...told(row),
+      row.entry.context.model_version,
+      n % 7 === 2 ? null : row.entry.reason,
+      JSON.stringify({ ...(n % 3 ? {} : { amount_minor: 184_000 + n }), ...row.entry.old_value }),
+      JSON.stringify({ ...(n % 3 ? {} : { amount_minor: 90_000 }), ...row.entry.new_value }),
+      "object",
+      "object",
+    ]),
+  };
+}
+
 const MEMBERS = [
   "timestamp",
   "event_type",
@@ -105,6 +134,8 @@ export function answer(sql, rows, treeSize) {
   if (!/^\s*(--.*\n\s*)*(select|with|describe|explain)\b/i.test(sql)) return undefined;
   const chosen = within(rows, sql);
   const recent = within(rows, sql.replaceAll("event_type =", ""));
+  if (sql.includes("old_value_type") || sql.includes("AS approval"))
+    return done(overrides(within(rows, sql.replaceAll(/event_type/g, "")), sql));
   const bin = /date_bin\(interval '(\d+) (minute|hour|day)s?'/.exec(sql);
   if (bin) return done(bins(chosen, sql, Number(bin[1]) * UNITS[bin[2]]));
   if (/min\((timestamp|recorded_at)\)/.test(sql)) {

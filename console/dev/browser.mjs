@@ -12,6 +12,11 @@ export const PAGES = [
   ["trail", "/trail"],
   ["entry", "/trail?event_type=manual_override&entry=first"],
   ["entity", "/entity/first"],
+  ["alerts", "/alerts"],
+  ["alert", "/alerts?alert=first"],
+  ["review", "/review"],
+  ["overrides", "/overrides"],
+  ["four-eyes", "/overrides?view=four-eyes"],
   ["sql", "/sql"],
   ["answer", "/sql?run"],
   ["integrity", "/integrity"],
@@ -37,6 +42,10 @@ export async function visit(page, base, path) {
     await page.goto(`${base}${path.replace("&entry=first", "")}`);
     await page.locator(".event-side button").first().click();
     await page.locator(".stub .verdict").waitFor();
+  } else if (path.endsWith("alert=first")) {
+    await page.goto(base + path.replace("?alert=first", ""));
+    await page.locator(".alert-title").nth(1).click();
+    await page.locator(".panel .event").first().waitFor();
   } else if (path === "/sql?run") {
     await page.goto(`${base}/sql`);
     await page.getByRole("button", { name: "Events by type" }).click();

@@ -5,6 +5,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { answer } from "./answers.mjs";
 import { canonical, makeEvents } from "./events.mjs";
+import { Reviewing } from "./review.mjs";
 import { Tree } from "./tree.mjs";
 
 const PORT = Number(process.env.PORT ?? 7499);
@@ -45,6 +46,8 @@ function record({ at, event }) {
 }
 
 if (SIZE > 0) for (const event of makeEvents(SIZE, 45, Date.now())) record(event);
+
+const reviewing = new Reviewing(rows);
 
 const RUN = { verified: true, anchored: false, findings: [], findings_total: 0 };
 const ago = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
@@ -309,6 +312,29 @@ function tokenRoute(method, id, body) {
   return json({ ...token, token: "cf_2hJk81LwQmZr5vTtY7pXbN3sKcD9fGaE" }, 201);
 }
 
+function reviewRoute(method, path, url, body) {
+  const mayReview = ["reviewer", "admin"].includes(state.role);
+  const denied = problem(403, "denied", `${state.role} has no right to review`);
+  if (path === "watch") return json(reviewing.watch());
+  if (path === "alerts") return json(reviewing.list(url.searchParams));
+  if (path === "reviews") return json({ reviews: reviewing.signed });
+  const day = /^reviews\/([\d-]+)$/.exec(path)?.[1];
+  if (day && method === "GET") return json(reviewing.review(day));
+  if (day) {
+    if (!mayReview) return denied;
+    reviewing.sign(day, "m.keller", JSON.parse(body).note);
+    return json({ index: tree.size - 1 }, 201);
+  }
+  const [, id, changing] = /^alerts\/([^/]+)(\/state)?$/.exec(path) ?? [];
+  const alert = reviewing.alerts.find((one) => one.id === id);
+  if (!alert) return problem(404, "not-found", `there is no alert ${id}`);
+  if (!changing) return json({ ...reviewing.shown(alert), history: alert.history });
+  if (!mayReview) return denied;
+  return reviewing.decide(alert, JSON.parse(body), "m.keller")
+    ? json({ index: tree.size - 1 }, 201)
+    : problem(409, "conflict", "the alert is in this state already");
+}
+
 function api(method, url, body, accept) {
   const path = url.pathname.slice("/api/v1/".length);
   if (path === "session" && method === "POST") {
@@ -354,6 +380,7 @@ function api(method, url, body, accept) {
   if (path === "query") return query(body, accept);
   if (path === "checkpoint") return { status: 200, type: "text/plain; charset=utf-8", body: checkpoint() };
   if (path === "bundles") return json({ format: "counterfoil-bundle/v1", origin: tree.origin });
+  if (/^(alerts|reviews|watch)/.test(path)) return reviewRoute(method, path, url, body);
   const token = /^tokens(?:\/(.+))?$/.exec(path);
   if (token) return tokenRoute(method, token[1], body);
   return problem(404, "not-found", `there is no ${url.pathname}`);

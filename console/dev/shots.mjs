@@ -23,7 +23,10 @@ try {
     for (const [name, path] of PAGES) {
       if (only.length && !only.includes(name)) continue;
       await visit(page, mock.base, path);
-      await page.screenshot({ path: join(folder, `${name}-${form}.png`), fullPage: name !== "entry" });
+      await page.screenshot({
+        path: join(folder, `${name}-${form}.png`),
+        fullPage: !["entry", "alert", "overrides"].includes(name),
+      });
     }
     await context.close();
   }

@@ -7,11 +7,15 @@ import { Trail } from "./pages/Trail";
 import { Empty, Loading, ProblemNote } from "./parts/Notice";
 import { Page } from "./parts/Page";
 import { Shell } from "./parts/Shell";
+import { startCounting } from "./state/alerts";
 import { loadSession, startWatch, useSession } from "./state/ledger";
 import { navigate, usePath } from "./state/router";
 
 const load = {
   "/": () => import("./pages/Overview"),
+  "/alerts": () => import("./pages/Alerts"),
+  "/review": () => import("./pages/Review"),
+  "/overrides": () => import("./pages/Overrides"),
   "/sql": () => import("./pages/Sql"),
   "/integrity": () => import("./pages/Integrity"),
   "/access": () => import("./pages/Access"),
@@ -25,6 +29,9 @@ const PAGES: Record<string, { title: string; page: ComponentType }> = {
   "/": { title: "Overview", page: lazy(load["/"]) },
   "/trail": { title: "Trail", page: Trail },
   "/entity": { title: "Entity", page: Entity },
+  "/alerts": { title: "Alerts", page: lazy(load["/alerts"]) },
+  "/review": { title: "Review", page: lazy(load["/review"]) },
+  "/overrides": { title: "Overrides", page: lazy(load["/overrides"]) },
   "/sql": { title: "SQL", page: lazy(load["/sql"]) },
   "/integrity": { title: "Integrity", page: lazy(load["/integrity"]) },
   "/access": { title: "Access", page: lazy(load["/access"]) },
@@ -73,6 +80,7 @@ function SignedIn() {
   }, [session]);
 
   useEffect(() => (session ? startWatch() : undefined), [session]);
+  useEffect(() => (session ? startCounting(session) : undefined), [session]);
 
   useEffect(() => {
     document.title = `${found?.title ?? "Not found"} · Counterfoil`;

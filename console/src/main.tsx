@@ -11,6 +11,7 @@ import "./styles/entity.css";
 import "./styles/sql.css";
 import "./styles/integrity.css";
 import "./styles/overview.css";
+import "./styles/review.css";
 import { MantineProvider } from "@mantine/core";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

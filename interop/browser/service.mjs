@@ -13,14 +13,17 @@ export function counterfoil(...args) {
   return execFileSync(COUNTERFOIL, args, { encoding: "utf8" });
 }
 
-/** Serves a ledger: the one in `folder`, or a fresh one that goes when the service ends. */
+/** Serves a ledger: the one in `folder`, or a fresh one, watched by the finance rules, that goes when the service ends. */
 export async function serve(folder) {
   const work = folder ? null : mkdtempSync(join(tmpdir(), "counterfoil-browser-"));
   const ledger = folder ?? join(work, "audit");
-  if (!folder) counterfoil("init", ledger, "--origin", "bank.example/audit");
-  const child = spawn(COUNTERFOIL, ["serve", ledger, "--listen", "127.0.0.1:0", "--print-link", "--log", "error"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const rules = work && join(work, "rules");
+  if (work) {
+    counterfoil("init", ledger, "--origin", "bank.example/audit");
+    counterfoil("rules", "init", rules);
+  }
+  const line = ["serve", ledger, "--listen", "127.0.0.1:0", "--print-link", "--log", "error", ...(work ? ["--rules", rules] : [])];
+  const child = spawn(COUNTERFOIL, line, { stdio: ["ignore", "pipe", "inherit"] });
   const since = Date.now();
   const first = await new Promise((resolve) => createInterface(child.stdout).once("line", resolve));
   const link = first.trim().split(/\s+/).at(-1);

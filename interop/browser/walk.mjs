@@ -2,12 +2,25 @@
  * Chromium walks through the console of a real service:
  *   COUNTERFOIL=path node interop/browser/walk.mjs [--full] [--screenshots FOLDER]
  * Short: signs in, reads the Overview and the Trail, checks a proof. Full: every page, axe on each, light and dark and
- * narrow, a token made and revoked, a verification run, and a segment tampered with on disk, which must be told.
+ * narrow, a token made and revoked, alerts raised by the finance rules and decided on, a day signed, a verification run, and a
+ * segment tampered with on disk, which must be told.
  */
 import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { openBrowser } from "../../console/dev/browser.mjs";
+import {
+  inbox,
+  openAlert,
+  openInbox,
+  openOverrides,
+  openReview,
+  overrides,
+  readersDecideNothing,
+  recordCases,
+  signOff,
+  watchOf,
+} from "./review.mjs";
 import { counterfoil, fill, serve } from "./service.mjs";
 
 const full = process.argv.includes("--full");
@@ -54,11 +67,19 @@ async function openOverride(page, base) {
   await page.locator(".stub .verdict").waitFor();
 }
 
+/** Pages that are long, or lie over another: their picture is what the screen shows. */
+const SCREENS = ["entry", "trail", "alerts", "alert", "overrides"];
+
 const pages = (entity) => [
   ["overview", async (page, base) => page.goto(`${base}/`)],
   ["trail", async (page, base) => page.goto(`${base}/trail`)],
   ["entry", openOverride],
   ["entity", async (page, base) => page.goto(`${base}/entity/${entity}`)],
+  ["alerts", openInbox],
+  ["alert", openAlert],
+  ["review", openReview],
+  ["overrides", async (page, base) => openOverrides(page, base, "overrides")],
+  ["four-eyes", async (page, base) => openOverrides(page, base, "four-eyes")],
   [
     "sql",
     async (page, base) => {
@@ -86,7 +107,7 @@ async function every(browser, service, state, entity) {
       await examine(page, `${name}, ${form}`);
       if (shots && ["light", "dark"].includes(form)) {
         mkdirSync(shots, { recursive: true });
-        await page.screenshot({ path: join(shots, `${name}-${form}.png`), fullPage: !["entry", "trail"].includes(name) });
+        await page.screenshot({ path: join(shots, `${name}-${form}.png`), fullPage: !SCREENS.includes(name) });
       }
     }
     check(page.errors.length === 0, `${form}: no error in the browser ${page.errors.join("; ")}`);
@@ -204,6 +225,10 @@ async function tamper(page, service) {
   await told2.waitFor();
   const verdict = await told2.innerText();
   check(!/Proven here/.test(verdict), `the proof panel does not prove an entry of it: ${verdict.split("\n")[0]}`);
+  await page.goto(`${service.base}/alerts`);
+  await page.getByText("The verification found that the ledger was changed").first().waitFor();
+  check(true, "and the inbox says so, although the entries cannot all be read");
+  if (shots) await page.screenshot({ path: join(shots, "tampered-alerts-light.png") });
 }
 
 const service = await serve();
@@ -223,6 +248,12 @@ try {
     await live(page, service);
     await sql(page, service);
     await access(page, service);
+    await recordCases(service);
+    await inbox(page, service, check);
+    await signOff(page, service, check);
+    await overrides(page, service, check);
+    await watchOf(page, service, check);
+    await readersDecideNothing(browser, service, check);
     await verification(page, service);
     await every(browser, service, state, found);
     await tamper(page, service);

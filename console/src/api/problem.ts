@@ -56,6 +56,7 @@ const ADVICE: Record<string, string> = {
   invalid: "Correct what the message names and try again.",
   denied: "Your role does not allow this. Ask an administrator of the ledger for the right.",
   "not-found": "Check the address: nothing in the ledger has this name or number.",
+  conflict: "Somebody was faster, or it was so already. Load it again and look.",
   busy: "Wait a moment and try again.",
   unavailable: "Try again later. If a limit was reached, narrow the question.",
   closed: "The ledger was closed. Start the server again.",

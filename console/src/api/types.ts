@@ -1,4 +1,4 @@
-export type Role = "writer" | "reader" | "auditor" | "admin";
+export type Role = "writer" | "reader" | "auditor" | "reviewer" | "admin";
 
 export interface Session {
   name: string;

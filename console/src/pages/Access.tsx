@@ -16,7 +16,8 @@ const MAY: Record<Role, string> = {
   writer: "record events, and ask for the checkpoint and for proofs",
   reader: "read entries, histories, SQL, sources and verifications",
   auditor: "read everything a reader may, and make evidence bundles; what an auditor reads is recorded",
-  admin: "do everything: record, read, start verifications, make and revoke tokens",
+  reviewer: "read everything a reader may, decide on alerts and sign reviews",
+  admin: "do everything: record, read, review, start verifications, make and revoke tokens",
 };
 
 function Me({ session }: { session: Session }) {

@@ -4,6 +4,7 @@ import { Grades } from "../parts/Grades";
 import { ProblemNote } from "../parts/Notice";
 import { Card, Page } from "../parts/Page";
 import { Text } from "../parts/Text";
+import { WatchCard } from "../parts/WatchCard";
 import { useWatch } from "../state/ledger";
 import { useResource } from "../state/resource";
 import { plural } from "../text/number";
@@ -36,9 +37,12 @@ export default function Integrity() {
         </div>
       )}
       <div className="grid">
-        <Card title="How far the evidence reaches">
-          <Grades run={verification.data?.last} />
-        </Card>
+        <div className="stack">
+          <Card title="How far the evidence reaches">
+            <Grades run={verification.data?.last} />
+          </Card>
+          <WatchCard />
+        </div>
         <div className="stack">
           <CheckpointCard />
           <KeyCard />

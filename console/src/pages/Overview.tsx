@@ -8,6 +8,7 @@ import { Link } from "../parts/Link";
 import { Empty, Loading, ProblemNote } from "../parts/Notice";
 import { Card, Page } from "../parts/Page";
 import { SourcesTable } from "../parts/SourcesTable";
+import { WatchCard } from "../parts/WatchCard";
 import { useWatch } from "../state/ledger";
 import { useResource } from "../state/resource";
 import { useChangeParams, useParams } from "../state/router";
@@ -98,6 +99,7 @@ export default function Overview() {
           <Card title="Integrity" aside={<Link href="/integrity">Details</Link>}>
             <Grades run={verification.data?.last} />
           </Card>
+          <WatchCard />
           {!isNew && <ModelsCard models={models} />}
           <Card wide title="Completeness" aside={sources.data && sourceTrouble(sources.data.sources)}>
             {sources.problem && <ProblemNote problem={sources.problem} onRetry={sources.reload} />}

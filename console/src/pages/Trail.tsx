@@ -10,16 +10,11 @@ import { useChangeParams, useParams } from "../state/router";
 import { grouped, plural } from "../text/number";
 import { EntryPanel } from "./trail/EntryPanel";
 import { FilterBar } from "./trail/FilterBar";
-import { apiParams, hasFilter } from "./trail/filter";
+import { apiParams, hasFilter, openedIndex } from "./trail/filter";
 import { useKeys } from "./trail/keys";
 import { Rows } from "./trail/Rows";
 import { TailLine } from "./trail/TailLine";
 import { useTail } from "./trail/tail";
-
-function openedIndex(params: URLSearchParams): number | undefined {
-  const text = params.get("entry");
-  return text && /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
-}
 
 export function Trail() {
   const params = useParams();

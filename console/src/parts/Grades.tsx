@@ -1,30 +1,12 @@
-import type { ReactNode } from "react";
 import type { Run, Shipping, Status } from "../api/types";
 import { isAlarming, isVerified } from "../proof/examine";
 import { useWatch } from "../state/ledger";
 import { grouped, percent, plural } from "../text/number";
 import { lasting } from "../text/time";
-import { Icon } from "./Icon";
+import { Grade, type Tone } from "./Grade";
 import { KeyWords, PastWords, SignatureWords } from "./Judgement";
 import { Text } from "./Text";
 import { Ago, At } from "./When";
-
-type Tone = "good" | "failed" | "denied" | "none";
-
-const ICONS = { good: "check", failed: "cross", denied: "warn", none: "dash" } as const;
-const LABELS = { good: "yes", failed: "failed", denied: "attention", none: "no" } as const;
-
-function Grade({ tone, title, children }: { tone: Tone; title: ReactNode; children?: ReactNode }) {
-  return (
-    <li data-tone={tone}>
-      <Icon name={ICONS[tone]} label={LABELS[tone]} />
-      <div>
-        {title}
-        {children && <p>{children}</p>}
-      </div>
-    </li>
-  );
-}
 
 function LastRun({ run }: { run: Run | null | undefined }) {
   if (run === undefined) return <Grade tone="none" title="Last verification: not known" />;

@@ -13,6 +13,12 @@ export function KindTag({ entry }: { entry: Entry }) {
   ) : null;
 }
 
+/** What the ledger records about alerts and reviews leads to them. */
+function placeOf({ eventType, entityId }: Entry): string {
+  if (eventType.startsWith("ledger.alert_")) return `/alerts?${new URLSearchParams({ state: "all", alert: entityId })}`;
+  return eventType === "ledger.review_signed" ? `/review?day=${encodeURIComponent(entityId)}` : entityHref(entityId);
+}
+
 /** Who, for whom, did what to which. */
 export function Sentence({ entry }: { entry: Entry }) {
   return (
@@ -27,7 +33,7 @@ export function Sentence({ entry }: { entry: Entry }) {
         </span>
       )}
       <Text limit={80}>{verbOf(entry.eventType)}</Text>{" "}
-      <Link href={entityHref(entry.entityId)} className="thing" onClick={(event) => event.stopPropagation()}>
+      <Link href={placeOf(entry)} className="thing" onClick={(event) => event.stopPropagation()}>
         <Text limit={80}>{entry.entityId}</Text>
       </Link>
     </>

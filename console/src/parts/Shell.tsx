@@ -1,9 +1,11 @@
 import { ActionIcon, SegmentedControl, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { type ReactNode, useEffect, useRef } from "react";
 import type { Role } from "../api/types";
+import { useOpenAlerts } from "../state/alerts";
 import { signOut, useSession } from "../state/ledger";
 import { navigate, usePath } from "../state/router";
 import { useZone, zoneStore } from "../state/settings";
+import { grouped } from "../text/number";
 import { zoneName } from "../text/time";
 import { Alarm } from "./Alarm";
 import { Icon, type IconName, Mark } from "./Icon";
@@ -14,6 +16,9 @@ import { Text } from "./Text";
 const PLACES: { href: string; name: string; icon: IconName }[] = [
   { href: "/", name: "Overview", icon: "overview" },
   { href: "/trail", name: "Trail", icon: "trail" },
+  { href: "/alerts", name: "Alerts", icon: "alerts" },
+  { href: "/review", name: "Review", icon: "review" },
+  { href: "/overrides", name: "Overrides", icon: "overrides" },
   { href: "/sql", name: "SQL", icon: "sql" },
   { href: "/integrity", name: "Integrity", icon: "integrity" },
   { href: "/access", name: "Access", icon: "access" },
@@ -73,6 +78,25 @@ function placesOf(role: Role | undefined) {
   return role === "writer" ? PLACES.filter(({ href }) => href === "/access") : PLACES;
 }
 
+function OpenCount() {
+  const open = useOpenAlerts();
+  if (open === "failed") {
+    return (
+      <span className="count">
+        <Icon name="warn" label="cannot be counted" />
+      </span>
+    );
+  }
+  if (!open || open.count === 0) return null;
+  return (
+    <span className="count">
+      {grouped(open.count)}
+      {open.more && "+"}
+      <span className="visually-hidden"> open</span>
+    </span>
+  );
+}
+
 export function Shell({ children }: { children: ReactNode }) {
   const path = usePath();
   const session = useSession();
@@ -98,6 +122,7 @@ export function Shell({ children }: { children: ReactNode }) {
             <Link key={href} href={href} aria-current={current === href ? "page" : undefined}>
               <Icon name={icon} />
               {name}
+              {href === "/alerts" && <OpenCount />}
             </Link>
           ))}
         </nav>

@@ -20,6 +20,12 @@ export function useSession(): Session | undefined {
   return useStore(sessionStore);
 }
 
+/** Whether the one who is signed in may decide on alerts and sign reviews. */
+export function useMayReview(): boolean {
+  const role = useSession()?.role;
+  return role === "reviewer" || role === "admin";
+}
+
 export function useWatch(): Watch {
   return useStore(watchStore);
 }

@@ -47,7 +47,10 @@ impl FromStr for LockMode {
         let modes = [Self::Governance, Self::Compliance];
         let known = modes.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(text));
         known.ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, format!("{text:?} is no lock mode: compliance or governance"))
+            Error::new(
+                ErrorKind::Invalid,
+                format!("{text:?} is no lock mode: write compliance or governance, as in compliance:2190"),
+            )
         })
     }
 }

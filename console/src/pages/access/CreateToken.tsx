@@ -12,6 +12,7 @@ const ROLES: { value: Role; label: string }[] = [
   { value: "writer", label: "writer: records events" },
   { value: "reader", label: "reader: reads" },
   { value: "auditor", label: "auditor: reads, makes evidence bundles" },
+  { value: "reviewer", label: "reviewer: reads, decides on alerts, signs reviews" },
   { value: "admin", label: "admin: everything" },
 ];
 

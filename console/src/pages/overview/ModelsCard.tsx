@@ -8,7 +8,7 @@ import type { ModelRate } from "./figures";
 
 export function ModelsCard({ models }: { models: Resource<ModelRate[]> }) {
   return (
-    <Card title="Overrides by model" aside="by the model an override names, or the last one on its entity">
+    <Card wide title="Overrides by model" aside="by the model an override names, or the last one on its entity">
       {models.problem && <ProblemNote problem={models.problem} onRetry={models.reload} />}
       {!models.data && models.loading && <Loading what="the models" />}
       {models.data?.length === 0 && (

@@ -15,6 +15,12 @@ export function hasFilter(params: URLSearchParams): boolean {
   return [...FILTER_NAMES, "q", "from", "to", "since"].some((name) => params.has(name));
 }
 
+/** The entry that the address opens. */
+export function openedIndex(params: URLSearchParams): number | undefined {
+  const text = params.get("entry");
+  return text && /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
 /** What the address asks for, as the API's parameters; a preset counts back from `now`. */
 export function apiParams(params: URLSearchParams, now: number): URLSearchParams {
   const api = new URLSearchParams({ limit: "50" });

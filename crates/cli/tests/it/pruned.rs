@@ -60,10 +60,7 @@ fn a_pruned_ledger_answers_every_command_without_a_flag() {
     place.ok(&["verify", "--bundle", "C-7.json", "--key", key.trim()]);
     // A repeat of what was recorded long ago is still known.
     let again = place.feed(&["append", "audit"], &lines(0)).expect(0);
-    assert!(
-        again.stderr.contains("400 were there already") || again.stdout.contains("400 were there already"),
-        "{again:?}"
-    );
+    assert!(again.stdout.contains("400 entries were there already"), "{again:?}");
     // Nobody without the bucket's credentials reads old entries, and everybody appends.
     let closed = |arguments: &[&str]| {
         let mut command = place.command(arguments);

@@ -57,7 +57,8 @@ fn review(service: &Running, place: &Place) -> String {
         let told = ask(service, &cookie, "GET", "/api/v1/verification", "").expect(200).json();
         (!told["last"].is_null()).then(|| told["last"].clone())
     });
-    assert_eq!((&run["verified"], &run["tree_size"]), (&json!(true), &json!(size)), "{run}");
+    // Beside a writer there may be more by now.
+    assert!(run["verified"] == true && run["tree_size"].as_u64().unwrap() >= size, "{run}");
     place.run(&["verify", &format!("http://{}", service.address), "--key", key.trim()]).expect(0);
     cookie
 }
