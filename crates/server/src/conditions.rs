@@ -258,7 +258,7 @@ fn watcher(service: &Service, seen: &mut Vec<Condition>) {
         seen.push(Condition::new("watcher-stalled", "The rules do not see new entries", "critical", reason));
     }
     if let [first, ..] = state.skipped.as_slice() {
-        let reason = format!("{} documents are left out; the first: {first}", state.skipped.len());
+        let reason = format!("left out: {}; the first is {first}", state.skipped.len());
         seen.push(Condition::new("rules-skipped", "Rules are left out", "medium", reason));
     }
 }

@@ -86,7 +86,7 @@ fn look(service: &Service, engine: &Engine, day: &str, condition: &str) -> Resul
     let sums = format!(
         "SELECT count(*) AS entries, min(index) AS first, max(index) AS last, \
            count(*) FILTER (WHERE event_type = 'manual_override') AS overrides, \
-           count(*) FILTER (WHERE event_type = 'manual_override' AND (reason IS NULL OR trim(reason) = '')) AS unexplained, \
+           count(*) FILTER (WHERE event_type = 'manual_override' AND (reason IS NULL OR trim(reason) IN ('', '-', '.', 'n/a', 'none'))) AS unexplained, \
            count(*) FILTER (WHERE outcome = 'denied') AS denied, count(*) FILTER (WHERE outcome = 'failure') AS failed \
          FROM audit_log WHERE {condition}"
     );

@@ -167,6 +167,7 @@ fn tampering_is_an_alert_and_arrives_at_a_sink() {
     bytes[middle] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
     service.post(&admin, "/api/v1/verification", "application/json", "").expect(202);
+    // The list survives what it is about.
     wait_for("the alert", || {
         let found = alerts(&service, &reader, "?level=critical");
         found.iter().any(|alert| alert["rule_id"] == "counterfoil.tampering")
