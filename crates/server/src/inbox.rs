@@ -178,7 +178,7 @@ const MAX_READABLE: usize = 5_000;
 
 /// What can still be read of the newest alerts, part by part.
 fn readable(engine: &Engine, snapshot: &Snapshot, ask: &Ask) -> (Vec<Alert>, bool) {
-    let sealed = snapshot.segments().iter().map(|segment| (segment.first(), segment.first() + segment.count()));
+    let sealed = snapshot.segments().into_iter().map(|segment| (segment.first(), segment.first() + segment.count()));
     let mut parts: Vec<(u64, u64)> = sealed.collect();
     parts.push((snapshot.sealed_size(), snapshot.size()));
     let (mut alerts, mut newest, mut looked) = (Vec::new(), HashMap::new(), 0);

@@ -142,8 +142,8 @@ fn a_member_that_is_missing_never_stops_an_alert() {
     let sinks = trail.sinks(&config);
     let oddities = [
         json!({}),
-        json!({ "rule": "a text", "level": 7, "indices": "none", "group": [], "reason": null, "drill": "yes" }),
-        json!({ "rule": { "title": 1, "id": [], "references": {}, "tags": 3 }, "indices": [-1, "x", 1.5, {}] }),
+        json!({ "rule_id": 1, "level": 7, "indices": "none", "group": {}, "why": null, "drill": "yes" }),
+        json!({ "title": 1, "rule_id": [], "references": {}, "tags": 3, "group": [1, {}], "indices": [-1, "x", 1.5, {}] }),
     ];
     for (number, context) in oddities.into_iter().enumerate() {
         trail.raise_with(&format!("a-{number}"), context);

@@ -23,8 +23,8 @@ fn raise_all(trail: &Trail) -> usize {
     for (number, text) in hostile().iter().enumerate() {
         let short: String = text.chars().take(60).collect();
         let context = json!({
-            "rule": { "id": short, "title": short, "author": short, "references": [short], "tags": [short] },
-            "level": "high", "indices": [0], "group": { short.clone(): short }, "reason": text,
+            "rule_id": short, "title": short, "author": short, "references": [short], "tags": [short],
+            "level": "high", "indices": [0], "group": [{ "field": short, "value": short }], "why": text,
         });
         trail.raise_with(&format!("a-{number}"), context);
     }
@@ -105,7 +105,7 @@ fn in_webhooks() {
     for message in server.received("pagerduty") {
         assert!(message["body"]["payload"]["summary"].as_str().unwrap().chars().count() <= 1_024);
     }
-    let exact = |event: &Value| event["entry"]["context"]["reason"].as_str().expect("a text").to_owned();
+    let exact = |event: &Value| event["entry"]["context"]["why"].as_str().expect("a text").to_owned();
     let mut indexed: Vec<String> = server.received("hec").iter().map(|one| exact(&one["body"]["event"])).collect();
     let mut wanted = hostile();
     indexed.sort();

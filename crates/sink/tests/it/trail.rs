@@ -65,9 +65,9 @@ impl Trail {
 /// What an alert's entry says.
 pub fn alert(rule: &str, group: &str) -> Value {
     json!({
-        "rule": { "id": rule, "title": format!("Rule {rule}"), "author": "A. Auditor", "references": ["https://example.com/why"],
-                  "tags": ["finance.four_eyes"] },
-        "level": "high", "indices": [0], "group": { "actor": group }, "reason": format!("because of {group}"),
+        "rule_id": rule, "title": format!("Rule {rule}"), "author": "A. Auditor", "references": ["https://example.com/why"],
+                  "tags": ["finance.four_eyes"],
+        "level": "high", "indices": [0], "group": [{ "field": "actor", "value": group }], "why": format!("because of {group}"),
     })
 }
 
