@@ -47,6 +47,8 @@ export function listReviews(limit: number, signal?: AbortSignal): Promise<{ revi
   return getJson(`/api/v1/reviews?limit=${limit}`, signal);
 }
 
-export async function signReview(day: string, note: string): Promise<void> {
-  await request(`/api/v1/reviews/${day}`, { method: "POST", body: { note: note || null } });
+/** Signs what was shown: refused when the day has grown since. */
+export async function signReview(review: Review, note: string): Promise<void> {
+  const body = { note: note || null, to_index: review.to_index };
+  await request(`/api/v1/reviews/${review.day}`, { method: "POST", body });
 }

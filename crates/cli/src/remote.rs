@@ -248,7 +248,9 @@ impl Remote {
             position: Option<usize>,
         }
         let Ok(told) = serde_json::from_slice::<Told>(text) else {
-            return Error::new(ErrorKind::Internal, format!("{} answered with status {status}", self.name()));
+            let kind = if status == 429 || status >= 500 { ErrorKind::Unavailable } else { ErrorKind::NotFound };
+            let message = format!("{} answered with status {status}, and not as Counterfoil does", self.name());
+            return Error::new(kind, message);
         };
         let detail = match told.kind.as_str() {
             "unauthenticated" => format!("{} (the token is taken from the environment variable {TOKEN})", told.detail),

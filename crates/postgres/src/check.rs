@@ -111,6 +111,7 @@ pub fn check(
     // The ledger first: every row that it has was committed before the table is read.
     let snapshot = trail.snapshot()?;
     let newest = source.newest(&snapshot, trail.recorder())?;
+    let followed = newest.is_some();
     checking.notices(&snapshot, 0)?;
     checking.protection(&mut connection)?;
     if newest.is_none() {
@@ -149,6 +150,13 @@ pub fn check(
         }
     }
     checked.rows = rows;
+    if rows == 0 && !followed && checked.findings.is_empty() {
+        let message = format!(
+            "{} has no rows, and this ledger has never followed it: name the database that it follows",
+            checked.source
+        );
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
     Ok(checked)
 }
 

@@ -193,7 +193,11 @@ impl Source {
     ) -> Result<()> {
         let mut outcome = Ok(());
         let mut visit = |index: u64, bytes: &[u8]| {
-            outcome = self.fields(bytes, recorder).and_then(|found| found.map_or(Ok(()), |fields| each(index, fields)));
+            // The first error stays.
+            if outcome.is_ok() {
+                outcome =
+                    self.fields(bytes, recorder).and_then(|found| found.map_or(Ok(()), |fields| each(index, fields)));
+            }
             if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         for segment in snapshot.segments() {

@@ -333,7 +333,8 @@ fn server_error(body: &ErrorResponseBody) -> Error {
     let kind = match state.as_str() {
         "42501" => ErrorKind::Denied,
         "42P01" | "3F000" | "3D000" | "42704" => ErrorKind::NotFound,
-        "55006" | "55P03" | "42710" => ErrorKind::Busy,
+        "42710" => ErrorKind::Conflict,
+        "55006" | "55P03" => ErrorKind::Busy,
         _ => match state.get(..2).unwrap_or("") {
             "28" => ErrorKind::Denied,
             "08" | "53" | "57" | "58" => ErrorKind::Unavailable,

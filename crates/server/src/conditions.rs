@@ -1,7 +1,7 @@
 //! What no rule over entries can see: how the ledger, its copy, its sinks and its sources are. A condition that begins to hold
 //! raises an alert, once; when it holds no more, the alert is resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use crate::service::{Service, act};
 
 /// How often conditions are looked at.
 const STEP: Duration = Duration::from_secs(5);
+
+/// How long it rests before it tries again to read what an earlier service raised.
+const REST: Duration = Duration::from_secs(30);
 
 /// How far the copy may be behind.
 const MAX_SHIP_LAG: Duration = Duration::from_secs(300);
@@ -121,7 +124,7 @@ impl Conditions {
     fn look(&self, service: &Service) -> Result<()> {
         let mut now_holding: BTreeMap<String, Condition> =
             self.seen(service).into_iter().take(MAX_CONDITIONS).map(|condition| (condition.key(), condition)).collect();
-        let before = std::mem::take(&mut *self.holding.lock().expect("no panic while held"));
+        let before = self.holding.lock().expect("no panic while held").clone();
         let mut outcome = Ok(());
         for (key, mut condition) in before {
             match now_holding.get_mut(&key) {
@@ -188,9 +191,9 @@ impl Conditions {
     fn sources(&self, service: &Service, seen: &mut Vec<Condition>) {
         let Ok(status) = service.backing.status() else { return };
         let mut rhythms = self.rhythms.lock().expect("no panic while held");
-        rhythms.retain(|(recorder, source), _| {
-            status.sources.iter().any(|known| known.source == *source && known.recorder == *recorder)
-        });
+        let known: BTreeSet<(Option<&str>, &str)> =
+            status.sources.iter().map(|source| (source.recorder.as_deref(), source.source.as_str())).collect();
+        rhythms.retain(|(recorder, source), _| known.contains(&(recorder.as_deref(), source.as_str())));
         for source in status.sources {
             let about =
                 vec![("source", source.source.clone()), ("recorder", source.recorder.clone().unwrap_or_default())];
@@ -327,9 +330,9 @@ pub(crate) async fn keep_looking(service: Arc<Service>) {
     if service.backing.folder().is_none() {
         return;
     }
-    let remembered = service.blocking(|service| Ok(service.conditions.remember(service)?)).await;
-    if let Err(problem) = remembered {
-        tracing::error!(detail = problem.detail, "earlier alerts cannot be read");
+    while let Err(problem) = service.blocking(|service| Ok(service.conditions.remember(service)?)).await {
+        tracing::error!(detail = problem.detail, "earlier alerts cannot be read; it is tried again");
+        tokio::time::sleep(REST).await;
     }
     while !service.is_ending() {
         let looked = service.blocking(|service| Ok(service.conditions.look(service)?)).await;

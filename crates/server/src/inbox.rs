@@ -170,7 +170,7 @@ pub(crate) fn find(engine: &Engine, snapshot: &Snapshot, ask: &Ask) -> Result<(V
 }
 
 fn is_lost(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged)
+    matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged | ErrorKind::Unavailable)
 }
 
 /// Most entries about alerts that are looked at where not everything can be read.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use counterfoil::{VerifyOptions, run_in_background};
 use counterfoil_entry::Timestamp;
@@ -139,6 +140,9 @@ impl Drop for Turn {
     }
 }
 
+/// How long it rests before it tries again to read what earlier services verified.
+const REST: Duration = Duration::from_secs(30);
+
 /// Starts a verification of the whole ledger.
 ///
 /// # Errors
@@ -230,11 +234,14 @@ fn told(run: Run, report: &Report) -> Run {
 
 /// Takes up what earlier services verified, then verifies as often as the settings say.
 pub(crate) async fn rounds(service: Arc<Service>) {
-    let earlier = service.blocking(|service| Ok(earlier(service))).await;
-    match earlier {
-        Ok(Ok(runs)) => service.verifications.remember(runs),
-        Ok(Err(error)) => tracing::error!(detail = error.message, "earlier verifications cannot be read"),
-        Err(problem) => tracing::error!(detail = problem.detail, "earlier verifications cannot be read"),
+    loop {
+        match service.blocking(|service| Ok(earlier(service)?)).await {
+            Ok(runs) => break service.verifications.remember(runs),
+            Err(problem) => {
+                tracing::error!(detail = problem.detail, "earlier verifications cannot be read; it is tried again");
+            }
+        }
+        tokio::time::sleep(REST).await;
     }
     let every = service.settings.verify_every;
     if every.is_zero() {

@@ -72,11 +72,20 @@ impl Watching {
     /// Starts to watch a ledger with the rules of a folder.
     ///
     /// # Errors
-    /// Those of [`Watcher::open`].
+    /// Those of reading the folder of rules.
     pub(crate) fn start(folder: &Path, rules: &Path, ledger: &Arc<Ledger>) -> Result<Self> {
-        let watcher = Watcher::open(folder, rules, &ledger.snapshot(), Start::End)?;
         let shared = Arc::new(Shared::default());
         shared.state().folder = rules.to_owned();
+        let watcher = match Watcher::open(folder, rules, &ledger.snapshot(), Start::End) {
+            Ok(watcher) => watcher,
+            // What the rules remember lies in `state/`: it keeps no ledger from recording, and a condition says it.
+            Err(error) if matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged) => {
+                tracing::error!(detail = error.message, "the rules do not watch");
+                shared.state().fault = Some(error.message);
+                return Ok(Self { shared, thread: None });
+            }
+            Err(error) => return Err(error),
+        };
         shared.told(&watcher);
         let (in_thread, ledger) = (Arc::clone(&shared), Arc::downgrade(ledger));
         let work = move || {

@@ -53,6 +53,9 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Error> {
         let invalid = |reason: &str| Error::new(ErrorKind::Invalid, format!("{text}: {reason}"));
         if let Some(path) = text.strip_prefix("file://") {
+            if !path.starts_with('/') {
+                return Err(invalid("a folder is named by its whole path, as file:///mnt/copy"));
+            }
             return Ok(Self::Folder { path: path.into() });
         }
         let rest = text

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use counterfoil::{Disk, Error, ErrorKind, Layout, Ledger, OpenOptions, OsDisk, Result, VerifyOptions, continue_copy};
+use counterfoil_evidence::{Finding, FindingKind};
 use counterfoil_segment::ReadAt;
 
 use crate::verify::Bucket;
@@ -22,6 +23,8 @@ pub struct Restored {
     pub entries: u64,
     /// The files' bytes.
     pub bytes: u64,
+    /// What was found beside the copy, and left there.
+    pub beside_copy: Vec<String>,
 }
 
 impl Bucket {
@@ -33,7 +36,10 @@ impl Bucket {
         let disk = OsDisk;
         refuse_occupied(path)?;
         let report = self.verify(options)?;
-        if let Some(finding) = report.findings.first() {
+        // Anybody who may put objects can put something beside the copy; the copy itself is what was locked.
+        let beside = |finding: &&Finding| finding.kind == FindingKind::UnexpectedFile;
+        let beside_copy = report.findings.iter().filter(beside).map(ToString::to_string).collect();
+        if let Some(finding) = report.findings.iter().find(|finding| !beside(finding)) {
             let kind = match report.class() {
                 Some(counterfoil_evidence::FindingClass::Damaged) => ErrorKind::Damaged,
                 _ => ErrorKind::Tampered,
@@ -61,7 +67,8 @@ impl Bucket {
         let open = OpenOptions { disk: std::sync::Arc::new(disk), ..open };
         let continued = continue_copy(path, &config, &open)?;
         Ledger::open(path, open)?.close()?;
-        Ok(Restored { origin: report.origin, continued_as: continued.to_string(), entries: report.size, bytes })
+        let (origin, continued_as) = (report.origin, continued.to_string());
+        Ok(Restored { origin, continued_as, entries: report.size, bytes, beside_copy })
     }
 
     /// Copies one file; its length.

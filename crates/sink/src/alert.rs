@@ -10,6 +10,8 @@ pub(crate) enum Change {
     Raised,
     Acknowledged,
     Resolved,
+    /// Open again: to a receiver as if it were raised anew.
+    Reopened,
 }
 
 impl Change {
@@ -19,6 +21,7 @@ impl Change {
             "ledger.alert_raised" => Some(Self::Raised),
             "ledger.alert_acknowledged" => Some(Self::Acknowledged),
             "ledger.alert_resolved" => Some(Self::Resolved),
+            "ledger.alert_reopened" => Some(Self::Reopened),
             _ => None,
         }
     }
@@ -28,6 +31,7 @@ impl Change {
             Self::Raised => "raised",
             Self::Acknowledged => "acknowledged",
             Self::Resolved => "resolved",
+            Self::Reopened => "reopened",
         }
     }
 }

@@ -143,6 +143,18 @@ impl SinkConfig {
         Ok(sink)
     }
 
+    /// Refuses a file that would be written among the ledger's own.
+    pub fn stays_out_of(&self, ledger: &Path) -> Result<()> {
+        let Target::File(options) = &self.target else { return Ok(()) };
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let folder = real(options.address.parent().unwrap_or(&options.address));
+        if !folder.starts_with(real(ledger)) {
+            return Ok(());
+        }
+        let (name, file) = (&self.name, options.address.display());
+        Err(invalid(format!("sink {name}: address: {file} stands in the ledger's folder: write it elsewhere")))
+    }
+
     /// The receiver, with its credentials as they are now.
     pub(crate) fn receiver(&self) -> Result<Box<dyn Receiver>> {
         Ok(match &self.target {

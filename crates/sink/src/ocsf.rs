@@ -40,6 +40,7 @@ pub(crate) fn event(event: &Event, origin: &str) -> Box<RawValue> {
 fn finding(event: &Event, alert: &Alert) -> Value {
     let (activity, name, status) = match alert.change {
         Change::Raised => (1, "Create", 1),
+        Change::Reopened => (2, "Update", 1),
         Change::Acknowledged => (2, "Update", 2),
         Change::Resolved => (3, "Close", 4),
     };

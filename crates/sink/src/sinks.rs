@@ -38,6 +38,9 @@ impl Sinks {
         folder: &Path,
         snapshot: impl Fn() -> Result<Snapshot> + Clone + Send + 'static,
     ) -> Result<Self> {
+        for sink in &config.sinks {
+            sink.stays_out_of(ledger_of(folder))?;
+        }
         let start = |sink: &SinkConfig| Running::start(sink.clone(), config.console.clone(), folder, snapshot.clone());
         Ok(Self { sinks: config.sinks.iter().map(start).collect::<Result<_>>()? })
     }
@@ -137,6 +140,11 @@ pub fn test(config: &Config, name: &str, snapshot: &Snapshot) -> Result<String> 
         },
         Err(Failure::Later { words, .. } | Failure::Never(words)) => Err(refused(name, &words)),
     }
+}
+
+/// The ledger's folder, of the folder where its sinks remember.
+fn ledger_of(folder: &Path) -> &Path {
+    folder.ancestors().nth(2).unwrap_or(folder)
 }
 
 fn refused(name: &str, words: &str) -> Error {

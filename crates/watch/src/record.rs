@@ -62,9 +62,12 @@ impl Record {
         self.entry[member].as_str().unwrap_or_default()
     }
 
-    /// When it happened, in seconds.
+    /// When it happened, in seconds; never after it was recorded, whatever its client says: a time of the future would outdo
+    /// every later one.
     pub(crate) fn seconds(&self) -> i64 {
-        Timestamp::parse(self.text("timestamp")).map_or(0, |time| time.micros().div_euclid(1_000_000))
+        let seconds = |member| Timestamp::parse(self.text(member)).ok().map(|time| time.micros().div_euclid(1_000_000));
+        let (happened, recorded) = (seconds("timestamp"), seconds("recorded_at"));
+        happened.into_iter().chain(recorded).min().unwrap_or(0)
     }
 
     /// The ways in which rules may see it.

@@ -45,7 +45,7 @@ function SignForm({ review, onSigned }: { review: Review; onSigned: () => void }
     setSigning(true);
     setProblem(undefined);
     try {
-      await signReview(review.day, note.trim());
+      await signReview(review, note.trim());
       setNote("");
       onSigned();
     } catch (error) {

@@ -74,9 +74,11 @@ impl Monitor {
         let mut answered = Instant::now();
         loop {
             let seen = match self.ask(&service, &keys) {
-                Err(Failure::Told { kind: ErrorKind::Unavailable, message, .. }) => {
-                    Seen::Unreachable { reason: message }
-                }
+                Err(Failure::Told {
+                    kind: ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::NotFound,
+                    message,
+                    ..
+                }) => Seen::Unreachable { reason: message },
                 other => other?,
             };
             self.tell(&seen)?;

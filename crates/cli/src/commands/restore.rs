@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil::{OpenOptions, VerifyOptions};
+use counterfoil::{OpenOptions, Reader, VerifyOptions};
 use counterfoil_ship::{Bucket, Location, Settings};
 use serde::Serialize;
 
@@ -56,6 +56,7 @@ impl Restore {
                 continued_as: &restored.continued_as,
                 entries: restored.entries,
                 bytes: restored.bytes,
+                beside_copy: &restored.beside_copy,
             })?;
             return Ok(Exit::Good);
         }
@@ -68,6 +69,11 @@ impl Restore {
             restored.continued_as,
             Grouped(restored.entries)
         )?;
+        let key = Reader::open(&self.ledger)?.snapshot()?.verifier_key().to_string();
+        writeln!(out, "its new key, beside the old one: {key}")?;
+        for finding in &restored.beside_copy {
+            output::note(format!("left in the bucket: {finding}"));
+        }
         out.flush()?;
         Ok(Exit::Good)
     }
@@ -79,4 +85,5 @@ struct Told<'a> {
     continued_as: &'a str,
     entries: u64,
     bytes: u64,
+    beside_copy: &'a [String],
 }

@@ -46,6 +46,7 @@ impl Sink {
         ledgers::check_folder(&self.ledger)?;
         let Action::Test { name, sinks } = self.action;
         let config = Config::load(&sinks)?;
+        config.sink(&name)?.stays_out_of(&self.ledger)?;
         let answer = test(&config, &name, &Reader::open(&self.ledger)?.snapshot()?)?;
         let mut out = output::stdout();
         writeln!(out, "{} {name}: {answer}", styled(GREEN, "delivered"))?;

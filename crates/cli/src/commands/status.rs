@@ -95,7 +95,11 @@ fn write_shipping(out: &mut Out, shipping: &Shipping) -> std::io::Result<()> {
     let Some(fault) = &shipping.fault else { return Ok(()) };
     let state = if shipping.stopped { "stopped for good" } else { "fails and goes on" };
     let tries = Counted(shipping.failures, "attempt", "attempts");
-    writeln!(out, "          {}", styled(YELLOW, format_args!("{state}, {tries}: {}", Printable(fault))))
+    writeln!(
+        out,
+        "          {}",
+        styled(YELLOW, format_args!("{state}, {tries}: {}", Printable(fault.lines().next().unwrap_or_default())))
+    )
 }
 
 fn write_source(out: &mut Out, source: &SourceStatus) -> std::io::Result<()> {

@@ -54,7 +54,14 @@ pub fn compare(service: &Remote, keys: &[VerifierKey], remembered: Option<&[u8]>
         .and_then(|proof| verify_consistency(old.size, new.size, &proof, &old.root, &new.root).map_err(Error::from));
     match consistent {
         Ok(()) => Ok(Growth::Grown(new)),
-        Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Denied) => Err(error),
+        Err(error)
+            if matches!(
+                error.kind,
+                ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Denied | ErrorKind::NotFound
+            ) =>
+        {
+            Err(error)
+        }
         Err(error) => {
             let (old, new) = (old.size, new.size);
             let message =

@@ -109,7 +109,7 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions<'_>) -> Result<Rep
             .push(format!("the first {size} entries, of root {root}, were verified earlier and not read again"));
     }
     let remember = options.remember.filter(|_| report.is_clean());
-    check_segments(disk, &layout, &files, options, remember, &mut chain);
+    check_segments(disk, &layout, &files, options, remember, &mut chain)?;
     let reached = remember.and_then(|_| chain.remember());
     tail::check(disk, &layout, &files, &anchors, &mut chain);
     files.check_attachments(disk, &layout, &mut report.findings);
@@ -123,7 +123,8 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions<'_>) -> Result<Rep
     Ok(report)
 }
 
-/// Reads the segments on several threads and joins what they found in order.
+/// Reads the segments on several threads and joins what they found in order. An error when a pruned one cannot be had: then
+/// nothing is known of it, which is no finding.
 fn check_segments(
     disk: &dyn Disk,
     layout: &Layout,
@@ -131,7 +132,7 @@ fn check_segments(
     options: &VerifyOptions<'_>,
     remember: Option<&(dyn Fn(Verified) + Sync)>,
     chain: &mut Chain<'_>,
-) {
+) -> Result<()> {
     let anchors = chain.anchors;
     let start = files.segments.partition_point(|segment| segment.first < chain.size());
     let next = AtomicUsize::new(start);
@@ -155,7 +156,10 @@ fn check_segments(
         drop(sender);
         let mut early = std::collections::BTreeMap::new();
         let mut wanted = start;
-        for (position, checked) in receiver {
+        for (position, mut checked) in receiver {
+            if let Some(error) = checked.unreachable.take() {
+                return Err(error);
+            }
             early.insert(position, checked);
             while let Some(checked) = early.remove(&wanted) {
                 chain.join(checked);
@@ -171,7 +175,8 @@ fn check_segments(
                 }
             }
         }
-    });
+        Ok(())
+    })
 }
 
 fn finding(kind: FindingKind, file: &str, index: Option<u64>, message: impl Into<String>) -> Finding {

@@ -14,6 +14,7 @@ use super::batch::BatchLook;
 use super::files::SegmentFiles;
 use super::finding;
 use crate::disk::Disk;
+use crate::error::{Error, ErrorKind};
 use crate::layout::{Layout, SegmentFile};
 use crate::pruned::read_file;
 use crate::seen::Keys;
@@ -59,6 +60,8 @@ pub(super) struct SegmentCheck {
     /// The segment's part of the tree up to each anchored size inside it.
     pub parts: Vec<CompactRange>,
     pub findings: Vec<Finding>,
+    /// Why a pruned file cannot be had now: nothing is wrong with it as far as anybody knows.
+    pub unreachable: Option<Error>,
 }
 
 impl SegmentCheck {
@@ -73,9 +76,10 @@ impl SegmentCheck {
             index: index::Builder::new(first),
             parts: Vec::new(),
             findings: Vec::new(),
+            unreachable: None,
         };
         if segment.whole {
-            check.files = check.read_files(disk, layout);
+            check.files = check.read_files(disk, layout, segment.pruned);
         }
         if let Some(files) = check.files.take() {
             let stored = stored_leaves(&files[1]);
@@ -110,7 +114,7 @@ impl SegmentCheck {
         range
     }
 
-    fn read_files(&mut self, disk: &dyn Disk, layout: &Layout) -> Option<[FileCheck; 3]> {
+    fn read_files(&mut self, disk: &dyn Disk, layout: &Layout, pruned: bool) -> Option<[FileCheck; 3]> {
         let mut files = Vec::with_capacity(3);
         for file in SegmentFile::ALL {
             let path = layout.segment(self.first, file);
@@ -119,6 +123,10 @@ impl SegmentCheck {
                 Ok(bytes) => {
                     let blocks = BlockHashes::of(&bytes);
                     files.push(FileCheck { name, bytes: Arc::new(bytes), blocks });
+                }
+                Err(error) if pruned && matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Denied) => {
+                    self.unreachable = Some(error);
+                    return None;
                 }
                 Err(error) => {
                     self.findings.push(finding(FindingKind::FileUnreadable, &name, None, error.message));

@@ -19,6 +19,7 @@ use crate::api::entries::json_response;
 use crate::asked::{InPath, InQuery};
 use crate::body::JsonBody;
 use crate::inbox::{self, Alert, Ask, Wanted};
+use crate::moment::now;
 use crate::problem::{Answered, Problem};
 use crate::service::{Service, act};
 
@@ -177,6 +178,8 @@ fn signatures(engine: &Engine, snapshot: &Snapshot, day: Option<&str>, limit: us
 #[serde(deny_unknown_fields)]
 pub(crate) struct Signature {
     note: Option<String>,
+    /// The `to_index` of what was shown: what was recorded of the day since was not looked at.
+    to_index: Option<u64>,
 }
 
 pub(crate) async fn sign(
@@ -185,7 +188,11 @@ pub(crate) async fn sign(
     InPath(day): InPath,
     JsonBody(signature, _room): JsonBody<Signature>,
 ) -> Answered {
-    let condition = Day::parse(&day)?.condition()?;
+    let date = Day::parse(&day)?;
+    if day.as_str() > &now().to_string()[..10] {
+        return Err(Problem::invalid(format!("{day} is yet to come")));
+    }
+    let condition = date.condition()?;
     let note = signature.note.as_deref().map(str::trim).filter(|note| !note.is_empty()).map(str::to_owned);
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
         return Err(Problem::invalid(format!("the note is longer than {MAX_NOTE} characters")));
@@ -194,6 +201,10 @@ pub(crate) async fn sign(
     let engine = service.query_engine().await?;
     let shown = day.clone();
     let looked = service.reading(move |service| Ok(look(service, &engine, &shown, &condition)?)).await?;
+    if signature.to_index.is_some() && signature.to_index != looked.to_index {
+        let detail = "the day has more entries by now: look at it again";
+        return Err(Problem::new("conflict", StatusCode::CONFLICT, detail));
+    }
     let context = json!({
         "from_index": looked.from_index, "to_index": looked.to_index, "entries": looked.entries,
         "overrides": looked.overrides_total, "overrides_without_reason": looked.overrides_without_reason,

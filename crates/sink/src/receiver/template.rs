@@ -94,7 +94,7 @@ pub(crate) fn pagerduty(message: &Message<'_>, routing_key: &str) -> Value {
     let mut event = json!({
         "routing_key": routing_key,
         "event_action": match change {
-            Change::Raised => "trigger",
+            Change::Raised | Change::Reopened => "trigger",
             Change::Acknowledged => "acknowledge",
             Change::Resolved => "resolve",
         },

@@ -99,13 +99,14 @@ impl Detector {
         if groups.len() <= MAX_DETECTOR_GROUPS {
             return;
         }
-        let mut ages: Vec<i64> = groups.values().map(|group| group.last).collect();
+        let mut ages: Vec<(i64, &str)> = groups.iter().map(|(key, group)| (group.last, key.as_str())).collect();
         let tenth = ages.len() / 10;
-        let (_, oldest, _) = ages.select_nth_unstable(tenth);
-        let oldest = *oldest;
-        let before = groups.len();
-        groups.retain(|_, group| group.last > oldest);
-        self.state.forgotten += (before - groups.len()) as u64;
+        ages.select_nth_unstable(tenth);
+        let stale: Vec<String> = ages[..tenth].iter().map(|(_, key)| (*key).to_owned()).collect();
+        for key in &stale {
+            groups.remove(key);
+        }
+        self.state.forgotten += stale.len() as u64;
     }
 }
 

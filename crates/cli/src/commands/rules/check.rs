@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use counterfoil::ErrorKind;
-use counterfoil_watch::{RuleSet, Texts};
+use counterfoil_watch::RuleSet;
 use serde_json::json;
 
 use crate::exit::{Exit, Outcome};
@@ -27,7 +27,7 @@ pub struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Outcome {
-        let set = RuleSet::of(&Texts::read(&self.folder)?);
+        let set = RuleSet::of(&super::texts(&self.folder)?);
         let skipped = set.problems.iter().filter(|problem| problem.skipped).count();
         if self.json {
             output::json(&json!({ "digest": set.digest, "rules": set.rules, "problems": set.problems }))?;

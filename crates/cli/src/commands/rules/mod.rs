@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use counterfoil::ErrorKind;
 use counterfoil_watch::{RuleSet, Texts, shipped};
 
 use crate::exit::{Failure, Outcome};
@@ -60,9 +61,19 @@ impl Rules {
     }
 }
 
+/// The texts of a folder that has some: a wrong path that happens to be there must not pass for a good one.
+fn texts(folder: &Path) -> Result<Texts, Failure> {
+    let texts = Texts::read(folder)?;
+    if texts.files.is_empty() && texts.problems.is_empty() {
+        let message = format!("{} holds no .yml or .yaml file", folder.display());
+        return Err(Failure::new(ErrorKind::NotFound, message));
+    }
+    Ok(texts)
+}
+
 /// The rules of a folder, or those that come with the program; what is left out is told.
 fn read(folder: Option<&Path>) -> Result<Arc<RuleSet>, Failure> {
-    let set = RuleSet::of(&folder.map_or_else(|| Ok(shipped()), Texts::read)?);
+    let set = RuleSet::of(&folder.map_or_else(|| Ok(shipped()), texts)?);
     for problem in set.problems.iter().filter(|problem| problem.skipped) {
         output::note(format_args!("left out: {problem}"));
     }
