@@ -20,7 +20,7 @@ use crate::service::{Service, act};
 const STEP: Duration = Duration::from_secs(5);
 
 /// How long it rests before it tries again to read what an earlier service raised.
-const REST: Duration = Duration::from_secs(30);
+const REST: Duration = Duration::from_secs(5);
 
 /// How far the copy may be behind.
 const MAX_SHIP_LAG: Duration = Duration::from_secs(300);

@@ -164,13 +164,12 @@ impl Ask {
 /// what cannot be read is passed over then.
 pub(crate) fn find(engine: &Engine, snapshot: &Snapshot, ask: &Ask) -> Result<(Vec<Alert>, bool)> {
     match whole(engine, snapshot, ask) {
-        Err(error) if is_lost(&error) => Ok(readable(engine, snapshot, ask)),
+        Err(error) => {
+            tracing::warn!(detail = error.message, "not all alerts can be read");
+            Ok(readable(engine, snapshot, ask))
+        }
         found => found,
     }
-}
-
-fn is_lost(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged | ErrorKind::Unavailable)
 }
 
 /// Most entries about alerts that are looked at where not everything can be read.
