@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use counterfoil::{Disk, Error, ErrorKind, OsDisk, Result};
@@ -44,7 +44,7 @@ const MAX_ANSWER_BYTES: usize = 128 << 20;
 pub struct Remote {
     runtime: Arc<Runtime>,
     door: Door,
-    /// How long the beginning of an answer, and each further piece of it, is waited for.
+    /// How long the beginning of an answer is waited for, and then the rest of it.
     patience: Duration,
 }
 
@@ -147,8 +147,8 @@ impl Remote {
             Broken::Way(error) => Error::new(ErrorKind::Unavailable, format!("{}: {error}", self.name())),
         })?;
         let status = answer.status();
-        let (runtime, patience) = (Arc::clone(&self.runtime), self.patience);
-        let mut reply = Reply { runtime, patience, body: answer.into_body(), ready: Bytes::new() };
+        let (runtime, until) = (Arc::clone(&self.runtime), Instant::now().checked_add(self.patience));
+        let mut reply = Reply { runtime, until, body: answer.into_body(), ready: Bytes::new() };
         if status.is_success() {
             return Ok(reply);
         }
@@ -265,7 +265,8 @@ impl Remote {
 /// An answer's body, as it comes.
 pub struct Reply {
     runtime: Arc<Runtime>,
-    patience: Duration,
+    /// When it is waited for no longer.
+    until: Option<Instant>,
     body: Incoming,
     ready: Bytes,
 }
@@ -273,7 +274,8 @@ pub struct Reply {
 impl Read for Reply {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.ready.is_empty() {
-            match self.runtime.block_on(async { timeout(self.patience, self.body.frame()).await }) {
+            let left = self.until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+            match self.runtime.block_on(async { timeout(left, self.body.frame()).await }) {
                 Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut)),
                 Ok(None) => return Ok(0),
                 Ok(Some(Err(error))) => return Err(io::Error::other(error)),

@@ -34,7 +34,7 @@ impl Writer {
             }
         };
         let ledger = Arc::new(ledger?);
-        let shipping = before.map(|(ship, before)| Shipping::start(ship, &before, &ledger, &folder)).transpose()?;
+        let shipping = before.map(|(ship, before)| Shipping::start(ship, &before, &ledger)).transpose()?;
         let watching = settings.rules.as_deref().map(|rules| Watching::start(&folder, rules, &ledger)).transpose()?;
         let sinks = settings.sinks.as_ref().map(|sinks| deliver(sinks, &folder, &ledger)).transpose()?;
         Ok(Self { folder, ledger, shipping, watching, sinks })

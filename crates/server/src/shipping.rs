@@ -13,7 +13,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::problem::Problem;
 use crate::service::{Service, act};
 use crate::settings::{Ack, Ship};
-use crate::state;
 
 /// How long a start waits for the place's newest checkpoint.
 const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
@@ -74,9 +73,7 @@ impl Before {
 
 impl Shipping {
     /// Starts to ship a ledger.
-    pub(crate) fn start(ship: &Ship, before: &Before, ledger: &Arc<Ledger>, folder: &std::path::Path) -> Result<Self> {
-        let state = state::folder(folder)
-            .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", folder.display())))?;
+    pub(crate) fn start(ship: &Ship, before: &Before, ledger: &Arc<Ledger>) -> Result<Self> {
         let class = ledger.snapshot().retention_class().to_owned();
         let lock = ship.retain.map(|retain| retain.lock(&class)).transpose()?;
         let route = Route {
@@ -84,7 +81,6 @@ impl Shipping {
             settings: ship.settings.clone(),
             lock: lock.map(|lock| Lock { legal_hold: ship.legal_hold, ..lock }),
             pace: Pace::default(),
-            state: state.join("ship.json"),
             known: before.size(),
         };
         // A shipment that hangs must not keep the ledger from being closed.

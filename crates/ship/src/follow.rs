@@ -1,6 +1,5 @@
 //! Shipping in the background: by time and size, again and again until it works, never in the way of an append.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -54,8 +53,6 @@ pub struct Route {
     pub lock: Option<Lock>,
     /// When the tail is shipped.
     pub pace: Pace,
-    /// A file that tells, for a person, how far it came.
-    pub state: PathBuf,
     /// Entries of this ledger that the place is known to hold already.
     pub known: u64,
 }
@@ -265,7 +262,6 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
             Some(open) => open,
             None => shipper.insert(Shipper::open(to, settings, *lock)?),
         };
-        let started = Instant::now();
         let done = open.ship(snapshot)?;
         self.shared.lag.send_modify(|lag| {
             lag.shipped = done.size;
@@ -275,22 +271,10 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
             lag.objects += done.objects;
             lag.bytes += done.bytes;
         });
-        self.write_state(&done, started);
         if done.segments > 0 {
             (self.on_segments)(&done);
         }
         Ok(())
-    }
-
-    /// Tells on disk how far it came. Nothing depends on it: where the chain ends is read from the place itself.
-    fn write_state(&self, done: &Shipped, started: Instant) {
-        let state = serde_json::json!({
-            "location": self.route.to.to_string(),
-            "shipped": done.size,
-            "at": Timestamp::now().to_string(),
-            "milliseconds": started.elapsed().as_millis() as u64,
-        });
-        let _ = std::fs::write(&self.route.state, state.to_string());
     }
 }
 

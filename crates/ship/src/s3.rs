@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
 use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use object_store::ClientOptions;
 use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
@@ -50,6 +51,9 @@ pub struct Ask<'a> {
     pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
 }
+
+/// The longest answer that is read: a store is not believed, so neither is the length of what it says.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// What the store answered.
 #[derive(Debug)]
@@ -187,8 +191,8 @@ impl S3 {
         AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, Some(&digest));
         let answer = self.http.execute(request).await.map_err(|error| unavailable(chain(&error)))?;
         let (head, body) = answer.into_parts();
-        let body = body.bytes().await.map_err(|error| unavailable(chain(&error)))?;
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| unavailable(chain(&*error)))?;
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
 
     /// One page of the oldest versions below a prefix, and where the next page begins. A key whose versions go on behind
@@ -214,11 +218,12 @@ impl S3 {
             if page.text("IsTruncated") != Some("true") {
                 return Ok((found, None));
             }
-            key_marker = page.text("NextKeyMarker").unwrap_or_default().to_owned();
-            version_marker = page.text("NextVersionIdMarker").unwrap_or_default().to_owned();
-            if key_marker.is_empty() {
-                return Err(Error::new(ErrorKind::Unavailable, "the store's listing goes on without saying where"));
+            let next = page.text("NextKeyMarker").unwrap_or_default().to_owned();
+            let next_version = page.text("NextVersionIdMarker").unwrap_or_default().to_owned();
+            if next < key_marker || next.is_empty() || (&next, &next_version) == (&key_marker, &version_marker) {
+                return Err(Error::new(ErrorKind::Unavailable, "the store's listing goes on without getting on"));
             }
+            (key_marker, version_marker) = (next, next_version);
             // Versions of one key stand together, the newest first: a key is complete when another one follows.
             if found.len() > 1 {
                 let last = found.pop().expect("there are two");

@@ -269,13 +269,22 @@ impl Store {
         }
     }
 
+    /// Takes the prefix of the copy off a key that the store listed.
+    fn strip(&self, stored: &mut Stored) -> Result<()> {
+        let key = stored.key.strip_prefix(&self.prefix).map(str::to_owned);
+        let stray =
+            || Error::new(ErrorKind::Unavailable, format!("the store lists {:?}, which was not asked for", stored.key));
+        stored.key = key.ok_or_else(stray)?;
+        Ok(())
+    }
+
     /// One page of the objects whose keys begin with `under` and come behind `after`, in order; whether more come behind it.
     async fn page(&self, under: &str, after: &str) -> Result<(Vec<Stored>, bool)> {
         match &self.backend {
             Backend::S3(s3) => {
                 let after = if after.is_empty() { String::new() } else { self.key(after) };
                 let (mut page, more) = s3.versions(&self.key(under), &after).await?;
-                page.iter_mut().for_each(|stored| drop(stored.key.drain(..self.prefix.len())));
+                page.iter_mut().try_for_each(|stored| self.strip(stored))?;
                 Ok((page, more.is_some()))
             }
             Backend::Other(_) => {
@@ -295,7 +304,7 @@ impl Store {
                 loop {
                     let (page, more) = s3.versions(&prefix, &next).await?;
                     for mut stored in page {
-                        stored.key.drain(..self.prefix.len());
+                        self.strip(&mut stored)?;
                         each(stored);
                     }
                     match more {

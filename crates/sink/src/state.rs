@@ -63,6 +63,9 @@ pub(crate) struct Store {
     name: String,
 }
 
+/// Most bytes of a sink's state.
+const MAX_BYTES: u64 = 64 << 20;
+
 impl Store {
     /// The files of a sink; the folder is made if it is not there.
     pub fn new(folder: &Path, name: &str) -> Result<Self> {
@@ -75,7 +78,7 @@ impl Store {
     pub fn load(&self) -> Result<Option<State>> {
         let path = self.path("json");
         let failed = |kind, reason: String| Error::new(kind, format!("{}: {reason}", path.display()));
-        let text = match std::fs::read(&path) {
+        let text = match OsDisk.read_at_most(&path, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(ErrorKind::Unavailable, error.to_string())),

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use counterfoil::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
 
-use crate::limits::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH};
+use crate::limits::{MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_FOLDERS};
 use crate::problem::Problem;
 use crate::rule::Place;
 
@@ -44,7 +44,7 @@ impl Stamp {
     /// Looks at a folder and its subfolders.
     pub fn of(folder: &Path) -> Result<Self> {
         let mut found = Vec::new();
-        walk(folder, "", 0, &mut found).map_err(|error| {
+        walk(folder, "", 0, &mut found, &mut 0).map_err(|error| {
             let kind = match error.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::PermissionDenied => ErrorKind::Denied,
@@ -64,21 +64,27 @@ impl Stamp {
     }
 }
 
-fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Found>) -> io::Result<()> {
+/// What a folder holds, its own files before those of its subfolders.
+fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Found>, folders: &mut usize) -> io::Result<()> {
+    let mut inner = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+        if entry.file_name().as_encoded_bytes().starts_with(b".") || found.len() > MAX_FILES {
             continue;
         }
         let (name, path) = (format!("{prefix}{}", entry.file_name().to_string_lossy()), entry.path());
         // What vanishes meanwhile was not there; links are followed, as mounted configuration is made of them.
         let Ok(metadata) = fs::metadata(&path) else { continue };
-        if metadata.is_dir() && depth < MAX_FOLDER_DEPTH {
-            walk(&path, &format!("{name}/"), depth + 1, found)?;
+        *folders += usize::from(metadata.is_dir());
+        if metadata.is_dir() && depth < MAX_FOLDER_DEPTH && *folders <= MAX_FOLDERS {
+            inner.push((name, path));
         } else if metadata.is_dir() || name.ends_with(".yml") || name.ends_with(".yaml") {
             let (bytes, deep) = (metadata.len(), metadata.is_dir());
             found.push(Found { name, path, bytes, modified: metadata.modified()?, deep });
         }
+    }
+    for (name, path) in inner {
+        walk(&path, &format!("{name}/"), depth + 1, found, folders)?;
     }
     Ok(())
 }
@@ -95,7 +101,12 @@ impl Texts {
         let mut texts = Self::default();
         for Found { name, path, deep, .. } in &stamp.0 {
             match deep {
-                true => texts.skip(name, format!("folders are read {MAX_FOLDER_DEPTH} deep, and this is deeper")),
+                true => texts.skip(
+                    name,
+                    format!(
+                        "folders are read {MAX_FOLDER_DEPTH} deep, and at most {MAX_FOLDERS} of them: this is one more"
+                    ),
+                ),
                 false => texts.take(name, path),
             }
         }
@@ -105,6 +116,9 @@ impl Texts {
     fn take(&mut self, name: &str, path: &Path) {
         if self.files.len() == MAX_FILES {
             return self.skip(name, format!("a folder has at most {MAX_FILES} files of rules"));
+        }
+        if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            return self.skip(name, "it is no regular file".to_owned());
         }
         let read = fs::File::open(path).and_then(|file| {
             let mut text = String::new();

@@ -2,10 +2,14 @@
 
 /// Bytes of one file of rules.
 pub const MAX_FILE_BYTES: u64 = 256 << 10;
+/// What the ids of alerts that no rule raised begin with.
+pub const OWN_RULES: &str = "counterfoil.";
 /// Files in a folder of rules, its subfolders included.
 pub const MAX_FILES: usize = 5_000;
 /// Folders one inside the other.
 pub const MAX_FOLDER_DEPTH: usize = 8;
+/// Folders that are looked into, links among them.
+pub const MAX_FOLDERS: usize = 1_000;
 /// Documents in one file.
 pub const MAX_DOCUMENTS: usize = 200;
 /// Rules in all.

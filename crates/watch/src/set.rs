@@ -9,7 +9,7 @@ use rsigma_parser::{CorrelationRule, FilterRule, FilterRuleTarget, LogSource, Si
 use crate::detector::{DetectorRule, Role};
 use crate::document::{self, Document, Read};
 use crate::folder::Texts;
-use crate::limits::MAX_RULES;
+use crate::limits::{MAX_RULES, OWN_RULES};
 use crate::problem::Problem;
 use crate::rule::{Place, RuleInfo};
 
@@ -231,6 +231,9 @@ impl RuleSet {
     }
 
     fn admit(&self, id: &str) -> Result<(), String> {
+        if id.starts_with(OWN_RULES) {
+            return Err(format!("ids that begin with {OWN_RULES:?} are the service's own"));
+        }
         if let Some(first) = self.rules.iter().find(|rule| rule.id == id) {
             return Err(format!("its id is that of {}, document {}", first.file, first.document));
         }

@@ -12,14 +12,13 @@ use crate::basics::{append, create, findings};
 use crate::proxy::{self, Fate};
 use crate::server::{Server, settings};
 
-fn follow(ledger: &Arc<Ledger>, server: &Server, endpoint: &str, folder: &TempDir) -> Follower {
+fn follow(ledger: &Arc<Ledger>, server: &Server, endpoint: &str) -> Follower {
     let (source, acting) = (ledger.clone(), ledger.clone());
     let route = Route {
         to: server.location(),
         settings: settings(endpoint),
         lock: None,
         pace: Pace { time: Duration::from_millis(300), bytes: 1 << 20 },
-        state: folder.path().join("ship.json"),
         known: 0,
     };
     let on_segments = move |_: &counterfoil_ship::Shipped| {
@@ -104,7 +103,7 @@ fn a_server_that_is_gone_costs_time_and_nothing_else() {
     let Some(mut server) = Server::start() else { return };
     let folder = TempDir::new().unwrap();
     let ledger = Arc::new(create(&folder.path().join("ledger")));
-    let follower = follow(&ledger, &server, &server.endpoint(), &folder);
+    let follower = follow(&ledger, &server, &server.endpoint());
     append(&ledger, 10);
     until(&follower, "the first entries are shipped", |lag| lag.shipped >= 11);
     server.kill();
@@ -145,7 +144,7 @@ fn a_store_that_refuses_throttles_dawdles_and_cuts_gets_everything_in_the_end() 
         9 => Fate::Late(Duration::from_millis(300)),
         _ => Fate::Pass,
     });
-    let follower = follow(&ledger, &server, &endpoint, &folder);
+    let follower = follow(&ledger, &server, &endpoint);
     for _ in 0..12 {
         append(&ledger, 90);
         std::thread::sleep(Duration::from_millis(150));
@@ -162,7 +161,7 @@ fn a_fork_stops_the_follower_and_nothing_else() {
     let another = create(&folder.path().join("another"));
     Shipper::open(&server.location(), &server.settings(), None).unwrap().ship(&another.snapshot()).unwrap();
     let ledger = Arc::new(create(&folder.path().join("ledger")));
-    let follower = follow(&ledger, &server, &server.endpoint(), &folder);
+    let follower = follow(&ledger, &server, &server.endpoint());
     append(&ledger, 10);
     let lag = until(&follower, "it stops", |lag| lag.stopped);
     assert!(lag.fault.is_some_and(|fault| fault.contains("another ledger")));

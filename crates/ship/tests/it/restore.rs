@@ -140,3 +140,27 @@ fn a_copy_that_was_changed_is_not_restored() {
     assert!(matches!(refused.kind, ErrorKind::Tampered | ErrorKind::Damaged), "{refused}");
     assert!(!new.exists());
 }
+
+#[test]
+fn what_somebody_puts_beside_a_copy_keeps_it_from_nobody() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger");
+    let ledger = create(&path);
+    append(&ledger, 300);
+    ledger.seal().unwrap();
+    let shipped =
+        Shipper::open(&server.location(), &server.settings(), None).unwrap().ship(&ledger.snapshot()).unwrap().size;
+    drop(ledger);
+    fs::remove_dir_all(&path).unwrap();
+    let segment = "/ledgers/one/segments/00000000000000000000.parquet";
+    for (method, key) in [("PUT", "/ledgers/one/notes.txt"), ("PUT", segment), ("DELETE", segment)] {
+        let status = server.curl(&["-X", method, "-d", if method == "PUT" { "something else" } else { "" }], key).0;
+        assert!(status < 300, "{method} {key}: {status}");
+    }
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let restored = copy.restore(&path, &VerifyOptions::default(), OpenOptions::default()).unwrap();
+    assert_eq!(restored.entries, shipped);
+    assert!(restored.beside_copy.len() >= 3, "{:?}", restored.beside_copy);
+    clean(&path);
+}

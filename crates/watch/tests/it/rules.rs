@@ -234,3 +234,30 @@ fn no_rule_sees_an_alert() {
     let firings = observe(&mut engine, &entries);
     assert_eq!(fired(&engine, &firings, "All"), [2]);
 }
+
+#[test]
+fn what_is_no_file_is_named_and_links_in_circles_come_to_an_end() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(
+        path("good.yml"),
+        "title: x\nlogsource: {product: counterfoil}\ndetection: {a: {actor: b}, condition: a}\n",
+    )
+    .unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path("pipe.yml")).status().unwrap().success());
+    for number in 0..12 {
+        std::os::unix::fs::symlink(".", path(&format!("d{number}"))).unwrap();
+    }
+    let texts = counterfoil_watch::Texts::read(folder.path()).unwrap();
+    assert!(texts.files.iter().any(|(name, _)| name == "good.yml"));
+    assert!(texts.problems.iter().any(|problem| problem.reason.contains("no regular file")), "{:?}", texts.problems);
+}
+
+#[test]
+fn no_rule_takes_an_id_of_the_service() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let rule = "title: x\nid: counterfoil.tampering\nlogsource: {product: counterfoil}\ndetection: {a: {actor: b}, condition: a}\n";
+    std::fs::write(folder.path().join("rule.yml"), rule).unwrap();
+    let set = counterfoil_watch::RuleSet::of(&counterfoil_watch::Texts::read(folder.path()).unwrap());
+    assert!(set.rules.is_empty() && set.problems[0].reason.contains("the service's own"), "{:?}", set.problems);
+}

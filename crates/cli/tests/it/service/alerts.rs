@@ -196,10 +196,16 @@ fn a_day_is_reviewed_and_signed() {
     assert!(looked["alerts_total"].as_u64().unwrap() >= 1 && looked["open_alerts"].as_u64().unwrap() >= 1, "{looked}");
     let sign = |token: &str, body: Value| service.post(token, &path, "application/json", body.to_string());
     sign(&reader, json!({"note": null})).problem(403, "denied", &["review"]);
+    // What was shown is signed, and nothing that came since; nor a day that is yet to come.
+    let shown = looked["to_index"].as_u64().unwrap();
+    service.record(&writer, &unexplained("INV-10"));
+    sign(&reviewer, json!({"note": null, "to_index": shown})).problem(409, "conflict", &["look at it again"]);
+    let later = service.post(&reviewer, "/api/v1/reviews/2999-01-01", "application/json", "{}");
+    later.problem(400, "invalid", &["yet to come"]);
     let index = sign(&reviewer, json!({"note": "one override, explained by mail"})).expect(201).json()["index"].clone();
     let signed = service.get(&reader, &path).expect(200).json()["signed"][0].clone();
     assert_eq!((&signed["index"], &signed["by"]), (&index, &json!("reviewer")), "{signed}");
-    assert_eq!(signed["counts"]["overrides"], 1);
+    assert_eq!(signed["counts"]["overrides"], 2);
     let listed = service.get(&reader, "/api/v1/reviews").expect(200).json();
     assert_eq!(listed["reviews"][0]["day"], json!(day), "{listed}");
     let empty = service.get(&reader, "/api/v1/reviews/2001-01-01").expect(200).json();
@@ -210,6 +216,19 @@ fn a_day_is_reviewed_and_signed() {
 }
 
 #[test]
+fn rules_that_lost_their_memory_keep_nothing_from_being_recorded() {
+    let service = watched(&[]);
+    let (place, _) = service.end();
+    place.write("audit/state/watch/rules.json", "");
+    let service = Running::on(place, &["--rules", "rules"]);
+    let (writer, reader) = (service.token("writer"), service.token("reader"));
+    service.record(&writer, &unexplained("INV-11"));
+    wait_for("the condition", || {
+        alerts(&service, &reader, "").iter().any(|alert| alert["rule_id"] == "counterfoil.watcher-stalled")
+    });
+}
+
+#[test]
 fn what_cannot_be_watched_is_refused_at_the_start() {
     let place = Place::ledger();
     place.write("sinks.toml", "[[sink]]\nname = \"x\"\ntype = \"pigeon\"\naddress = \"roof\"\n");
@@ -217,5 +236,10 @@ fn what_cannot_be_watched_is_refused_at_the_start() {
     serve(&["--sinks", "sinks.toml"]).refused(2, &["pigeon", "smtp"]);
     serve(&["--sinks", "nothing.toml"]).refused(2, &["nothing.toml"]);
     serve(&["--rules", "nowhere"]).refused(7, &["nowhere"]);
+    let own = place.path("audit/checkpoint").display().to_string();
+    place.write("own.toml", format!("[[sink]]\nname = \"x\"\ntype = \"file\"\naddress = \"{own}\"\n"));
+    serve(&["--sinks", "own.toml"]).refused(2, &["stands in the ledger's folder"]);
+    place.run(&["sink", "audit", "test", "x", "--sinks", "own.toml"]).refused(2, &["stands in the ledger's folder"]);
+    place.run(&["verify", "audit"]).expect(0);
     serve(&["--read-only", "--rules", "nowhere"]).refused(2, &["--rules"]);
 }
