@@ -198,7 +198,8 @@ impl Conditions {
             let about =
                 vec![("source", source.source.clone()), ("recorder", source.recorder.clone().unwrap_or_default())];
             if let Some((first, last)) = source.gaps.first() {
-                let missing: u64 = source.gaps.iter().map(|(first, last)| last - first + 1).sum();
+                let missing = source.gaps.iter().map(|(first, last)| (last - first).saturating_add(1));
+                let missing = missing.fold(0, u64::saturating_add);
                 let reason = format!("{missing} numbers never arrived, the first from {first} to {last}");
                 let gap = Condition::new("source-gap", "Entries of a source are missing", "high", reason);
                 seen.push(Condition { about: about.clone(), ..gap });

@@ -206,7 +206,7 @@ impl Acknowledging {
             return Ok(Self::Durable);
         }
         let Some(shipping) = service.backing.shipping() else {
-            return Err(Problem::invalid(
+            return Err(Problem::not_found(
                 "ack=shipped needs a place to ship to: this service was started without --ship",
             ));
         };

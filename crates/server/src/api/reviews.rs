@@ -47,6 +47,9 @@ impl Day {
     }
 
     fn condition(self) -> std::result::Result<String, Problem> {
+        if !(1970..2200).contains(&self.0.year()) {
+            return Err(Problem::not_found("nothing was recorded in that year"));
+        }
         let next = self.0.tomorrow().map_err(|_| Problem::invalid("there is no day after this one"))?;
         Ok(format!("recorded_at >= TIMESTAMP '{}T00:00:00Z' AND recorded_at < TIMESTAMP '{next}T00:00:00Z'", self.0))
     }
@@ -101,7 +104,7 @@ fn look(service: &Service, engine: &Engine, day: &str, condition: &str) -> Resul
         None => (Vec::new(), 0),
     };
     let status = service.backing.status()?;
-    let missing = |(first, last): &(u64, u64)| last - first + 1;
+    let missing = |(first, last): &(u64, u64)| (last - first).saturating_add(1);
     Ok(Looked {
         from_index,
         to_index,
@@ -124,7 +127,7 @@ fn look(service: &Service, engine: &Engine, day: &str, condition: &str) -> Resul
             "SELECT index, recorded_at AS at, context->>'verified' = 'true' AS verified FROM audit_log \
              WHERE event_type = 'ledger.verified' AND {condition} ORDER BY index DESC LIMIT {MAX_SHOWN}"
         ))?,
-        gaps: status.sources.iter().flat_map(|source| &source.gaps).map(missing).sum(),
+        gaps: status.sources.iter().flat_map(|source| &source.gaps).map(missing).fold(0, u64::saturating_add),
         signed: signatures(engine, &snapshot, Some(day), MAX_SHOWN)?.0,
         day: day.to_owned(),
     })
@@ -179,18 +182,21 @@ fn signatures(engine: &Engine, snapshot: &Snapshot, day: Option<&str>, limit: us
 pub(crate) struct Signature {
     note: Option<String>,
     /// The `to_index` of what was shown: what was recorded of the day since was not looked at.
-    to_index: Option<u64>,
+    to_index: Option<f64>,
 }
 
 pub(crate) async fn sign(
     Reviews(caller): Reviews,
     State(service): State<Arc<Service>>,
     InPath(day): InPath,
-    JsonBody(signature, _room): JsonBody<Signature>,
+    JsonBody(signature, _room): JsonBody<Map<String, Value>>,
 ) -> Answered {
+    // An array would do for a struct whose members may all be missing.
+    let signature: Signature = serde_json::from_value(Value::Object(signature))
+        .map_err(|error| Problem::invalid(format!("the body is not as documented: {error}")))?;
     let date = Day::parse(&day)?;
     if day.as_str() > &now().to_string()[..10] {
-        return Err(Problem::invalid(format!("{day} is yet to come")));
+        return Err(Problem::not_found(format!("{day} is yet to come")));
     }
     let condition = date.condition()?;
     let note = signature.note.as_deref().map(str::trim).filter(|note| !note.is_empty()).map(str::to_owned);
@@ -201,7 +207,8 @@ pub(crate) async fn sign(
     let engine = service.query_engine().await?;
     let shown = day.clone();
     let looked = service.reading(move |service| Ok(look(service, &engine, &shown, &condition)?)).await?;
-    if signature.to_index.is_some() && signature.to_index != looked.to_index {
+    // A JSON number may say a whole one as 5.0; beyond 2^53 entries the day has grown in any case.
+    if signature.to_index.is_some() && signature.to_index != looked.to_index.map(|index| index as f64) {
         let detail = "the day has more entries by now: look at it again";
         return Err(Problem::new("conflict", StatusCode::CONFLICT, detail));
     }

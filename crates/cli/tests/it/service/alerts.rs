@@ -201,7 +201,7 @@ fn a_day_is_reviewed_and_signed() {
     service.record(&writer, &unexplained("INV-10"));
     sign(&reviewer, json!({"note": null, "to_index": shown})).problem(409, "conflict", &["look at it again"]);
     let later = service.post(&reviewer, "/api/v1/reviews/2999-01-01", "application/json", "{}");
-    later.problem(400, "invalid", &["yet to come"]);
+    later.problem(404, "not-found", &["yet to come"]);
     let index = sign(&reviewer, json!({"note": "one override, explained by mail"})).expect(201).json()["index"].clone();
     let signed = service.get(&reader, &path).expect(200).json()["signed"][0].clone();
     assert_eq!((&signed["index"], &signed["by"]), (&index, &json!("reviewer")), "{signed}");

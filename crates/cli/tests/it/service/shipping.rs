@@ -221,7 +221,7 @@ fn without_a_copy_nothing_is_acknowledged_as_shipped() {
     let service = Running::start();
     let writer = service.token("writer");
     let asked = service.post(&writer, "/api/v1/entries?ack=shipped", "application/json", entry("one"));
-    asked.problem(400, "invalid", &["--ship"]);
+    asked.problem(404, "not-found", &["--ship"]);
     let told = service.place.run(&["serve", "audit", "--ack", "shipped"]);
     told.refused(2, &["--ship"]);
 }
