@@ -197,7 +197,7 @@ export class Reviewing {
     const alerts = this.alerts
       .map((alert) => this.shown(alert))
       .filter(({ state, level }) => (!states || states.includes(state)) && levels.indexOf(level) >= least);
-    return { alerts, next_cursor: null, tree_size: this.rows.length };
+    return { alerts, next_cursor: null, unread: null, tree_size: this.rows.length };
   }
 
   review(day) {

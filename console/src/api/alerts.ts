@@ -42,6 +42,8 @@ export interface FullAlert extends Alert {
 export interface AlertPage {
   alerts: Alert[];
   next_cursor: string | null;
+  /** Why some may be missing. */
+  unread: string | null;
   tree_size: number;
 }
 

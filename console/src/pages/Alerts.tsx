@@ -4,6 +4,7 @@ import { type Alert, listAlerts, readWatching } from "../api/alerts";
 import { Link } from "../parts/Link";
 import { Loading, ProblemNote } from "../parts/Notice";
 import { Card, Page } from "../parts/Page";
+import { Text } from "../parts/Text";
 import { Conditions } from "../parts/WatchCard";
 import { countOpenAlerts, useOpenAlerts } from "../state/alerts";
 import { useResource } from "../state/resource";
@@ -87,9 +88,17 @@ export default function Alerts() {
           </p>
         )}
       </div>
-      {page.problem && (
+      {(page.problem || page.data?.unread) && (
         <div className="stack">
-          <ProblemNote problem={page.problem} onRetry={page.reload} />
+          {page.problem && <ProblemNote problem={page.problem} onRetry={page.reload} />}
+          {page.data?.unread && (
+            <div className="note" data-tone="failed" role="alert">
+              <strong>Some alerts may be missing here</strong>
+              <p className="problem-detail">
+                Not every entry can be read: <Text>{page.data.unread}</Text>
+              </p>
+            </div>
+          )}
           {watching.data && watching.data.conditions.length > 0 && (
             <Card title="What the service finds wrong now">
               <Conditions conditions={watching.data.conditions} />

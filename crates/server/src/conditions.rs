@@ -1,26 +1,24 @@
 //! What no rule over entries can see: how the ledger, its copy, its sinks and its sources are. A condition that begins to hold
 //! raises an alert, once; when it holds no more, the alert is resolved.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use counterfoil::Result;
+use counterfoil::{Result, SourceStatus};
 use counterfoil_watch::{Alert, GroupMember};
 use rustix::fs::statvfs;
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::inbox::{self, Ask, Wanted};
+use crate::inbox::{self, Ask, LEVELS, Wanted};
 use crate::moment::now;
 use crate::service::{Service, act};
 
 /// How often conditions are looked at.
 const STEP: Duration = Duration::from_secs(5);
-
-/// How long it rests before it tries again to read what an earlier service raised.
-const REST: Duration = Duration::from_secs(5);
 
 /// How far the copy may be behind.
 const MAX_SHIP_LAG: Duration = Duration::from_secs(300);
@@ -45,8 +43,8 @@ const RULES: &str = "counterfoil.";
 /// A condition that holds.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Condition {
-    id: &'static str,
-    title: &'static str,
+    id: Cow<'static, str>,
+    title: Cow<'static, str>,
     level: &'static str,
     /// What it is about, where there are several.
     about: Vec<(&'static str, String)>,
@@ -61,6 +59,8 @@ pub(crate) struct Condition {
 pub(crate) struct Conditions {
     holding: Mutex<BTreeMap<String, Condition>>,
     rhythms: Mutex<BTreeMap<(Option<String>, String), Rhythm>>,
+    /// The sources at a size of the ledger: finding them reads the tail.
+    sources: Mutex<(u64, Vec<SourceStatus>)>,
 }
 
 /// How often a source records.
@@ -100,24 +100,23 @@ impl Conditions {
     }
 
     /// Takes up the alerts of conditions that an earlier service raised and did not resolve.
-    fn remember(&self, service: &Service) -> Result<()> {
+    fn remember(&self, service: &Service) {
         let ask = Ask { wanted: Wanted::Active, rules: Some(RULES), limit: MAX_CONDITIONS, ..Ask::default() };
-        let (alerts, _) = inbox::find(&service.engine, &service.snapshot(), &ask)?;
+        let found = inbox::find(&service.engine, &service.snapshot(), &ask);
         let mut holding = self.holding.lock().expect("no panic while held");
-        for alert in alerts {
+        for alert in found.alerts {
             let key = format!("{} {}", alert.rule_id, alert.group_text());
             let condition = Condition {
-                id: "",
-                title: "",
-                level: "",
+                id: alert.rule_id.trim_start_matches(RULES).to_owned().into(),
+                title: alert.title.into(),
+                level: LEVELS.into_iter().find(|level| *level == alert.level).unwrap_or("critical"),
                 about: Vec::new(),
-                reason: String::new(),
-                since: alert.raised_at.clone(),
-                alert: Some(alert.id.clone()),
+                reason: alert.why.unwrap_or_default(),
+                since: alert.raised_at,
+                alert: Some(alert.id),
             };
             holding.entry(key).or_insert(condition);
         }
-        Ok(())
     }
 
     /// Compares what holds with what held.
@@ -189,12 +188,18 @@ impl Conditions {
     }
 
     fn sources(&self, service: &Service, seen: &mut Vec<Condition>) {
-        let Ok(status) = service.backing.status() else { return };
+        let mut sources = self.sources.lock().expect("no panic while held");
+        let size = service.snapshot().size();
+        if sources.0 != size {
+            let Ok(status) = service.backing.status() else { return };
+            *sources = (size, status.sources);
+        }
+        let sources = &sources.1;
         let mut rhythms = self.rhythms.lock().expect("no panic while held");
         let known: BTreeSet<(Option<&str>, &str)> =
-            status.sources.iter().map(|source| (source.recorder.as_deref(), source.source.as_str())).collect();
+            sources.iter().map(|source| (source.recorder.as_deref(), source.source.as_str())).collect();
         rhythms.retain(|(recorder, source), _| known.contains(&(recorder.as_deref(), source.as_str())));
-        for source in status.sources {
+        for source in sources {
             let about =
                 vec![("source", source.source.clone()), ("recorder", source.recorder.clone().unwrap_or_default())];
             if let Some((first, last)) = source.gaps.first() {
@@ -205,7 +210,7 @@ impl Conditions {
                 seen.push(Condition { about: about.clone(), ..gap });
             }
             let fresh = Rhythm { last: source.last, heard: Instant::now(), pause: 0.0, seen: 0 };
-            let rhythm = rhythms.entry((source.recorder, source.source)).or_insert(fresh);
+            let rhythm = rhythms.entry((source.recorder.clone(), source.source.clone())).or_insert(fresh);
             rhythm.hear(source.last);
             let silent = rhythm.heard.elapsed();
             if rhythm.patience().is_some_and(|patience| silent > patience) {
@@ -220,6 +225,7 @@ impl Conditions {
 
 impl Condition {
     fn new(id: &'static str, title: &'static str, level: &'static str, reason: String) -> Self {
+        let (id, title) = (id.into(), title.into());
         Self { id, title, level, about: Vec::new(), reason, since: now().to_string(), alert: None }
     }
 
@@ -294,7 +300,7 @@ fn raise(service: &Service, condition: &Condition) -> Result<String> {
     let alert = Alert {
         id: format!("alert-{}", &hex::encode(hash.finalize())[..32]),
         rule_id: format!("{RULES}{}", condition.id),
-        title: condition.title.to_owned(),
+        title: condition.title.to_string(),
         level: condition.level,
         author: Some("Counterfoil".to_owned()),
         description: None,
@@ -331,9 +337,12 @@ pub(crate) async fn keep_looking(service: Arc<Service>) {
     if service.backing.folder().is_none() {
         return;
     }
-    while let Err(problem) = service.blocking(|service| Ok(service.conditions.remember(service)?)).await {
-        tracing::error!(detail = problem.detail, "earlier alerts cannot be read; it is tried again");
-        tokio::time::sleep(REST).await;
+    let remembered = service.blocking(|service| {
+        service.conditions.remember(service);
+        Ok(())
+    });
+    if let Err(problem) = remembered.await {
+        tracing::error!(detail = problem.detail, "earlier alerts cannot be taken up");
     }
     while !service.is_ending() {
         let looked = service.blocking(|service| Ok(service.conditions.look(service)?)).await;

@@ -98,7 +98,7 @@ pub(crate) struct Alert {
     pub(crate) indices: Vec<u64>,
     group: Value,
     value: Value,
-    why: Option<String>,
+    pub(crate) why: Option<String>,
     drill: bool,
     pub(crate) state: AlertState,
     state_by: Option<String>,
@@ -160,15 +160,26 @@ impl Ask {
     }
 }
 
-/// The newest alerts that are asked for, and whether there are more. An alert about tampering must not be hidden by the tampering:
-/// what cannot be read is passed over then.
-pub(crate) fn find(engine: &Engine, snapshot: &Snapshot, ask: &Ask) -> Result<(Vec<Alert>, bool)> {
+/// What was found.
+pub(crate) struct Found {
+    /// The newest alerts that are asked for.
+    pub(crate) alerts: Vec<Alert>,
+    /// Whether there are more.
+    pub(crate) more: bool,
+    /// Why some may be missing, and the state of others not the newest.
+    pub(crate) unread: Option<String>,
+}
+
+/// The newest alerts that are asked for. An alert about tampering must not be hidden by the tampering: what cannot be read is
+/// passed over then, and that is said.
+pub(crate) fn find(engine: &Engine, snapshot: &Snapshot, ask: &Ask) -> Found {
     match whole(engine, snapshot, ask) {
+        Ok((alerts, more)) => Found { alerts, more, unread: None },
         Err(error) => {
             tracing::warn!(detail = error.message, "not all alerts can be read");
-            Ok(readable(engine, snapshot, ask))
+            let (alerts, more) = readable(engine, snapshot, ask);
+            Found { alerts, more, unread: Some(error.message) }
         }
-        found => found,
     }
 }
 

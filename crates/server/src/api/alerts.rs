@@ -13,7 +13,7 @@ use crate::access::{Reads, Reviews};
 use crate::api::entries::json_response;
 use crate::asked::{InPath, InQuery};
 use crate::body::JsonBody;
-use crate::inbox::{self, Alert, AlertState, Ask, Change, LEVELS, Wanted};
+use crate::inbox::{self, Alert, AlertState, Ask, Change, Found, LEVELS, Wanted};
 use crate::problem::{Answered, Problem};
 use crate::service::{Service, act};
 
@@ -62,6 +62,7 @@ impl Page {
 struct Listed {
     alerts: Vec<Alert>,
     next_cursor: Option<String>,
+    unread: Option<String>,
     tree_size: u64,
 }
 
@@ -78,9 +79,9 @@ pub(crate) async fn list(
     service
         .reading(move |service| {
             let snapshot = service.snapshot();
-            let (alerts, more) = inbox::find(&engine, &snapshot, &ask)?;
+            let Found { alerts, more, unread } = inbox::find(&engine, &snapshot, &ask);
             let next_cursor = alerts.last().filter(|_| more).map(|last| format!("before-{}", last.index));
-            Ok(json_response(&Listed { alerts, next_cursor, tree_size: snapshot.size() }))
+            Ok(json_response(&Listed { alerts, next_cursor, unread, tree_size: snapshot.size() }))
         })
         .await
 }

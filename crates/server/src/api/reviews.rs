@@ -100,7 +100,7 @@ fn look(service: &Service, engine: &Engine, day: &str, condition: &str) -> Resul
     let of_day = Ask { wanted: Wanted::All, limit: MAX_SHOWN, from: from_index, ..Ask::default() };
     let of_day = Ask { below: to_index.map(|last| last + 1), ..of_day };
     let (alerts, alerts_total) = match from_index {
-        Some(_) => (inbox::find(engine, &snapshot, &of_day)?.0, inbox::count(engine, &snapshot, &of_day)?),
+        Some(_) => (inbox::find(engine, &snapshot, &of_day).alerts, inbox::count(engine, &snapshot, &of_day)?),
         None => (Vec::new(), 0),
     };
     let status = service.backing.status()?;
