@@ -73,7 +73,7 @@ impl Chart {
         let every = values.len().div_ceil(MOST_NAMES).max(1);
         let bar = |(place, (name, value)): (usize, &(String, u64))| Bar {
             name: name.as_str().into(),
-            named: place.is_multiple_of(every) && place + every / 2 < values.len() + every,
+            named: place.is_multiple_of(every) && place + every / 2 < values.len(),
             value: grouped(*value).into(),
             length: thousandths(*value, top),
         };
@@ -102,7 +102,8 @@ impl Chart {
         let bar = |(name, part, whole): &(String, u64, u64)| Bar {
             name: Text::prose(&cut(name)),
             named: true,
-            value: format!("{} ({} of {})", crate::moment::percent(*part, *whole), grouped(*part), grouped(*whole)).into(),
+            value: format!("{} ({} of {})", crate::moment::percent(*part, *whole), grouped(*part), grouped(*whole))
+                .into(),
             length: thousandths(rate(*part, *whole), top),
         };
         let told: Vec<String> = values

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use crate::page::{Block, Section, prose, table, words};
 use crate::text::Text;
 
-static MAPPING: LazyLock<Mapping> =
-    LazyLock::new(|| toml::from_str(include_str!("../clauses.toml")).expect("clauses.toml is part of this crate and tested"));
+static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
+    toml::from_str(include_str!("../clauses.toml")).expect("clauses.toml is part of this crate and tested")
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,18 +55,24 @@ pub(crate) fn section(of: Of, id: &'static str, title: &str, blocks: Vec<Block>)
 
 /// The last section: what each clause asks, since when, and where it stands.
 pub(crate) fn annex(of: Of, others: &[Section]) -> Section {
-    let title = |id: &String| others.iter().find(|section| section.id == id).map(|section| section.title.as_str().to_owned());
+    let title =
+        |id: &String| others.iter().find(|section| section.id == id).map(|section| section.title.as_str().to_owned());
     let rows: Vec<Vec<Text>> = MAPPING
         .clause
         .iter()
         .map(|clause| {
             let asks = if clause.read { clause.asks.clone() } else { format!("{} *", clause.asks) };
-            let source = format!("{} (in force: {})", clause.source, clause.since);
+            let source = format!("{}. In force: {}.", clause.source, clause.since);
             let supported: Vec<String> = clause.sections(of).iter().filter_map(title).collect();
             [clause.name.clone(), asks, source, supported.join(", ")].into_iter().map(Text::from).collect()
         })
         .collect();
-    let columns = vec![words("Clause", 4), words("What it asks, in short", 8), words("Where it stands, since when", 7), words("Supported by", 5)];
+    let columns = vec![
+        words("Clause", 4),
+        words("What it asks, in short", 7),
+        words("Where it stands, since when", 8),
+        words("Supported by", 5),
+    ];
     let mut all = table("Clauses", columns, &Vec::<()>::new(), 0, "clauses", |()| Vec::new());
     if let Block::Table(table) = &mut all {
         table.rows = rows;
@@ -96,7 +103,18 @@ mod tests {
 
     #[test]
     fn the_frameworks_that_were_asked_for_are_mapped() {
-        for framework in ["SOX 404", "SEC 17a-4(f)", "PCI DSS 10", "DORA RTS Art. 12", "EU AI Act Art. 12", "EU AI Act Art. 19", "EU AI Act Art. 26", "NIST AU-", "ISO 27001 A.8.15", "GDPR"] {
+        for framework in [
+            "SOX 404",
+            "SEC 17a-4(f)",
+            "PCI DSS 10",
+            "DORA RTS Art. 12",
+            "EU AI Act Art. 12",
+            "EU AI Act Art. 19",
+            "EU AI Act Art. 26",
+            "NIST AU-",
+            "ISO 27001 A.8.15",
+            "GDPR",
+        ] {
             assert!(MAPPING.clause.iter().any(|clause| clause.name.starts_with(framework)), "{framework} is missing");
         }
     }

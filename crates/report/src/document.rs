@@ -211,7 +211,10 @@ impl Document {
         let unlocked = locations.copy.as_ref().is_some_and(|copy| copy.unlocked > 0 || copy.checked_at.is_none());
         let items = [
             (locations.copy.is_none(), "No copy under lock: losing the machine, or its owner, loses the trail."),
-            (unlocked, "The copy is not known to be locked as a whole: its locks were not read back, or some are missing."),
+            (
+                unlocked,
+                "The copy is not known to be locked as a whole: its locks were not read back, or some are missing.",
+            ),
             (schedule.every_minutes.is_none(), "No schedule of verifications in the service (verify-every-minutes)."),
             (schedule.outside.is_empty(), "Nothing outside is named that keeps checkpoints and verifies against them."),
             (self.keys.witnesses.is_empty(), "No witness cosigns the checkpoints."),

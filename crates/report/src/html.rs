@@ -28,7 +28,10 @@ pub(crate) fn html(page: &Page) -> String {
             text(&page.running)
         ),
     );
-    put(&mut out, format_args!("<header><h1>{title}</h1>\n<p class=\"subtitle\">{}</p></header>\n", text(&page.subtitle)));
+    put(
+        &mut out,
+        format_args!("<header><h1>{title}</h1>\n<p class=\"subtitle\">{}</p></header>\n", text(&page.subtitle)),
+    );
     figures(page, &mut out);
     missing(page, &mut out);
     contents(page, &mut out);
@@ -54,7 +57,10 @@ fn missing(page: &Page, out: &mut String) {
     }
     put(
         out,
-        format_args!("<section class=\"missing\" aria-labelledby=\"missing\">\n<h2 id=\"missing\">{}</h2>\n<ul>\n", text(&page.missing_title)),
+        format_args!(
+            "<section class=\"missing\" aria-labelledby=\"missing\">\n<h2 id=\"missing\">{}</h2>\n<ul>\n",
+            text(&page.missing_title)
+        ),
     );
     page.missing.iter().for_each(|item| put(out, format_args!("<li>{}</li>\n", text(item))));
     out.push_str("</ul>\n</section>\n");
@@ -90,8 +96,12 @@ fn block(one: &Block, out: &mut String) {
         }
         Block::Facts { rows } => {
             out.push_str("<dl class=\"facts\">\n");
-            rows.iter().for_each(|(name, value)| {
-                put(out, format_args!("<div><dt>{}</dt><dd>{}</dd></div>\n", text(name), text(value)));
+            rows.iter().for_each(|fact| {
+                let class = if fact.exact { " class=\"code\"" } else { "" };
+                put(
+                    out,
+                    format_args!("<div><dt>{}</dt><dd{class}>{}</dd></div>\n", text(&fact.name), text(&fact.value)),
+                );
             });
             out.push_str("</dl>\n");
         }

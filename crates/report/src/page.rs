@@ -10,6 +10,8 @@ use crate::text::Text;
 pub const MAX_ROWS: usize = 40;
 /// Lines of a block of code, such as a checkpoint with its cosignatures.
 const MAX_LINES: usize = 60;
+/// Characters from which a fact without a space is a hash or a key.
+const SHORTEST_HASH: usize = 40;
 
 /// A report or a document.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,8 +79,8 @@ pub enum Block {
     },
     /// Names and what they stand for.
     Facts {
-        /// Name and value.
-        rows: Vec<(Text, Text)>,
+        /// One a row.
+        rows: Vec<Fact>,
     },
     /// A table.
     Table(Table),
@@ -89,6 +91,17 @@ pub enum Block {
         /// The lines.
         lines: Vec<Text>,
     },
+}
+
+/// A name and what it stands for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fact {
+    /// The name.
+    pub name: Text,
+    /// What it stands for.
+    pub value: Text,
+    /// Whether it is a hash or a key, each of whose characters counts.
+    pub exact: bool,
 }
 
 /// A table, with what is left out of it in words.
@@ -180,7 +193,11 @@ pub(crate) fn steps<T: Into<Text>>(items: impl IntoIterator<Item = T>) -> Block 
 
 /// Names and what they stand for.
 pub(crate) fn facts<const N: usize>(rows: [(&str, String); N]) -> Block {
-    Block::Facts { rows: rows.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    let fact = |(name, value): (&str, String)| {
+        let exact = value.len() >= SHORTEST_HASH && !value.contains(' ');
+        Fact { name: name.into(), value: value.into(), exact }
+    };
+    Block::Facts { rows: rows.into_iter().map(fact).collect() }
 }
 
 /// Lines as they are.

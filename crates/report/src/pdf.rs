@@ -34,9 +34,19 @@ static FONTS: LazyLock<Vec<Font>> = LazyLock::new(|| {
 
 /// Writes a page. The same page gives the same bytes.
 pub(crate) fn pdf(page: &Page) -> Result<Vec<u8>, ReportError> {
+    let bytes = laid_out(page).and_then(|document| export(page, &document));
+    // What typst remembers for a next compilation would otherwise stay in memory.
+    typst::comemo::evict(0);
+    bytes
+}
+
+fn laid_out(page: &Page) -> Result<PagedDocument, ReportError> {
     let mut data = serde_json::to_value(page).map_err(|error| ReportError::Layout(error.to_string()))?;
     make_printable(&mut data);
-    let document = typst::compile::<PagedDocument>(&Sheet::new(&data)).output.map_err(told)?;
+    typst::compile::<PagedDocument>(&Sheet::new(&data)).output.map_err(told)
+}
+
+fn export(page: &Page, document: &PagedDocument) -> Result<Vec<u8>, ReportError> {
     let standards = PdfStandards::new(&STANDARDS).map_err(|error| ReportError::Layout(error.message().to_string()))?;
     let options = PdfOptions {
         ident: Smart::Custom(format!("{} {} {}", page.title.as_str(), page.running.as_str(), page.written)),
@@ -45,10 +55,7 @@ pub(crate) fn pdf(page: &Page) -> Result<Vec<u8>, ReportError> {
         standards,
         ..PdfOptions::default()
     };
-    let bytes = typst_pdf::pdf(&document, &options).map_err(told);
-    // What typst remembers for a next compilation of the same text would otherwise stay for ever.
-    typst::comemo::evict(0);
-    bytes
+    typst_pdf::pdf(document, &options).map_err(told)
 }
 
 /// The world as the template sees it: the page's words, three fonts, no files and no clock.
@@ -64,7 +71,7 @@ impl Sheet {
         Self {
             library: LazyHash::new(Library::builder().with_inputs(inputs).build()),
             book: LazyHash::new(FontBook::from_fonts(FONTS.iter())),
-            source: Source::detached(std::env::var("CF_TYP").map_or(TEMPLATE.to_owned(), |p| std::fs::read_to_string(p).unwrap())),
+            source: Source::detached(TEMPLATE),
         }
     }
 }
@@ -155,4 +162,69 @@ fn written(rfc3339: &str) -> Option<Timestamp> {
 fn told(errors: impl IntoIterator<Item = SourceDiagnostic>) -> ReportError {
     let messages: Vec<String> = errors.into_iter().map(|error| error.message.to_string()).collect();
     ReportError::Layout(messages.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::{Block, Section, code, prose, table, words};
+    use typst::layout::{Frame, FrameItem};
+
+    /// Everything that the pages show, without the places where long words may break.
+    fn shown(frame: &Frame, out: &mut String) {
+        for (_, item) in frame.items() {
+            match item {
+                FrameItem::Group(group) => shown(&group.frame, out),
+                FrameItem::Text(text) => out.push_str(&text.text.replace('\u{200b}', "")),
+                _ => {}
+            }
+        }
+    }
+
+    fn text_of(blocks: Vec<Block>) -> String {
+        let section = Section { id: "one", title: "One".into(), clauses: Vec::new(), blocks };
+        let page = Page {
+            title: "Title".into(),
+            subtitle: "Subtitle".into(),
+            running: "Running".into(),
+            written: "2026-10-01T06:30:00Z".to_owned(),
+            figures: Vec::new(),
+            missing: Vec::new(),
+            missing_title: "Missing".into(),
+            sections: vec![section],
+        };
+        let document = laid_out(&page).expect("hostile texts are laid out");
+        assert!(export(&page, &document).is_ok(), "the archive standard holds");
+        let mut out = String::new();
+        document.pages().iter().for_each(|page| shown(&page.frame, &mut out));
+        out
+    }
+
+    #[test]
+    fn markup_and_code_of_typst_are_shown_and_never_run() {
+        for hostile in [
+            "#panic(1)",
+            "#read(\"/etc/passwd\")",
+            "*b* _i_ $x^2$ = H",
+            "]) #set page(fill: red)",
+            "\\u{41} ~ -- // /* @x <y>",
+        ] {
+            for blocks in [
+                vec![prose(hostile)],
+                vec![code(hostile)],
+                vec![table(hostile, vec![words(hostile, 1)], &[()], 1, "rows", |()| vec![hostile.to_owned()])],
+            ] {
+                let text = text_of(blocks);
+                let letters = |text: &str| text.replace(' ', "");
+                assert!(letters(&text).contains(&letters(hostile)), "{hostile:?} became {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_fonts_lack_is_written_out() {
+        let text = text_of(vec![prose("名 Ж é a\u{202e}b \u{7}")]);
+        assert!(text.contains("[U+540D]") && text.contains("Ж é"), "{text}");
+        assert!(text.contains("a[U+202E]b") && text.contains("[U+0007]"), "{text}");
+    }
 }

@@ -75,18 +75,18 @@ AND NOT starts_with(event_type, 'ledger.') GROUP BY event_type, outcome ORDER BY
 
 /// `segments` of [`Integrity`](crate::report::Integrity): [`Segment`](crate::report::Segment), newest first.
 pub const SEGMENTS: &str = "\
-SELECT json_get_int(context, 'first') AS first, json_get_int(context, 'count') AS count, \
-json_get_str(context, 'root') AS root, recorded_at AS sealed_at, count(*) OVER () AS total FROM audit_log \
+SELECT coalesce(json_get_int(context, 'first'), 0) AS first, coalesce(json_get_int(context, 'count'), 0) AS count, \
+coalesce(json_get_str(context, 'root'), '') AS root, recorded_at AS sealed_at, count(*) OVER () AS total FROM audit_log \
 WHERE index < :end AND event_type = 'ledger.sealed' ORDER BY index DESC LIMIT 1000";
 
 /// `runs` of [`Verification`](crate::report::Verification): [`Run`](crate::report::Run), those with findings first.
 pub const VERIFICATIONS: &str = "\
-SELECT recorded_at AS ended_at, json_get_bool(context, 'verified') AS verified, \
-json_get_bool(context, 'anchored') AS anchored, json_get_int(context, 'tree_size') AS size, \
-json_get_int(context, 'findings_total') AS findings, json_get_str(context, 'fault') AS fault, \
+SELECT recorded_at AS ended_at, coalesce(json_get_bool(context, 'verified'), false) AS verified, \
+coalesce(json_get_bool(context, 'anchored'), false) AS anchored, coalesce(json_get_int(context, 'tree_size'), 0) AS size, \
+coalesce(json_get_int(context, 'findings_total'), 0) AS findings, json_get_str(context, 'fault') AS fault, \
 count(*) OVER () AS total FROM audit_log \
 WHERE index >= :first AND index < :end AND event_type = 'ledger.verified' \
-ORDER BY json_get_bool(context, 'verified'), index DESC LIMIT 1000";
+ORDER BY coalesce(json_get_bool(context, 'verified'), false), index DESC LIMIT 1000";
 
 /// The figures of [`Verification`](crate::report::Verification): one row. `longest_pause_micros` is the longest time without a
 /// run that ended clean, the period's edges aside.
@@ -94,21 +94,22 @@ pub const VERIFICATION: &str = "\
 SELECT count(*) AS runs, count(*) FILTER (WHERE verified) AS clean, count(*) FILTER (WHERE faulty) AS unfinished, \
 count(*) FILTER (WHERE anchored) AS anchored, max(pause) AS longest_pause_micros FROM \
 (SELECT verified, anchored, faulty, at - lag(at) OVER (PARTITION BY verified ORDER BY index) AS pause FROM \
-(SELECT index, json_get_bool(context, 'verified') AS verified, json_get_bool(context, 'anchored') AS anchored, \
+(SELECT index, coalesce(json_get_bool(context, 'verified'), false) AS verified, \
+coalesce(json_get_bool(context, 'anchored'), false) AS anchored, \
 json_get_str(context, 'fault') IS NOT NULL AS faulty, recorded_at::bigint AS at FROM audit_log \
 WHERE index >= :first AND index < :end AND event_type = 'ledger.verified'))";
 
 /// `drills` of a [`Report`](crate::report::Report): [`Drill`](crate::report::Drill), newest first.
 pub const DRILLS: &str = "\
-SELECT recorded_at AS ended_at, json_get_bool(context, 'passed') AS passed, json_get_int(context, 'checks') AS checks, \
-json_get_int(context, 'failed') AS failed, actor, count(*) OVER () AS total FROM audit_log \
+SELECT recorded_at AS ended_at, coalesce(json_get_bool(context, 'passed'), false) AS passed, \
+coalesce(json_get_int(context, 'checks'), 0) AS checks, coalesce(json_get_int(context, 'failed'), 0) AS failed, actor, count(*) OVER () AS total FROM audit_log \
 WHERE index >= :first AND index < :end AND event_type = 'ledger.drilled' ORDER BY index DESC LIMIT 1000";
 
 /// `listed` of [`Alerts`](crate::report::Alerts): [`Alert`](crate::report::Alert), as they stood at the end of the period: those that
 /// are open, oldest first, then those raised in the period.
 pub const ALERTS: &str = "\
-SELECT raised.index AS index, raised.recorded_at AS raised_at, raised.context->>'title' AS title, \
-raised.context->>'level' AS level, json_length(raised.context, 'indices') AS entries, \
+SELECT raised.index AS index, raised.recorded_at AS raised_at, coalesce(raised.context->>'title', '') AS title, \
+coalesce(raised.context->>'level', '') AS level, coalesce(json_length(raised.context, 'indices'), 0) AS entries, \
 min(state.recorded_at) FILTER (WHERE state.event_type = 'ledger.alert_acknowledged') AS acknowledged_at, \
 min(state.recorded_at) FILTER (WHERE state.event_type = 'ledger.alert_resolved') AS resolved_at, \
 count(*) OVER () AS total \
@@ -131,7 +132,8 @@ WHERE index < :end AND event_type IN ('ledger.alert_raised', 'ledger.alert_ackno
 GROUP BY entity_id) WHERE index IS NOT NULL";
 
 /// Whether rules were in force: `rules` is how often a rule set came into force up to the end of the period.
-pub const RULES: &str = "SELECT count(*) AS rules FROM audit_log WHERE index < :end AND event_type = 'ledger.rules_loaded'";
+pub const RULES: &str =
+    "SELECT count(*) AS rules FROM audit_log WHERE index < :end AND event_type = 'ledger.rules_loaded'";
 
 /// `holds` of [`Retention`](crate::report::Retention): [`Hold`](crate::report::Hold)s that were placed and not released.
 pub const HOLDS: &str = "\

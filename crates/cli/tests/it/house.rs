@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, outside tests.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("counterfoil-tlog", &[]),
     ("counterfoil-entry", &[]),
     ("counterfoil-evidence", &["counterfoil-tlog", "counterfoil-entry"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("counterfoil-import", &[]),
     ("counterfoil-query", &["counterfoil", "counterfoil-segment", "counterfoil-entry"]),
     ("counterfoil-postgres", &["counterfoil", "counterfoil-entry"]),
+    ("counterfoil-report", &["counterfoil-entry", "counterfoil-evidence", "counterfoil-tlog"]),
     (
         "counterfoil-ship",
         &["counterfoil-tlog", "counterfoil-entry", "counterfoil-evidence", "counterfoil-segment", "counterfoil"],

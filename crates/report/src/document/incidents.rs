@@ -72,7 +72,9 @@ const INCIDENTS: [Incident; 5] = [
 ];
 
 pub(super) fn blocks(document: &Document) -> Vec<Block> {
-    let mut blocks = vec![prose("Every incident, and what was done about it, is recorded as entries: what happened, when it was noticed, who decided.")];
+    let mut blocks = vec![prose(
+        "Every incident, and what was done about it, is recorded as entries: what happened, when it was noticed, who decided.",
+    )];
     let folder = crate::report::quoted(&document.locations.folder);
     for incident in &INCIDENTS {
         blocks.extend([heading(incident.title), prose(incident.sign), steps(incident.steps.iter().copied())]);

@@ -3,7 +3,7 @@
 use counterfoil_entry::catalog;
 
 use super::{Document, Keys, Locations, Schedule, Token, Watch};
-use crate::moment::grouped;
+use crate::moment::{counted, grouped};
 use crate::page::{Block, exact, facts, heading, list, number, prose, table, words};
 use crate::report::class_in_words;
 
@@ -23,7 +23,9 @@ pub(super) fn purpose(document: &Document) -> Vec<Block> {
     ];
     if !document.earlier_origins.is_empty() {
         let names = document.earlier_origins.join(", ");
-        blocks.push(prose(format!("The ledger was restored from a copy and goes on under a new name. Its earlier names: {names}.")));
+        blocks.push(prose(format!(
+            "The ledger was restored from a copy and goes on under a new name. Its earlier names: {names}."
+        )));
     }
     if !document.contacts.is_empty() {
         let columns = vec![words("For", 1), words("Whom to call", 2)];
@@ -84,7 +86,14 @@ pub(super) fn events(document: &Document) -> Vec<Block> {
     ))];
     match in_use.rows.is_empty() {
         true => blocks.push(prose("The ledger holds no entry yet.")),
-        false => blocks.push(table("Types in this ledger, the most frequent first", columns, &in_use.rows, in_use.total, "types", row)),
+        false => blocks.push(table(
+            "Types in this ledger, the most frequent first",
+            columns,
+            &in_use.rows,
+            in_use.total,
+            "types",
+            row,
+        )),
     }
     blocks
 }
@@ -106,9 +115,17 @@ pub(super) fn locations(locations: &Locations) -> Vec<Block> {
         Some(service) => {
             let columns = vec![exact("Address"), words("What is answered there", 1)];
             let row = |(address, what): &(String, String)| vec![address.clone(), what.clone()];
-            blocks.push(table("Addresses", columns, &service.addresses, service.addresses.len() as u64, "addresses", row));
+            blocks.push(table(
+                "Addresses",
+                columns,
+                &service.addresses,
+                service.addresses.len() as u64,
+                "addresses",
+                row,
+            ));
             let tls = if service.tls { "by the service itself (TLS)" } else { "not by the service" };
-            blocks.push(facts([("Encrypted", tls.to_owned()), ("Public without a token", service.tlog_public.clone())]));
+            blocks
+                .push(facts([("Encrypted", tls.to_owned()), ("Public without a token", service.tlog_public.clone())]));
         }
     }
     blocks.push(heading("Copy under lock"));
@@ -176,12 +193,20 @@ pub(super) fn keys(keys: &Keys) -> Vec<Block> {
                 let revoked = key.revoked_at.map_or("–".to_owned(), |moment| moment.to_string());
                 vec![id, key.actors.join(", "), key.registered_at.to_string(), revoked]
             };
-            blocks.push(table("Keys of clients, first digits", columns, &keys.clients, keys.clients.len() as u64, "keys", row));
+            blocks.push(table(
+                "Keys of clients, first digits",
+                columns,
+                &keys.clients,
+                keys.clients.len() as u64,
+                "keys",
+                row,
+            ));
         }
     }
     match keys.witnesses.is_empty() {
         true => blocks.push(prose("No witness cosigns.")),
-        false => blocks.extend([prose("Witnesses that cosign checkpoints:"), list(keys.witnesses.iter().map(String::as_str))]),
+        false => blocks
+            .extend([prose("Witnesses that cosign checkpoints:"), list(keys.witnesses.iter().map(String::as_str))]),
     }
     blocks
 }
@@ -196,7 +221,9 @@ pub(super) fn roles(tokens: &[Token]) -> Vec<Block> {
     let columns = vec![exact("Role"), words("What it may do", 1)];
     let row = |(role, what): &(&str, &str)| vec![(*role).to_owned(), (*what).to_owned()];
     let mut blocks = vec![
-        prose("A token is shown once, when it is made; the service keeps its SHA-256 alone. Every token made or revoked is an entry."),
+        prose(
+            "A token is shown once, when it is made; the service keeps its SHA-256 alone. Every token made or revoked is an entry.",
+        ),
         table("Roles", columns, &roles, roles.len() as u64, "roles", row),
     ];
     if tokens.is_empty() {
@@ -241,9 +268,8 @@ pub(super) fn watch(watch: Option<&Watch>) -> Vec<Block> {
 }
 
 pub(super) fn verification(schedule: &Schedule) -> Vec<Block> {
-    let every = schedule.every_minutes.map_or("never by itself".to_owned(), |minutes| {
-        format!("every {}", crate::moment::lasting(i64::try_from(minutes).unwrap_or(i64::MAX).saturating_mul(60_000_000)))
-    });
+    let every = |minutes| format!("every {}", counted(minutes, "minute"));
+    let every = schedule.every_minutes.map_or("never by itself".to_owned(), every);
     let last = schedule.last.as_ref().map_or("none is recorded".to_owned(), |run| {
         let result = if run.verified { "nothing found wrong" } else { "something was found wrong" };
         format!("{}, {} entries, {result}", run.ended_at, grouped(run.size))
@@ -258,7 +284,8 @@ pub(super) fn verification(schedule: &Schedule) -> Vec<Block> {
     ];
     match schedule.outside.is_empty() {
         true => blocks.push(prose("Nothing outside the service is named that verifies the ledger.")),
-        false => blocks.extend([prose("From outside, it is verified by:"), list(schedule.outside.iter().map(String::as_str))]),
+        false => blocks
+            .extend([prose("From outside, it is verified by:"), list(schedule.outside.iter().map(String::as_str))]),
     }
     blocks
 }

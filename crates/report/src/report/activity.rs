@@ -23,7 +23,10 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
             ("Actors", grouped(activity.actors)),
             ("Entities", grouped(activity.entities)),
             ("Signed by their recorder", share(activity.signed, activity.entries)),
-            ("Numbered by their recorder", share(activity.entries.saturating_sub(activity.unnumbered), activity.entries)),
+            (
+                "Numbered by their recorder",
+                share(activity.entries.saturating_sub(activity.unnumbered), activity.entries),
+            ),
         ]),
         Block::Chart(volume(report)),
         counts("Entries by type of event", "Type of event", "types of event", &activity.event_types, report),
@@ -64,7 +67,8 @@ fn actor_types(activity: &Activity, report: &Report) -> Block {
 /// The volume of every step of the period, those without entries too.
 fn volume(report: &Report) -> Chart {
     let (scope, step) = (&report.scope, Step::of(report.scope.from, report.scope.to));
-    let known: BTreeMap<i64, u64> = report.activity.volume.iter().map(|one| (one.start.micros(), one.entries)).collect();
+    let known: BTreeMap<i64, u64> =
+        report.activity.volume.iter().map(|one| (one.start.micros(), one.entries)).collect();
     let mut values = Vec::new();
     let mut start = begin(step, scope.from);
     while start < scope.to.micros() && values.len() < MAX_COLUMNS {
@@ -124,17 +128,27 @@ pub(super) fn override_blocks(overrides: &Overrides) -> Vec<Block> {
             overrides.by_model.rows.iter().map(|row| (row.model.clone(), row.overridden, row.decisions)).collect();
         blocks.push(Block::Chart(Chart::bars("Overrides by model, of its decisions", &bars)));
         if overrides.by_model.total as usize > MAX_BARS {
-            let words = format!("The chart shows the {MAX_BARS} models with most overrides of {}.", grouped(overrides.by_model.total));
+            let words = format!(
+                "The chart shows the {MAX_BARS} models with most overrides of {}.",
+                grouped(overrides.by_model.total)
+            );
             blocks.push(prose(words));
         }
         blocks.push(by_model(overrides));
     }
     if !overrides.by_actor.rows.is_empty() {
         let columns = vec![words("Person", 1), number("Overrides"), number("Share"), number("Without reason")];
-        blocks.push(table("Who overrode", columns, &overrides.by_actor.rows, overrides.by_actor.total, "people", |row| {
-            let of_all = percent(row.overrides, overrides.overrides);
-            vec![row.actor.clone(), grouped(row.overrides), of_all, grouped(row.unreasoned)]
-        }));
+        blocks.push(table(
+            "Who overrode",
+            columns,
+            &overrides.by_actor.rows,
+            overrides.by_actor.total,
+            "people",
+            |row| {
+                let of_all = percent(row.overrides, overrides.overrides);
+                vec![row.actor.clone(), grouped(row.overrides), of_all, grouped(row.unreasoned)]
+            },
+        ));
     }
     blocks.push(heading("Refused or failed"));
     if overrides.denials.rows.is_empty() {

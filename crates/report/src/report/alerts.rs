@@ -21,7 +21,14 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         blocks.push(prose("No alert was raised in the period, and none was open at its end."));
         return blocks;
     }
-    let columns = vec![exact("Raised"), words("Alert", 3), exact("Level"), number("Entries"), words("State at the end", 3), number("Entry")];
+    let columns = vec![
+        exact("Raised"),
+        words("Alert", 3),
+        exact("Level"),
+        number("Causes"),
+        words("State at the end", 3),
+        number("Entry"),
+    ];
     let row = |alert: &super::Alert| {
         let at = |moment: crate::Moment| moment.since(alert.raised_at);
         let state = match (alert.resolved_at, alert.acknowledged_at) {
@@ -59,7 +66,8 @@ pub(super) fn gap_blocks(sources: &Sources) -> Vec<Block> {
         blocks.push(prose(told));
         return blocks;
     }
-    let columns = vec![words("Source", 3), words("Records as", 2), number("Up to"), number("Missing"), words("Which", 4)];
+    let columns =
+        vec![words("Source", 3), words("Records as", 2), number("Up to"), number("Missing"), words("Which", 4)];
     let row = |source: &SourceGaps| {
         let recorder = source.recorder.clone().unwrap_or_else(|| "–".to_owned());
         vec![source.source.clone(), recorder, grouped(source.last), grouped(source.missing), runs(source)]

@@ -17,13 +17,19 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         ),
         facts([
             ("Key of the ledger", integrity.verifier_key.clone()),
-            ("Entries in sealed segments", format!("{} in {}", grouped(integrity.sealed), counted(integrity.segments.total, "segment"))),
+            (
+                "Entries in sealed segments",
+                format!("{} in {}", grouped(integrity.sealed), counted(integrity.segments.total, "segment")),
+            ),
             ("Signed by their recorder", grouped(report.activity.signed)),
         ]),
     ];
     match &integrity.begin {
         Some(begin) => checkpoint("Checkpoint at the begin of the period", begin, &mut blocks),
-        None => blocks.extend([heading("Checkpoint at the begin of the period"), prose("There was none: the ledger had no entry.")]),
+        None => blocks.extend([
+            heading("Checkpoint at the begin of the period"),
+            prose("There was none: the ledger had no entry."),
+        ]),
     }
     checkpoint("Checkpoint at the end of the period", &integrity.end, &mut blocks);
     if integrity.begin.is_some() && scope.first != scope.end {
@@ -31,7 +37,8 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         if integrity.consistency.is_empty() {
             blocks.push(prose("No proof was made; a verification with the earlier checkpoint shows the same."));
         } else {
-            let told = "These hashes lead from the root at the begin to the root at the end (RFC 6962, consistency proof).";
+            let told =
+                "These hashes lead from the root at the begin to the root at the end (RFC 6962, consistency proof).";
             blocks.extend([prose(told), code(&integrity.consistency.join("\n"))]);
         }
     }
@@ -51,8 +58,12 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
 }
 
 fn checkpoint(title: &str, checkpoint: &Checkpoint, blocks: &mut Vec<Block>) {
-    let covers = format!("It covers {}. Its root is {}. The note in full, as it is signed:", counted(checkpoint.size, "entry"), checkpoint.root);
-    blocks.extend([heading(title), prose(covers), code(&checkpoint.note)]);
+    blocks.push(heading(title));
+    blocks.push(facts([("Entries that it covers", grouped(checkpoint.size)), ("Root", checkpoint.root.clone())]));
+    blocks.push(prose(
+        "The note in full, as it is signed (on paper long lines are wrapped; the HTML holds them as they are):",
+    ));
+    blocks.push(code(&checkpoint.note));
 }
 
 fn checks(report: &Report) -> Vec<String> {
@@ -70,12 +81,12 @@ fn checks(report: &Report) -> Vec<String> {
 }
 
 fn commands(report: &Report) -> String {
-    let ledger = quoted(&report.scope.ledger);
-    let mut commands = format!("counterfoil verify {ledger} --key audit.vkey --checkpoint period-end.checkpoint");
-    commands.push_str(&format!(
-        "\ncounterfoil query {ledger} \"SELECT count(*) FROM audit_log WHERE index >= {} AND index < {}\"",
-        report.scope.first, report.scope.end
-    ));
+    let (ledger, scope) = (quoted(&report.scope.ledger), &report.scope);
+    let mut commands = format!(
+        "counterfoil verify {ledger} \\\n  --key audit.vkey --checkpoint period-end.checkpoint\n\
+         counterfoil query {ledger} \\\n  \"SELECT count(*) FROM audit_log WHERE index >= {} AND index < {}\"",
+        scope.first, scope.end
+    );
     if let Some(bundle) = &report.integrity.bundle {
         commands.push_str(&format!("\ncounterfoil verify --bundle {} --key audit.vkey", quoted(bundle)));
     }
@@ -95,7 +106,10 @@ pub(super) fn verification_blocks(report: &Report) -> Vec<Block> {
     let verification = &report.verification;
     let mut blocks = vec![facts([
         ("Verifications", grouped(verification.runs)),
-        ("Nothing found wrong", format!("{} ({})", grouped(verification.clean), percent(verification.clean, verification.runs))),
+        (
+            "Nothing found wrong",
+            format!("{} ({})", grouped(verification.clean), percent(verification.clean, verification.runs)),
+        ),
         ("Could not be run to their end", grouped(verification.unfinished)),
         ("Compared with something from outside", grouped(verification.anchored)),
         ("Longest time between two clean ones", verification.longest_pause_micros.map_or("–".to_owned(), lasting)),
@@ -114,7 +128,14 @@ pub(super) fn verification_blocks(report: &Report) -> Vec<Block> {
             vec![run.ended_at.to_string(), result, grouped(run.size), compared.to_owned()]
         };
         let listed = &verification.listed;
-        blocks.push(table("Verifications, those with findings first", columns, &listed.rows, listed.total, "verifications", row));
+        blocks.push(table(
+            "Verifications, those with findings first",
+            columns,
+            &listed.rows,
+            listed.total,
+            "verifications",
+            row,
+        ));
     }
     blocks.push(heading("Drills"));
     blocks.push(drills(report));

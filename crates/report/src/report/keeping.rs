@@ -49,7 +49,14 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
             };
             vec![one.at.to_string(), what.to_owned(), one.scope.clone(), one.actor.clone(), one.reason.clone()]
         };
-        blocks.push(table("What was removed, erased or restored", columns, &removals.rows, removals.total, "acts", row));
+        blocks.push(table(
+            "What was removed, erased or restored",
+            columns,
+            &removals.rows,
+            removals.total,
+            "acts",
+            row,
+        ));
     }
     blocks
 }
@@ -92,7 +99,8 @@ fn copy(report: &Report) -> Vec<Block> {
         ("Under a legal hold", counted(copy.held, "object")),
         ("Not locked, or not for long enough", counted(copy.unlocked, "object")),
     ])];
-    blocks.push(prose("A lock in COMPLIANCE mode cannot be ended early by anybody, the owner of the account included."));
+    blocks
+        .push(prose("A lock in COMPLIANCE mode cannot be ended early by anybody, the owner of the account included."));
     blocks
 }
 
@@ -116,7 +124,14 @@ pub(super) fn access_blocks(access: &Access) -> Vec<Block> {
             let what = in_words(&one.act).to_owned();
             vec![one.at.to_string(), what, one.name.clone(), one.role.clone(), one.actor.clone()]
         };
-        blocks.push(table("Tokens made and revoked, newest first", columns, &access.tokens.rows, access.tokens.total, "acts", row));
+        blocks.push(table(
+            "Tokens made and revoked, newest first",
+            columns,
+            &access.tokens.rows,
+            access.tokens.total,
+            "acts",
+            row,
+        ));
     }
     blocks
 }

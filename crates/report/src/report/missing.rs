@@ -21,7 +21,10 @@ fn verification(report: &Report, items: &mut Vec<String>) {
     let verification = &report.verification;
     let wrong = verification.runs.saturating_sub(verification.clean + verification.unfinished);
     if wrong > 0 {
-        items.push(format!("That the ledger is whole: {} in the period found something wrong.", counted(wrong, "verification")));
+        items.push(format!(
+            "That the ledger is whole: {} in the period found something wrong.",
+            counted(wrong, "verification")
+        ));
     }
     if verification.runs == 0 {
         items.push("That the ledger was verified in the period: no verification is recorded. Run one now, and have the service run them (verify-every-minutes).".to_owned());
@@ -29,13 +32,20 @@ fn verification(report: &Report, items: &mut Vec<String>) {
         items.push("That the whole ledger was not replaced by another one that agrees with itself: no verification was compared with a key or checkpoint that is kept elsewhere.".to_owned());
     }
     if verification.unfinished > 0 {
-        items.push(format!("What {} would have found that could not be run to the end.", counted(verification.unfinished, "verification")));
+        items.push(format!(
+            "What {} would have found that could not be run to the end.",
+            counted(verification.unfinished, "verification")
+        ));
     }
     let last = verification.listed.rows.iter().filter(|run| run.verified).map(|run| run.ended_at).max();
     if let Some(last) = last {
-        let (length, since) = (report.scope.to.micros() - report.scope.from.micros(), report.scope.to.micros() - last.micros());
+        let (length, since) =
+            (report.scope.to.micros() - report.scope.from.micros(), report.scope.to.micros() - last.micros());
         if since > length / LATE_PART {
-            items.push(format!("That the last {} of the period were verified within it: the last clean verification ended on {last}.", lasting(since)));
+            items.push(format!(
+                "That the last {} of the period were verified within it: the last clean verification ended on {last}.",
+                lasting(since)
+            ));
         }
     }
     if report.drills.total == 0 {
@@ -56,18 +66,24 @@ fn copy(report: &Report, items: &mut Vec<String>) {
         items.push("That the copy is locked: its locks were not read back.".to_owned());
     }
     if copy.unlocked > 0 {
-        items.push(format!("That the whole copy is locked: {} have no lock, or one that is too short.", counted(copy.unlocked, "object")));
+        items.push(format!(
+            "That the whole copy is locked: no lock, or one that is too short, on {}.",
+            counted(copy.unlocked, "object")
+        ));
     }
     if copy.shipped < report.scope.end {
         let short = counted(report.scope.end - copy.shipped, "entry");
-        items.push(format!("That the copy holds the whole period: the last {short} were not in it when this was written."));
+        items.push(format!("That the copy holds the whole period: it lacked the last {short} when this was written."));
     }
 }
 
 fn completeness(report: &Report, items: &mut Vec<String>) {
     let (activity, sources) = (&report.activity, &report.sources);
     if sources.with_gaps.total > 0 {
-        let told = format!("That every entry arrived: numbers are missing from {}.", counted(sources.with_gaps.total, "source"));
+        let told = format!(
+            "That every entry arrived: numbers are missing from {}.",
+            counted(sources.with_gaps.total, "source")
+        );
         items.push(told);
     }
     if activity.unnumbered > 0 {
@@ -83,11 +99,17 @@ fn completeness(report: &Report, items: &mut Vec<String>) {
         ));
     }
     if !report.scope.earlier_origins.is_empty() {
-        items.push("What was recorded between the copy and the loss, since the ledger was restored from a copy once.".to_owned());
+        items.push(
+            "What was recorded between the copy and the loss, since the ledger was restored from a copy once."
+                .to_owned(),
+        );
     }
     let removed = report.retention.removals.rows.iter().filter(|one| one.event_type != "ledger.restored").count();
     if removed > 0 {
-        items.push(format!("What stood in the entries that {} removed or made unreadable.", counted(removed as u64, "act")));
+        items.push(format!(
+            "What stood in the entries that {} removed or made unreadable.",
+            counted(removed as u64, "act")
+        ));
     }
     if report.scope.entries() == 0 {
         items.push("Whether anything happened: nothing was recorded in the period.".to_owned());
@@ -98,13 +120,20 @@ fn review(report: &Report, items: &mut Vec<String>) {
     match &report.alerts {
         None => items.push("What a rule would have caught: no rules were in force.".to_owned()),
         Some(alerts) if alerts.open > 0 => {
-            items.push(format!("How {} will end that were open at the end of the period.", counted(alerts.open, "alert")));
+            items.push(format!(
+                "How {} will end that were open at the end of the period.",
+                counted(alerts.open, "alert")
+            ));
         }
         Some(_) => {}
     }
     let overrides = &report.overrides;
     if overrides.unreasoned > 0 {
-        items.push(format!("Why {} of {} manual overrides were made: they carry no reason.", grouped(overrides.unreasoned), grouped(overrides.overrides)));
+        items.push(format!(
+            "Why {} of {} manual overrides were made: they carry no reason.",
+            grouped(overrides.unreasoned),
+            grouped(overrides.overrides)
+        ));
     }
     if overrides.unattributed > 0 {
         items.push(format!("Which model {} concern: they name none.", counted(overrides.unattributed, "override")));

@@ -3,18 +3,27 @@
 
 mod activity;
 mod alerts;
+mod figures;
 mod integrity;
 mod keeping;
 mod missing;
+mod proof;
 
+pub use figures::{Activity, Count, Denial, ModelRate, Overrider, Overrides, Scope, Step, Volume};
 pub(crate) use integrity::quoted;
 pub(crate) use keeping::class_in_words;
+pub use proof::{
+    Access, AccessCount, Alert, Alerts, Checkpoint, Copy, Drill, Hold, Integrity, Removal, Retention, Run, Segment,
+    SourceGaps, Sources, TokenAct, Verification,
+};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clauses::{Of, annex, section};
 use crate::error::ReportError;
-use crate::moment::{Moment, grouped, percent};
+use crate::moment::{grouped, percent};
 use crate::page::{Page, facts, figure, prose};
 
 /// The first rows of a list, and how many there are. Statements answer at most [`MAX_LISTED`](crate::sql::MAX_LISTED) rows.
@@ -38,6 +47,31 @@ impl<T> From<Vec<T>> for Listed<T> {
         let total = rows.len() as u64;
         Self { rows, total }
     }
+}
+
+impl<T: DeserializeOwned> Listed<T> {
+    /// The rows of a statement's answer, each a JSON object of its columns.
+    ///
+    /// # Errors
+    /// [`ReportError::Rows`] when a row is not what the statement answers.
+    pub fn from_rows(rows: Vec<Value>) -> Result<Self, ReportError> {
+        let total = rows.first().and_then(|row| row.get("total")).and_then(Value::as_u64);
+        let without_total = |mut row: Value| {
+            row.as_object_mut().map(|columns| columns.remove("total"));
+            serde_json::from_value(row).map_err(|error| ReportError::Rows(error.to_string()))
+        };
+        let rows: Vec<T> = rows.into_iter().map(without_total).collect::<Result<_, _>>()?;
+        let total = total.unwrap_or(rows.len() as u64);
+        Ok(Self { rows, total })
+    }
+}
+
+/// The one row of a statement's answer: the figures of [`Activity`], [`Overrides`], [`Verification`], [`Alerts`], without their lists.
+///
+/// # Errors
+/// [`ReportError::Rows`] when it is not what the statement answers.
+pub fn figures<T: DeserializeOwned>(row: Value) -> Result<T, ReportError> {
+    serde_json::from_value(row).map_err(|error| ReportError::Rows(error.to_string()))
 }
 
 /// A compliance report before it is written.
@@ -64,450 +98,6 @@ pub struct Report {
     pub retention: Retention,
     /// Who looked.
     pub access: Access,
-}
-
-/// Ledger and period.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scope {
-    /// Where the ledger lies, as the command was told: a folder or a service's URL.
-    pub ledger: String,
-    /// Its name: `Snapshot::origin`.
-    pub origin: String,
-    /// The first moment of the period.
-    pub from: Moment,
-    /// The first moment after it.
-    pub to: Moment,
-    /// When the report was written: the only clock in it.
-    pub written: Moment,
-    /// The version of the program.
-    pub version: String,
-    /// Entries before the period, so the index of its first: [`PERIOD`](crate::sql::PERIOD), else [`BEFORE`](crate::sql::BEFORE).
-    pub first: u64,
-    /// Entries up to the end of the period.
-    pub end: u64,
-    /// Entries in the ledger when the report was written: `Snapshot::size`.
-    pub size: u64,
-    /// The incarnations before this one, oldest first, where the ledger was restored: `LedgerConfig::earlier`.
-    pub earlier_origins: Vec<String>,
-}
-
-impl Scope {
-    fn entries(&self) -> u64 {
-        self.end.saturating_sub(self.first)
-    }
-}
-
-/// The steps of a chart over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    /// An hour.
-    Hour,
-    /// A day.
-    Day,
-    /// A week, from Monday.
-    Week,
-    /// A month.
-    Month,
-    /// A year.
-    Year,
-}
-
-impl Step {
-    /// The step that makes a chart of some dozens of columns.
-    pub fn of(from: Moment, to: Moment) -> Self {
-        match to.micros().saturating_sub(from.micros()) / 86_400_000_000 {
-            ..=3 => Self::Hour,
-            4..=99 => Self::Day,
-            100..=700 => Self::Week,
-            701..=3_660 => Self::Month,
-            _ => Self::Year,
-        }
-    }
-
-    /// Its name in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Year => "year",
-        }
-    }
-}
-
-/// What happened in the period: [`ACTIVITY`](crate::sql::ACTIVITY), one row.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Activity {
-    /// Entries that programs recorded.
-    pub entries: u64,
-    /// Entries that the ledger wrote about itself.
-    pub own: u64,
-    /// Different actors.
-    pub actors: u64,
-    /// Different entities.
-    pub entities: u64,
-    /// Entries that their recorder signed.
-    pub signed: u64,
-    /// Entries of programs that do not number what they record, so that a missing one leaves no gap.
-    pub unnumbered: u64,
-    /// [`EVENT_TYPES`](crate::sql::EVENT_TYPES).
-    pub event_types: Listed<Count>,
-    /// [`ACTOR_TYPES`](crate::sql::ACTOR_TYPES); the empty name is for entries that do not say.
-    pub actor_types: Listed<Count>,
-    /// [`VOLUME`](crate::sql::VOLUME), with the step [`Step::of`] the period.
-    pub volume: Vec<Volume>,
-}
-
-/// Entries of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Count {
-    /// The kind.
-    pub name: String,
-    /// How many.
-    pub entries: u64,
-}
-
-/// Entries of one step of time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Volume {
-    /// When the step begins.
-    pub start: Moment,
-    /// How many.
-    pub entries: u64,
-}
-
-/// Manual overrides and what was refused: [`OVERRIDES`](crate::sql::OVERRIDES), one row.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Overrides {
-    /// Manual overrides.
-    pub overrides: u64,
-    /// Those without a reason.
-    pub unreasoned: u64,
-    /// Those that do not say whose decision they override.
-    pub unattributed: u64,
-    /// Entries that name a model and are no override.
-    pub decisions: u64,
-    /// [`OVERRIDES_BY_MODEL`](crate::sql::OVERRIDES_BY_MODEL).
-    pub by_model: Listed<ModelRate>,
-    /// [`OVERRIDES_BY_ACTOR`](crate::sql::OVERRIDES_BY_ACTOR).
-    pub by_actor: Listed<Overrider>,
-    /// [`DENIALS`](crate::sql::DENIALS).
-    pub denials: Listed<Denial>,
-}
-
-/// A model's entries, and how many of its decisions were overridden.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelRate {
-    /// `context.model_version`.
-    pub model: String,
-    /// Entries with that model that are no override.
-    pub decisions: u64,
-    /// Overrides that name it.
-    pub overridden: u64,
-    /// Those without a reason.
-    pub unreasoned: u64,
-}
-
-/// Who overrode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Overrider {
-    /// The actor.
-    pub actor: String,
-    /// How often.
-    pub overrides: u64,
-    /// How often without a reason.
-    pub unreasoned: u64,
-}
-
-/// Acts that were refused or failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Denial {
-    /// What was tried.
-    pub event_type: String,
-    /// `denied` or `failure`.
-    pub outcome: String,
-    /// How often.
-    pub entries: u64,
-    /// By how many actors.
-    pub actors: u64,
-}
-
-/// Roots, checkpoints and segments.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Integrity {
-    /// The key under which checkpoints are signed: `Snapshot::verifier_key`.
-    pub verifier_key: String,
-    /// The state at the period's begin: `checkpoint_at(first)`; none when there were no entries.
-    pub begin: Option<Checkpoint>,
-    /// The state at its end: `checkpoint_at(end)`.
-    pub end: Checkpoint,
-    /// The hashes that prove that the later state begins with the earlier: `prove_consistency(first, end)`, each in hexadecimal digits.
-    pub consistency: Vec<String>,
-    /// [`SEGMENTS`](crate::sql::SEGMENTS): those sealed up to the end of the period, newest first.
-    pub segments: Listed<Segment>,
-    /// The entries of the sealed segments: `first + count` of the newest, 0 without.
-    pub sealed: u64,
-    /// What the evidence bundle beside the report is called, if one was written.
-    pub bundle: Option<String>,
-}
-
-/// A signed state of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Checkpoint {
-    /// How many entries it covers.
-    pub size: u64,
-    /// Its root, in hexadecimal digits.
-    pub root: String,
-    /// The note with its signatures, as it is.
-    pub note: String,
-}
-
-/// A sealed segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Segment {
-    /// The index of its first entry.
-    pub first: u64,
-    /// How many it holds.
-    pub count: u64,
-    /// The root over its own leaves, in hexadecimal digits.
-    pub root: String,
-    /// When it was sealed.
-    pub sealed_at: Moment,
-}
-
-/// Verifications that ended in the period: [`VERIFICATION`](crate::sql::VERIFICATION), one row.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Verification {
-    /// How many.
-    pub runs: u64,
-    /// Those that found nothing wrong.
-    pub clean: u64,
-    /// Those that could not be run to their end.
-    pub unfinished: u64,
-    /// Those that were compared with a key or checkpoint from outside.
-    pub anchored: u64,
-    /// The longest time between two clean ones.
-    pub longest_pause_micros: Option<i64>,
-    /// [`VERIFICATIONS`](crate::sql::VERIFICATIONS).
-    pub listed: Listed<Run>,
-}
-
-/// One verification: an entry `ledger.verified`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Run {
-    /// When it ended.
-    pub ended_at: Moment,
-    /// Whether nothing was found wrong.
-    pub verified: bool,
-    /// Whether it was compared with something from outside.
-    pub anchored: bool,
-    /// How many entries it looked at.
-    pub size: u64,
-    /// How much was found wrong.
-    pub findings: u64,
-    /// Why it could not be run to its end.
-    pub fault: Option<String>,
-}
-
-/// One drill: an entry `ledger.drilled`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Drill {
-    /// When it ended.
-    pub ended_at: Moment,
-    /// Whether everything was stored, proven, detected and delivered.
-    pub passed: bool,
-    /// How much was checked.
-    pub checks: u64,
-    /// How much of it failed.
-    pub failed: u64,
-    /// Who ran it.
-    pub actor: String,
-}
-
-/// Alerts as they stood at the end of the period: [`ALERT_FIGURES`](crate::sql::ALERT_FIGURES), one row.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Alerts {
-    /// Raised in the period.
-    pub raised: u64,
-    /// Of these, somebody took charge.
-    pub acknowledged: u64,
-    /// Of these, resolved.
-    pub resolved: u64,
-    /// Open at the end, whenever they were raised.
-    pub open: u64,
-    /// [`ALERTS`](crate::sql::ALERTS): the open ones first.
-    pub listed: Listed<Alert>,
-}
-
-/// One alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Alert {
-    /// The index of its entry.
-    pub index: u64,
-    /// When it was raised.
-    pub raised_at: Moment,
-    /// The rule's title.
-    pub title: String,
-    /// How grave it is.
-    pub level: String,
-    /// How many entries caused it.
-    pub entries: u64,
-    /// When somebody took charge.
-    pub acknowledged_at: Option<Moment>,
-    /// When it was resolved.
-    pub resolved_at: Option<Moment>,
-}
-
-/// Sources and the gaps in their sequences: `Status::sources`, as the ledger was when the report was written.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sources {
-    /// Programs that number their entries.
-    pub numbered: u64,
-    /// Those with gaps, the most missing first.
-    pub with_gaps: Listed<SourceGaps>,
-    /// [`CLOCK`](crate::sql::CLOCK): the most that an entry was recorded after it happened.
-    pub late_micros: Option<i64>,
-    /// The most that one claims to have happened after it was recorded.
-    pub early_micros: Option<i64>,
-}
-
-/// A source with gaps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceGaps {
-    /// The source.
-    pub source: String,
-    /// The credential under which it records.
-    pub recorder: Option<String>,
-    /// Its highest number.
-    pub last: u64,
-    /// The first runs of missing numbers, both ends included.
-    pub gaps: Vec<(u64, u64)>,
-    /// How many numbers are missing altogether.
-    pub missing: u64,
-}
-
-/// How long entries are kept, and what keeps them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retention {
-    /// The copy in an object store, as `ship --check` read it back; none without one.
-    pub copy: Option<Copy>,
-    /// [`HOLDS`](crate::sql::HOLDS) in force at the end of the period.
-    pub holds: Listed<Hold>,
-    /// [`REMOVALS`](crate::sql::REMOVALS): what was pruned, erased or restored.
-    pub removals: Listed<Removal>,
-}
-
-/// A copy under Object Lock: `ship::lock`'s answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Copy {
-    /// Where it lies.
-    pub location: String,
-    /// How many entries it holds.
-    pub shipped: u64,
-    /// When its locks were read back; none if they were not.
-    pub checked_at: Option<Moment>,
-    /// The objects that were looked at.
-    pub objects: u64,
-    /// The modes found, such as `COMPLIANCE`.
-    pub modes: Vec<String>,
-    /// When the first lock ends.
-    pub first_end: Option<Moment>,
-    /// When the last lock ends.
-    pub last_end: Option<Moment>,
-    /// Objects under a legal hold.
-    pub held: u64,
-    /// Objects with no lock, or one that is too short.
-    pub unlocked: u64,
-}
-
-/// A legal hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hold {
-    /// On what.
-    pub scope: String,
-    /// Since when.
-    pub placed_at: Moment,
-    /// By whom.
-    pub actor: String,
-}
-
-/// Something that was removed, made unreadable or brought back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Removal {
-    /// When.
-    pub at: Moment,
-    /// What: the event type.
-    pub event_type: String,
-    /// By whom.
-    pub actor: String,
-    /// Of what.
-    pub scope: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// Who looked, took away, was refused, and who may.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Access {
-    /// [`ACCESS`](crate::sql::ACCESS).
-    pub acts: Listed<AccessCount>,
-    /// [`TOKENS`](crate::sql::TOKENS).
-    pub tokens: Listed<TokenAct>,
-}
-
-/// What one actor did to the ledger, of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccessCount {
-    /// The event type.
-    pub act: String,
-    /// Who.
-    pub actor: String,
-    /// How often.
-    pub times: u64,
-    /// When last.
-    pub last_at: Moment,
-}
-
-/// A token made or revoked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenAct {
-    /// When.
-    pub at: Moment,
-    /// The event type.
-    pub act: String,
-    /// Whose token.
-    pub name: String,
-    /// Its role.
-    pub role: String,
-    /// By whom.
-    pub actor: String,
 }
 
 impl Report {
@@ -576,7 +166,7 @@ impl Report {
                 "verifications found nothing wrong",
             ),
             figure(open, "alerts open at the end"),
-            figure(grouped(self.scope.end), "entries under the checkpoint at the end"),
+            figure(grouped(self.scope.end), "entries under the last checkpoint"),
         ]
     }
 
@@ -601,7 +191,9 @@ impl Report {
         ];
         if !scope.earlier_origins.is_empty() {
             let names = scope.earlier_origins.join(", ");
-            blocks.push(prose(format!("The ledger was restored from a copy and goes on under a new name. Its earlier names: {names}.")));
+            blocks.push(prose(format!(
+                "The ledger was restored from a copy and goes on under a new name. Its earlier names: {names}."
+            )));
         }
         blocks
     }

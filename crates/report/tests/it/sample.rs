@@ -30,7 +30,8 @@ fn checkpoint(size: u64, letter: char) -> Checkpoint {
 }
 
 fn volume(from: Moment, entries: u64) -> Vec<Volume> {
-    let weights: Vec<u64> = (0..92_u64).map(|day| if day % 7 > 4 { 14 } else { 90 + (day * 37) % 41 + day / 3 }).collect();
+    let weights: Vec<u64> =
+        (0..92_u64).map(|day| if day % 7 > 4 { 14 } else { 90 + (day * 37) % 41 + day / 3 }).collect();
     let all: u64 = weights.iter().sum();
     let mut rest = entries;
     let one = |(day, weight): (usize, &u64)| {
@@ -66,13 +67,19 @@ fn activity(from: Moment) -> Activity {
         signed: 842_110,
         unnumbered: 24_806,
         event_types: types.map(|(name, entries)| count(name, entries)).to_vec().into(),
-        actor_types: vec![count("ai_agent", 903_511), count("service", 241_370), count("user", 38_212), count("", 855)].into(),
+        actor_types: vec![count("ai_agent", 903_511), count("service", 241_370), count("user", 38_212), count("", 855)]
+            .into(),
         volume: volume(from, entries),
     }
 }
 
 fn overrides() -> Overrides {
-    let model = |model: &str, decisions, overridden, unreasoned| ModelRate { model: model.to_owned(), decisions, overridden, unreasoned };
+    let model = |model: &str, decisions, overridden, unreasoned| ModelRate {
+        model: model.to_owned(),
+        decisions,
+        overridden,
+        unreasoned,
+    };
     let person = |actor: &str, overrides, unreasoned| Overrider { actor: actor.to_owned(), overrides, unreasoned };
     let denial = |event_type: &str, outcome: &str, entries, actors| Denial {
         event_type: event_type.to_owned(),
@@ -93,8 +100,13 @@ fn overrides() -> Overrides {
             model("payment-screen-5", 59_191, 5, 0),
         ]
         .into(),
-        by_actor: vec![person("m.keller", 3_204, 12), person("j.doe", 2_871, 0), person("a.okafor", 1_966, 131), person("s.lindqvist", 1_376, 0)]
-            .into(),
+        by_actor: vec![
+            person("m.keller", 3_204, 12),
+            person("j.doe", 2_871, 0),
+            person("a.okafor", 1_966, 131),
+            person("s.lindqvist", 1_376, 0),
+        ]
+        .into(),
         denials: vec![
             denial("payment_released", "denied", 1_204, 38),
             denial("kyc_check", "failure", 377, 4),
@@ -133,15 +145,16 @@ fn verification() -> Verification {
 }
 
 fn alerts() -> Alerts {
-    let alert = |index, raised: &str, title: &str, level: &str, entries, taken: Option<&str>, resolved: Option<&str>| Alert {
-        index,
-        raised_at: moment(raised),
-        title: title.to_owned(),
-        level: level.to_owned(),
-        entries,
-        acknowledged_at: taken.map(moment),
-        resolved_at: resolved.map(moment),
-    };
+    let alert =
+        |index, raised: &str, title: &str, level: &str, entries, taken: Option<&str>, resolved: Option<&str>| Alert {
+            index,
+            raised_at: moment(raised),
+            title: title.to_owned(),
+            level: level.to_owned(),
+            entries,
+            acknowledged_at: taken.map(moment),
+            resolved_at: resolved.map(moment),
+        };
     Alerts {
         raised: 61,
         acknowledged: 58,
@@ -149,11 +162,51 @@ fn alerts() -> Alerts {
         open: 3,
         listed: Listed {
             rows: vec![
-                alert(2_402_887, "2026-08-30T09:14:00Z", "Approver equals requester", "high", 2, Some("2026-08-30T10:02:10Z"), None),
-                alert(2_790_004, "2026-09-30T17:41:09Z", "Beneficiary changed, then paid within a day", "high", 3, None, None),
-                alert(2_792_992, "2026-09-30T22:58:20Z", "Override rate of a model above its baseline", "medium", 118, None, None),
-                alert(2_104_119, "2026-08-14T03:12:45Z", "Verification found something wrong", "critical", 1, Some("2026-08-14T03:20:00Z"), Some("2026-08-15T16:45:00Z")),
-                alert(2_066_410, "2026-08-09T20:12:00Z", "Approval just under a limit", "medium", 5, Some("2026-08-10T07:55:00Z"), Some("2026-08-10T09:30:00Z")),
+                alert(
+                    2_402_887,
+                    "2026-08-30T09:14:00Z",
+                    "Approver equals requester",
+                    "high",
+                    2,
+                    Some("2026-08-30T10:02:10Z"),
+                    None,
+                ),
+                alert(
+                    2_790_004,
+                    "2026-09-30T17:41:09Z",
+                    "Beneficiary changed, then paid within a day",
+                    "high",
+                    3,
+                    None,
+                    None,
+                ),
+                alert(
+                    2_792_992,
+                    "2026-09-30T22:58:20Z",
+                    "Override rate of a model above its baseline",
+                    "medium",
+                    118,
+                    None,
+                    None,
+                ),
+                alert(
+                    2_104_119,
+                    "2026-08-14T03:12:45Z",
+                    "Verification found something wrong",
+                    "critical",
+                    1,
+                    Some("2026-08-14T03:20:00Z"),
+                    Some("2026-08-15T16:45:00Z"),
+                ),
+                alert(
+                    2_066_410,
+                    "2026-08-09T20:12:00Z",
+                    "Approval just under a limit",
+                    "medium",
+                    5,
+                    Some("2026-08-10T07:55:00Z"),
+                    Some("2026-08-10T09:30:00Z"),
+                ),
             ],
             total: 64,
         },
@@ -164,7 +217,8 @@ fn segments() -> Listed<Segment> {
     let segment = |number: u64| Segment {
         first: number * 262_144,
         count: 262_144,
-        root: format!("{:064x}", 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834_u128.wrapping_mul(u128::from(number + 1))),
+        root: format!("{:032x}", 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834_u128.wrapping_mul(u128::from(number + 1)))
+            .repeat(2),
         sealed_at: Moment::from_micros(moment("2026-01-05T04:00:00Z").micros() + number as i64 * 27 * DAY),
     };
     Listed { rows: (0..10).rev().map(segment).collect(), total: 10 }
@@ -247,7 +301,14 @@ pub fn report() -> Report {
             bundle: Some("payments-2026-q3.bundle.json".to_owned()),
         },
         verification: verification(),
-        drills: vec![Drill { ended_at: moment("2026-09-15T10:04:33Z"), passed: true, checks: 41, failed: 0, actor: "m.keller".to_owned() }].into(),
+        drills: vec![Drill {
+            ended_at: moment("2026-09-15T10:04:33Z"),
+            passed: true,
+            checks: 41,
+            failed: 0,
+            actor: "m.keller".to_owned(),
+        }]
+        .into(),
         alerts: Some(alerts()),
         sources: Sources {
             numbered: 17,
@@ -276,7 +337,8 @@ pub fn empty() -> Report {
     report.overrides = Overrides::default();
     report.integrity.begin = None;
     report.integrity.end = checkpoint(0, 'e');
-    report.integrity = Integrity { segments: Listed::default(), sealed: 0, bundle: None, consistency: Vec::new(), ..report.integrity };
+    report.integrity =
+        Integrity { segments: Listed::default(), sealed: 0, bundle: None, consistency: Vec::new(), ..report.integrity };
     report.verification = Verification::default();
     report.drills = Listed::default();
     report.alerts = None;
@@ -289,7 +351,11 @@ pub fn empty() -> Report {
 /// The configuration behind [`report`].
 pub fn document() -> Document {
     let pair = |left: &str, right: &str| (left.to_owned(), right.to_owned());
-    let rule = |title: &str, level: &str, purpose: &str| Rule { title: title.to_owned(), level: level.to_owned(), purpose: purpose.to_owned() };
+    let rule = |title: &str, level: &str, purpose: &str| Rule {
+        title: title.to_owned(),
+        level: level.to_owned(),
+        purpose: purpose.to_owned(),
+    };
     let token = |name: &str, role: &str, prefixes: &[&str]| Token {
         name: name.to_owned(),
         role: role.to_owned(),
@@ -308,7 +374,10 @@ pub fn document() -> Document {
             folder: report.scope.ledger,
             segment_span: 262_144,
             service: Some(Service {
-                addresses: vec![pair("0.0.0.0:7411", "HTTP API, OTLP, CloudEvents, /tlog, console"), pair("127.0.0.1:7412", "PostgreSQL protocol")],
+                addresses: vec![
+                    pair("0.0.0.0:7411", "HTTP API, OTLP, CloudEvents, /tlog, console"),
+                    pair("127.0.0.1:7412", "PostgreSQL protocol"),
+                ],
                 tls: true,
                 tlog_public: "checkpoint".to_owned(),
             }),
@@ -325,21 +394,38 @@ pub fn document() -> Document {
             }],
             witnesses: Vec::new(),
         },
-        tokens: vec![token("m.keller", "admin", &[]), token("invoice-service-2", "writer", &["invoice_", "payment_"]), token("auditor-kpw", "auditor", &[])],
+        tokens: vec![
+            token("m.keller", "admin", &[]),
+            token("invoice-service-2", "writer", &["invoice_", "payment_"]),
+            token("auditor-kpw", "auditor", &[]),
+        ],
         watch: Some(Watch {
             rules: vec![
-                rule("Manual override without reason", "medium", "An override that nobody explained cannot be reviewed."),
+                rule(
+                    "Manual override without reason",
+                    "medium",
+                    "An override that nobody explained cannot be reviewed.",
+                ),
                 rule("Approver equals requester", "high", "Four eyes: nobody approves what they asked for."),
             ],
             left_out: vec!["split-payments.yml: the field amount is compared with a text".to_owned()],
-            sinks: vec![Sink { name: "on-call".to_owned(), kind: "mail".to_owned(), target: "audit-alerts@bank.example".to_owned() }],
+            sinks: vec![Sink {
+                name: "on-call".to_owned(),
+                kind: "mail".to_owned(),
+                target: "audit-alerts@bank.example".to_owned(),
+            }],
         }),
         verification: Schedule {
             every_minutes: Some(60),
             last: report.verification.listed.rows.last().cloned(),
-            outside: vec!["anchor.bank.example, every hour, counterfoil verify with the checkpoint kept there".to_owned()],
+            outside: vec![
+                "anchor.bank.example, every hour, counterfoil verify with the checkpoint kept there".to_owned(),
+            ],
         },
         holds: Listed::default(),
-        contacts: vec![Contact { role: "Tampering, keys".to_owned(), reach: "Security desk, +49 30 5550 100, security@bank.example".to_owned() }],
+        contacts: vec![Contact {
+            role: "Tampering, keys".to_owned(),
+            reach: "Security desk, +49 30 5550 100, security@bank.example".to_owned(),
+        }],
     }
 }
