@@ -175,7 +175,7 @@ mod tests {
         for (_, item) in frame.items() {
             match item {
                 FrameItem::Group(group) => shown(&group.frame, out),
-                FrameItem::Text(text) => out.push_str(&text.text.replace('\u{200b}', "")),
+                FrameItem::Text(text) => out.push_str(&text.text.replace("\u{200b}", "")),
                 _ => {}
             }
         }
