@@ -68,10 +68,10 @@ pub(crate) fn annex(of: Of, others: &[Section]) -> Section {
         })
         .collect();
     let columns = vec![
-        words("Clause", 4),
-        words("What it asks, in short", 7),
-        words("Where it stands, since when", 8),
-        words("Supported by", 5),
+        words("Clause", 5),
+        words("What it asks, in short", 9),
+        words("Where it stands, since when", 9),
+        words("Supported by", 6),
     ];
     let mut all = table("Clauses", columns, &Vec::<()>::new(), 0, "clauses", |()| Vec::new());
     if let Block::Table(table) = &mut all {

@@ -1,6 +1,6 @@
 //! A page as PDF: typst lays it out by `page.typ`, which gets the page's words as data and never as markup.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde_json::Value;
 use typst::diag::{FileError, FileResult, SourceDiagnostic};
@@ -32,8 +32,13 @@ static FONTS: LazyLock<Vec<Font>> = LazyLock::new(|| {
     files.into_iter().flat_map(|file| Font::iter(Bytes::new(file))).collect()
 });
 
+/// One page is laid out at a time: typst's memory is one for the process, and whoever empties it while another lays out makes
+/// that one begin again and again.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Writes a page. The same page gives the same bytes.
 pub(crate) fn pdf(page: &Page) -> Result<Vec<u8>, ReportError> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let bytes = laid_out(page).and_then(|document| export(page, &document));
     // What typst remembers for a next compilation would otherwise stay in memory.
     typst::comemo::evict(0);

@@ -8,6 +8,9 @@ use super::{Access, Report};
 use crate::moment::{counted, grouped};
 use crate::page::{Block, exact, facts, heading, number, prose, table, words};
 
+/// What stands for the class of types that are so many that they are not listed.
+const NOT_LISTED: &str = "of rarer types, which were not looked up";
+
 /// A retention class of the catalog in words.
 pub(crate) fn class_in_words(class: &str) -> &str {
     match class {
@@ -72,7 +75,10 @@ fn classes(report: &Report) -> Block {
     let counted: u64 = listed.rows.iter().map(|count| count.entries).sum();
     let beyond = report.scope.entries().saturating_sub(counted);
     if beyond > 0 {
-        *by_class.entry("").or_default() += beyond;
+        by_class.insert(NOT_LISTED, beyond);
+    }
+    if by_class.is_empty() {
+        return prose("The period has no entry, so none to keep.");
     }
     let rows: Vec<(&str, u64)> = by_class.into_iter().rev().collect();
     let columns = vec![words("Kept for", 1), number("Entries of the period")];

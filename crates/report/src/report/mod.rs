@@ -180,7 +180,8 @@ impl Report {
             facts([
                 ("Ledger", scope.origin.clone()),
                 ("Read from", scope.ledger.clone()),
-                ("Period", format!("from {} up to, and not with, {}", scope.from, scope.to)),
+                ("From", scope.from.to_string()),
+                ("Up to, and not with", scope.to.to_string()),
                 ("Entries at the begin", grouped(scope.first)),
                 ("Entries at the end", grouped(scope.end)),
                 ("In the period", grouped(scope.entries())),
