@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, outside tests.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("counterfoil-tlog", &[]),
     ("counterfoil-entry", &[]),
     ("counterfoil-evidence", &["counterfoil-tlog", "counterfoil-entry"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("counterfoil-import", &[]),
     ("counterfoil-query", &["counterfoil", "counterfoil-segment", "counterfoil-entry"]),
     ("counterfoil-postgres", &["counterfoil", "counterfoil-entry"]),
+    ("counterfoil-report", &["counterfoil-entry", "counterfoil-evidence", "counterfoil-tlog"]),
     ("counterfoil-sink", &["counterfoil", "counterfoil-entry"]),
     (
         "counterfoil-ship",
@@ -58,6 +59,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "counterfoil-import",
             "counterfoil-postgres",
             "counterfoil-query",
+            "counterfoil-report",
             "counterfoil-ship",
             "counterfoil-watch",
             "counterfoil-sink",

@@ -1,0 +1,141 @@
+//! What a report cannot show, in plain words. Nothing that is missing is left out silently.
+
+use super::Report;
+use crate::moment::{counted, grouped, lasting};
+use crate::text::Text;
+
+/// How late a last verification may be before the end of the period, as a part of the period.
+const LATE_PART: i64 = 10;
+
+/// What is missing, the gravest first.
+pub(super) fn items(report: &Report) -> Vec<Text> {
+    let mut items = Vec::new();
+    verification(report, &mut items);
+    copy(report, &mut items);
+    completeness(report, &mut items);
+    review(report, &mut items);
+    items.into_iter().map(Text::from).collect()
+}
+
+fn verification(report: &Report, items: &mut Vec<String>) {
+    let verification = &report.verification;
+    let wrong = verification.runs.saturating_sub(verification.clean + verification.unfinished);
+    if wrong > 0 {
+        items.push(format!(
+            "That the ledger is whole: {} in the period found something wrong.",
+            counted(wrong, "verification")
+        ));
+    }
+    if verification.runs == 0 {
+        items.push("That the ledger was verified in the period: no verification is recorded. Run one now, and have the service run them (verify-every-minutes).".to_owned());
+    } else if verification.anchored == 0 {
+        items.push("That the whole ledger was not replaced by another one that agrees with itself: no verification was compared with a key or checkpoint that is kept elsewhere.".to_owned());
+    }
+    if verification.unfinished > 0 {
+        items.push(format!(
+            "What {} would have found that could not be run to the end.",
+            counted(verification.unfinished, "verification")
+        ));
+    }
+    let last = verification.listed.rows.iter().filter(|run| run.verified).map(|run| run.ended_at).max();
+    if let Some(last) = last {
+        let (length, since) =
+            (report.scope.to.micros() - report.scope.from.micros(), report.scope.to.micros() - last.micros());
+        if since > length / LATE_PART {
+            items.push(format!(
+                "That the last {} of the period were verified within it: the last clean verification ended on {last}.",
+                lasting(since)
+            ));
+        }
+    }
+    if report.drills.total == 0 {
+        items.push("That tampering would be detected and reported: no drill was held in the period.".to_owned());
+    }
+    let failed = report.drills.rows.iter().filter(|drill| !drill.passed).count();
+    if failed > 0 {
+        items.push(format!("That every drill went well: {} failed.", counted(failed as u64, "drill")));
+    }
+}
+
+fn copy(report: &Report, items: &mut Vec<String>) {
+    let Some(copy) = &report.retention.copy else {
+        items.push("That the entries would survive the loss of the ledger's machine, or its owner: there is no copy under lock in an object store.".to_owned());
+        return;
+    };
+    if copy.checked_at.is_none() {
+        items.push("That the copy is locked: its locks were not read back.".to_owned());
+    }
+    if copy.unlocked > 0 {
+        items.push(format!(
+            "That the whole copy is locked: no lock, or one that is too short, on {}.",
+            counted(copy.unlocked, "object")
+        ));
+    }
+    if copy.shipped < report.scope.end {
+        let short = counted(report.scope.end - copy.shipped, "entry");
+        items.push(format!("That the copy holds the whole period: it lacked the last {short} when this was written."));
+    }
+}
+
+fn completeness(report: &Report, items: &mut Vec<String>) {
+    let (activity, sources) = (&report.activity, &report.sources);
+    if sources.with_gaps.total > 0 {
+        let told = format!(
+            "That every entry arrived: numbers are missing from {}.",
+            counted(sources.with_gaps.total, "source")
+        );
+        items.push(told);
+    }
+    if activity.unnumbered > 0 {
+        items.push(format!(
+            "Whether one of the programs left something out among the {} that carry no number of their own.",
+            counted(activity.unnumbered, "entry")
+        ));
+    }
+    if activity.entries > activity.signed {
+        items.push(format!(
+            "Who recorded {} beyond the credential that was used: they are not signed by their recorder.",
+            counted(activity.entries - activity.signed, "entry")
+        ));
+    }
+    if !report.scope.earlier_origins.is_empty() {
+        items.push(
+            "What was recorded between the copy and the loss, since the ledger was restored from a copy once."
+                .to_owned(),
+        );
+    }
+    let removed = report.retention.removals.rows.iter().filter(|one| one.event_type != "ledger.restored").count();
+    if removed > 0 {
+        items.push(format!(
+            "What stood in the entries that {} removed or made unreadable.",
+            counted(removed as u64, "act")
+        ));
+    }
+    if report.scope.entries() == 0 {
+        items.push("Whether anything happened: nothing was recorded in the period.".to_owned());
+    }
+}
+
+fn review(report: &Report, items: &mut Vec<String>) {
+    match &report.alerts {
+        None => items.push("What a rule would have caught: no rules were in force.".to_owned()),
+        Some(alerts) if alerts.open > 0 => {
+            items.push(format!(
+                "How {} will end that were open at the end of the period.",
+                counted(alerts.open, "alert")
+            ));
+        }
+        Some(_) => {}
+    }
+    let overrides = &report.overrides;
+    if overrides.unreasoned > 0 {
+        items.push(format!(
+            "Why {} of {} manual overrides were made: they carry no reason.",
+            grouped(overrides.unreasoned),
+            grouped(overrides.overrides)
+        ));
+    }
+    if overrides.unattributed > 0 {
+        items.push(format!("Which model {} concern: they name none.", counted(overrides.unattributed, "override")));
+    }
+}

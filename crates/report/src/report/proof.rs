@@ -1,0 +1,296 @@
+//! What proves it: checkpoints, verifications, alerts, gaps, locks, access.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::Listed;
+use crate::error::ReportError;
+use crate::moment::Moment;
+
+/// Roots, checkpoints and segments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Integrity {
+    /// The key under which checkpoints are signed: `Snapshot::verifier_key`.
+    pub verifier_key: String,
+    /// The state at the period's begin: `checkpoint_at(first)`; none when there were no entries.
+    pub begin: Option<Checkpoint>,
+    /// The state at its end: `checkpoint_at(end)`.
+    pub end: Checkpoint,
+    /// The hashes that prove that the later state begins with the earlier: `prove_consistency(first, end)`, each in hexadecimal digits.
+    pub consistency: Vec<String>,
+    /// [`SEGMENTS`](crate::sql::SEGMENTS): those sealed up to the end of the period, newest first.
+    pub segments: Listed<Segment>,
+    /// The entries of the sealed segments: `first + count` of the newest, 0 without.
+    pub sealed: u64,
+    /// What the evidence bundle beside the report is called, if one was written.
+    pub bundle: Option<String>,
+}
+
+/// A signed state of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// How many entries it covers.
+    pub size: u64,
+    /// Its root, in hexadecimal digits.
+    pub root: String,
+    /// The note with its signatures, as it is.
+    pub note: String,
+}
+
+impl Checkpoint {
+    /// The checkpoint that a note states: its second line is the size, its third the root.
+    ///
+    /// # Errors
+    /// [`ReportError::Rows`] when it states none. Signatures are not looked at.
+    pub fn of(note: String) -> Result<Self, ReportError> {
+        let mut lines = note.lines().skip(1);
+        let size = lines.next().and_then(|line| line.parse().ok());
+        let root = lines.next().and_then(|line| STANDARD.decode(line).ok()).filter(|root| root.len() == 32);
+        let (Some(size), Some(root)) = (size, root) else {
+            return Err(ReportError::Rows("the checkpoint states no size and root".to_owned()));
+        };
+        let root = root.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { size, root, note })
+    }
+}
+
+/// A sealed segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// The index of its first entry.
+    pub first: u64,
+    /// How many it holds.
+    pub count: u64,
+    /// The root over its own leaves, in hexadecimal digits.
+    pub root: String,
+    /// When it was sealed.
+    pub sealed_at: Moment,
+}
+
+/// Verifications that ended in the period: [`VERIFICATION`](crate::sql::VERIFICATION), one row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verification {
+    /// How many.
+    pub runs: u64,
+    /// Those that found nothing wrong.
+    pub clean: u64,
+    /// Those that could not be run to their end.
+    pub unfinished: u64,
+    /// Those that were compared with a key or checkpoint from outside.
+    pub anchored: u64,
+    /// The longest time between two clean ones.
+    pub longest_pause_micros: Option<i64>,
+    /// [`VERIFICATIONS`](crate::sql::VERIFICATIONS).
+    #[serde(default = "Default::default")]
+    pub listed: Listed<Run>,
+}
+
+/// One verification: an entry `ledger.verified`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// When it ended.
+    pub ended_at: Moment,
+    /// Whether nothing was found wrong.
+    pub verified: bool,
+    /// Whether it was compared with something from outside.
+    pub anchored: bool,
+    /// How many entries it looked at.
+    pub size: u64,
+    /// How much was found wrong.
+    pub findings: u64,
+    /// Why it could not be run to its end.
+    pub fault: Option<String>,
+}
+
+/// One drill: an entry `ledger.drilled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    /// When it ended.
+    pub ended_at: Moment,
+    /// Whether everything was stored, proven, detected and delivered.
+    pub passed: bool,
+    /// How much was checked.
+    pub checks: u64,
+    /// How much of it failed.
+    pub failed: u64,
+    /// Who ran it.
+    pub actor: String,
+}
+
+/// Alerts as they stood at the end of the period: [`ALERT_FIGURES`](crate::sql::ALERT_FIGURES), one row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// Raised in the period.
+    pub raised: u64,
+    /// Of these, somebody took charge.
+    pub acknowledged: u64,
+    /// Of these, resolved.
+    pub resolved: u64,
+    /// Open at the end, whenever they were raised.
+    pub open: u64,
+    /// [`ALERTS`](crate::sql::ALERTS): the open ones first.
+    #[serde(default = "Default::default")]
+    pub listed: Listed<Alert>,
+}
+
+/// One alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alert {
+    /// The index of its entry.
+    pub index: u64,
+    /// When it was raised.
+    pub raised_at: Moment,
+    /// The rule's title.
+    pub title: String,
+    /// How grave it is.
+    pub level: String,
+    /// How many entries caused it.
+    pub entries: u64,
+    /// When somebody took charge.
+    pub acknowledged_at: Option<Moment>,
+    /// When it was resolved.
+    pub resolved_at: Option<Moment>,
+}
+
+/// Sources and the gaps in their sequences: `Status::sources`, as the ledger was when the report was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sources {
+    /// Programs that number their entries.
+    pub numbered: u64,
+    /// Those with gaps, the most missing first.
+    pub with_gaps: Listed<SourceGaps>,
+    /// [`CLOCK`](crate::sql::CLOCK): the most that an entry was recorded after it happened.
+    pub late_micros: Option<i64>,
+    /// The most that one claims to have happened after it was recorded.
+    pub early_micros: Option<i64>,
+}
+
+/// A source with gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceGaps {
+    /// The source.
+    pub source: String,
+    /// The credential under which it records.
+    pub recorder: Option<String>,
+    /// Its highest number.
+    pub last: u64,
+    /// The first runs of missing numbers, both ends included.
+    pub gaps: Vec<(u64, u64)>,
+    /// How many numbers are missing altogether.
+    pub missing: u64,
+}
+
+/// How long entries are kept, and what keeps them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// The copy in an object store, as `ship --check` read it back; none without one.
+    pub copy: Option<Copy>,
+    /// [`HOLDS`](crate::sql::HOLDS) in force at the end of the period.
+    pub holds: Listed<Hold>,
+    /// [`REMOVALS`](crate::sql::REMOVALS): what was pruned, erased or restored.
+    pub removals: Listed<Removal>,
+}
+
+/// A copy under Object Lock: `ship::lock`'s answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    /// Where it lies.
+    pub location: String,
+    /// How many entries it holds.
+    pub shipped: u64,
+    /// When its locks were read back; none if they were not.
+    pub checked_at: Option<Moment>,
+    /// The objects that were looked at.
+    pub objects: u64,
+    /// The modes found, such as `COMPLIANCE`.
+    pub modes: Vec<String>,
+    /// When the first lock ends.
+    pub first_end: Option<Moment>,
+    /// When the last lock ends.
+    pub last_end: Option<Moment>,
+    /// Objects under a legal hold.
+    pub held: u64,
+    /// Objects with no lock, or one that is too short.
+    pub unlocked: u64,
+}
+
+/// A legal hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// On what.
+    pub scope: String,
+    /// Since when.
+    pub placed_at: Moment,
+    /// By whom.
+    pub actor: String,
+}
+
+/// Something that was removed, made unreadable or brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// When.
+    pub at: Moment,
+    /// What: the event type.
+    pub event_type: String,
+    /// By whom.
+    pub actor: String,
+    /// Of what.
+    pub scope: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Who looked, took away, was refused, and who may.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// [`ACCESS`](crate::sql::ACCESS).
+    pub acts: Listed<AccessCount>,
+    /// [`TOKENS`](crate::sql::TOKENS).
+    pub tokens: Listed<TokenAct>,
+}
+
+/// What one actor did to the ledger, of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessCount {
+    /// The event type.
+    pub act: String,
+    /// Who.
+    pub actor: String,
+    /// How often.
+    pub times: u64,
+    /// When last.
+    pub last_at: Moment,
+}
+
+/// A token made or revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenAct {
+    /// When.
+    pub at: Moment,
+    /// The event type.
+    pub act: String,
+    /// Whose token.
+    pub name: String,
+    /// Its role.
+    pub role: String,
+    /// By whom.
+    pub actor: String,
+}

@@ -1,0 +1,9 @@
+//! Reports and documents as their readers see them.
+
+mod golden;
+mod hostile;
+mod large;
+mod report;
+mod sample;
+mod statements;
+mod wording;

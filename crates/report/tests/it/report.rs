@@ -1,0 +1,144 @@
+//! What a report and a document say.
+
+use counterfoil_report::report::{Listed, Report};
+use counterfoil_report::{ReportError, document_html, document_pdf, report_html, report_pdf};
+
+use crate::sample;
+
+const SECTIONS: [&str; 10] =
+    ["scope", "activity", "overrides", "integrity", "verification", "alerts", "gaps", "retention", "access", "clauses"];
+
+fn missing(report: &Report) -> String {
+    let html = report_html(report).expect("a report");
+    let (_, rest) = html.split_once("What this report cannot show").expect("the list");
+    rest.split_once("</section>").expect("its end").0.to_owned()
+}
+
+#[test]
+fn the_same_figures_give_the_same_bytes() {
+    let (report, document) = (sample::report(), sample::document());
+    assert_eq!(report_html(&report), report_html(&report));
+    assert!(report_pdf(&report).expect("a PDF") == report_pdf(&report).expect("a PDF"));
+    assert_eq!(document_html(&document), document_html(&document));
+    assert!(document_pdf(&document).expect("a PDF") == document_pdf(&document).expect("a PDF"));
+}
+
+#[test]
+fn a_report_survives_json() {
+    let text = serde_json::to_string(&sample::report()).expect("JSON");
+    assert_eq!(serde_json::from_str::<Report>(&text).expect("the same"), sample::report());
+}
+
+#[test]
+fn every_section_is_there_however_little_there_is_to_say() {
+    for report in [sample::report(), sample::empty()] {
+        let html = report_html(&report).expect("a report");
+        for id in SECTIONS {
+            assert_eq!(html.matches(&format!("<h2 id=\"{id}\"")).count(), 1, "{id}");
+        }
+    }
+    assert!(report_pdf(&sample::empty()).is_ok());
+}
+
+#[test]
+fn what_is_missing_is_said_first_and_in_words() {
+    let told = missing(&sample::empty());
+    for words in [
+        "no verification is recorded",
+        "no drill was held in the period",
+        "there is no copy under lock",
+        "no rules were in force",
+        "nothing was recorded in the period",
+    ] {
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+}
+
+#[test]
+fn every_way_of_falling_short_is_said() {
+    type Change = fn(&mut Report);
+    let cases: [(Change, &str); 9] = [
+        (|_| (), "1 verification in the period found something wrong"),
+        (|report| report.verification.anchored = 0, "agrees with itself"),
+        (|report| report.drills.rows[0].passed = false, "1 drill failed"),
+        (|report| report.retention.copy.as_mut().expect("a copy").checked_at = None, "its locks were not read back"),
+        (|report| report.retention.copy.as_mut().expect("a copy").unlocked = 2, "too short, on 2 objects"),
+        (|report| report.retention.copy.as_mut().expect("a copy").shipped -= 7, "it lacked the last 7 entries"),
+        (|report| report.scope.earlier_origins = vec!["bank.example/payments".to_owned()], "restored from a copy"),
+        (|report| report.overrides.unreasoned = 5, "Why 5 of 9,417 manual overrides were made"),
+        (|report| report.verification.listed.rows.drain(2..).for_each(drop), "3 alerts will end that were open"),
+    ];
+    for (change, words) in cases {
+        let mut report = sample::report();
+        change(&mut report);
+        let told = missing(&report);
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+}
+
+#[test]
+fn open_alerts_have_their_age_at_the_end_of_the_period() {
+    let html = report_html(&sample::report()).expect("a report");
+    assert!(html.contains("OPEN for 31 days 14 hours; taken charge of after 48 minutes 10 seconds"));
+    assert!(html.contains("resolved after 1 day 13 hours"));
+}
+
+#[test]
+fn the_checkpoint_stands_there_in_full_with_the_commands_that_check_it() {
+    let report = sample::report();
+    let html = report_html(&report).expect("a report");
+    assert!(html.contains(report.integrity.end.note.trim_end()));
+    assert!(html.contains("--key audit.vkey --checkpoint period-end.checkpoint"));
+    assert!(html.contains("index &gt;= 1609070 AND index &lt; 2793018"));
+}
+
+#[test]
+fn figures_of_two_states_are_refused() {
+    let mut report = sample::report();
+    report.integrity.end.size += 1;
+    assert!(matches!(report_html(&report), Err(ReportError::Contradiction(_))));
+    let mut report = sample::report();
+    report.activity.entries += 1;
+    assert!(matches!(report_pdf(&report), Err(ReportError::Contradiction(_))));
+}
+
+#[test]
+fn html_loads_nothing_and_runs_nothing() {
+    for html in [report_html(&sample::report()).expect("a report"), document_html(&sample::document())] {
+        assert!(html.contains("default-src 'none'"));
+        for word in ["<script", "<link", "<img", "@import", "url(", "href=\"http", "src="] {
+            assert!(!html.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn a_pdf_is_tagged_and_made_for_archives() {
+    let pdf = report_pdf(&sample::report()).expect("a PDF");
+    let text = String::from_utf8_lossy(&pdf);
+    assert!(text.contains("pdfaid:part") && text.contains("pdfuaid:part"), "the metadata name PDF/A and PDF/UA");
+    assert!(text.contains("2026-10-01T06:30:00"), "it was created when the report was written");
+}
+
+#[test]
+fn a_document_says_what_is_not_set_up_and_what_to_do() {
+    let mut document = sample::document();
+    (document.locations.copy, document.watch, document.verification.every_minutes) = (None, None, None);
+    document.tokens.clear();
+    document.in_use = Listed::default();
+    let html = document_html(&document);
+    for words in [
+        "No copy under lock",
+        "No rules are in force",
+        "No schedule of verifications",
+        "Tampering is found",
+        "A key may be known to somebody else",
+        "Entries are missing",
+        "The disk is full",
+        "The ledger must be restored",
+        "There are no tokens.",
+    ] {
+        assert!(html.contains(words), "{words:?}");
+    }
+    assert!(document_pdf(&document).is_ok());
+}
