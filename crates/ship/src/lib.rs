@@ -3,6 +3,7 @@
 //! [`Shipper`] puts there what is not there yet; [`Bucket`] reads it, as a folder is read. docs/formats/bucket.md describes
 //! the objects.
 
+mod backend;
 mod catalog;
 mod content;
 mod disk;
@@ -12,17 +13,13 @@ mod lake;
 mod link;
 mod location;
 mod lock;
-mod multipart;
-mod profile;
 mod prune;
 mod pruned;
 mod restore;
-mod s3;
 mod settings;
 mod shipper;
 mod store;
 mod verify;
-mod xml;
 
 pub use disk::BucketDisk;
 pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace, Route};

@@ -6,11 +6,36 @@ use std::str::FromStr;
 
 use counterfoil::{Error, ErrorKind};
 
-/// Where a copy stands: `s3://bucket/prefix` or `file:///folder`.
+/// A service that holds buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// S3 and what speaks its language.
+    S3,
+    /// Google Cloud Storage.
+    Gcs,
+    /// Azure Blob Storage, where buckets are called containers.
+    Azure,
+}
+
+impl Service {
+    const ALL: [Self; 3] = [Self::S3, Self::Gcs, Self::Azure];
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Gcs => "gs",
+            Self::Azure => "az",
+        }
+    }
+}
+
+/// Where a copy stands: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A bucket of S3 or what speaks its language.
-    S3 {
+    /// A bucket.
+    Bucket {
+        /// Whose it is.
+        service: Service,
         /// The bucket's name.
         bucket: String,
         /// What keys begin with, without a slash at either end; may be empty.
@@ -23,13 +48,10 @@ pub enum Location {
     },
 }
 
-/// The schemes of places that can hold a copy.
-const SCHEMES: [&str; 2] = ["s3", "file"];
-
 impl Location {
     /// Whether a text is meant as a location rather than as a folder's path.
     pub fn is_meant_by(text: &str) -> bool {
-        text.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
+        text.split_once("://").is_some_and(|(scheme, _)| scheme == "file" || service_of(scheme).is_some())
     }
 
     /// Whether this is the other place or below it.
@@ -38,13 +60,18 @@ impl Location {
             other.is_empty() || this.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         match (self, other) {
-            (Self::S3 { bucket, prefix }, Self::S3 { bucket: other_bucket, prefix: other_prefix }) => {
-                bucket == other_bucket && below(prefix, other_prefix)
-            }
+            (
+                Self::Bucket { service, bucket, prefix },
+                Self::Bucket { service: other_service, bucket: other_bucket, prefix: other_prefix },
+            ) => (service, bucket) == (other_service, other_bucket) && below(prefix, other_prefix),
             (Self::Folder { path }, Self::Folder { path: other }) => path.starts_with(other),
             _ => false,
         }
     }
+}
+
+fn service_of(scheme: &str) -> Option<Service> {
+    Service::ALL.into_iter().find(|service| service.scheme() == scheme)
 }
 
 impl FromStr for Location {
@@ -58,9 +85,9 @@ impl FromStr for Location {
             }
             return Ok(Self::Folder { path: path.into() });
         }
-        let rest = text
-            .strip_prefix("s3://")
-            .ok_or_else(|| invalid("a copy stands at s3://bucket/prefix or file:///folder"))?;
+        let named = text.split_once("://").and_then(|(scheme, rest)| Some((service_of(scheme)?, rest)));
+        let places = "a copy stands at s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or file:///folder";
+        let (service, rest) = named.ok_or_else(|| invalid(places))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/=".contains(&byte));
         let prefix = prefix.trim_end_matches('/');
@@ -72,15 +99,17 @@ impl FromStr for Location {
         {
             return Err(invalid("a bucket's name and a prefix have letters, digits and - . _ = / only"));
         }
-        Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        Ok(Self::Bucket { service, bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::Bucket { service, bucket, prefix } if prefix.is_empty() => {
+                write!(f, "{}://{bucket}", service.scheme())
+            }
+            Self::Bucket { service, bucket, prefix } => write!(f, "{}://{bucket}/{prefix}", service.scheme()),
             Self::Folder { path } => write!(f, "file://{}", path.display()),
         }
     }

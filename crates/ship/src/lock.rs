@@ -7,13 +7,11 @@ use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::catalog;
 use counterfoil_tlog::{Note, Signer};
 use futures::{StreamExt, TryStreamExt, stream};
-use http::Method;
 use jiff::{Timestamp, ToSpan};
 
+use crate::backend::Held;
 use crate::location::Location;
-use crate::s3::{Ask, S3};
-use crate::store::{Backend, Store, Stored};
-use crate::xml::Element;
+use crate::store::{Store, Stored};
 
 /// Objects that are asked after at a time.
 const PARALLEL: usize = 16;
@@ -81,16 +79,9 @@ impl Lock {
         Ok(Self { mode, days, legal_hold: false })
     }
 
-    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
-        let until = Timestamp::now() + (i64::from(self.days) * 24).hours();
-        let mut headers = vec![
-            ("x-amz-object-lock-mode", self.mode.name().to_owned()),
-            ("x-amz-object-lock-retain-until-date", until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        ];
-        if self.legal_hold {
-            headers.push(("x-amz-object-lock-legal-hold", "ON".to_owned()));
-        }
-        headers
+    /// When a lock that begins now ends.
+    pub(crate) fn until(&self) -> Timestamp {
+        Timestamp::now() + (i64::from(self.days) * 24).hours()
     }
 }
 
@@ -138,69 +129,23 @@ fn class_days(class: &str) -> Option<u32> {
     time.strip_suffix(unit)?.parse::<u32>().ok()?.checked_mul(days)
 }
 
-/// What a bucket does to objects by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct BucketLock {
-    default: Option<Lock>,
-}
-
-/// Refuses a bucket that keeps nothing from being deleted: it must have versions, Object Lock, and a default retention
-/// unless each object gets one. The lock that objects will have.
+/// Refuses a bucket that keeps nothing from being deleted, and one without a default where none is asked for. The lock that
+/// objects will have.
 pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result<Option<Lock>> {
-    let Backend::S3(s3) = &store.backend else {
+    let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, message));
+    let Some(keeping) = store.backend.keeping().await? else {
         return match wanted {
-            Some(_) => Err(Error::new(
-                ErrorKind::Invalid,
-                "a folder has no Object Lock: ship to s3://, or without a retention",
-            )),
+            Some(_) => {
+                invalid("a folder has no Object Lock: ship to s3://, gs:// or az://, or without a retention".into())
+            }
             None => Ok(None),
         };
     };
-    let name = s3.name();
-    let versioning = ask(s3, "versioning").await?;
-    let enabled = versioning.is_some_and(|answer| answer.text("Status") == Some("Enabled"));
-    let lock = bucket_lock(s3).await?;
-    let (true, Some(lock)) = (enabled, lock) else {
-        return Err(Error::new(
-            ErrorKind::Invalid,
-            format!(
-                "bucket {name} keeps nothing from being deleted: {} Make it so:\n  aws s3api create-bucket --bucket {name} --object-lock-enabled-for-bucket\nor for a bucket that is there:\n  aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled\n  aws s3api put-object-lock-configuration --bucket {name} --object-lock-configuration '{{\"ObjectLockEnabled\":\"Enabled\"}}'",
-                if enabled { "it has no Object Lock." } else { "it has no versioning." }
-            ),
-        ));
-    };
-    match wanted.copied().or(lock.default) {
-        Some(lock) => Ok(Some(lock)),
-        None => Err(Error::new(
-            ErrorKind::Invalid,
-            format!(
-                "bucket {name} has Object Lock but no default retention, and none was asked for. Say --retain compliance:2190, or run:\n  aws s3api put-object-lock-configuration --bucket {name} --object-lock-configuration '{{\"ObjectLockEnabled\":\"Enabled\",\"Rule\":{{\"DefaultRetention\":{{\"Mode\":\"COMPLIANCE\",\"Days\":2190}}}}}}'"
-            ),
-        )),
+    match (wanted.copied(), keeping.default) {
+        (Some(_), _) if !keeping.each => invalid(keeping.advice),
+        (Some(lock), _) | (None, Some(lock)) => Ok(Some(lock)),
+        (None, None) => invalid(keeping.advice),
     }
-}
-
-async fn bucket_lock(s3: &S3) -> Result<Option<BucketLock>> {
-    let Some(answer) = ask(s3, "object-lock").await? else { return Ok(None) };
-    if answer.text("ObjectLockEnabled") != Some("Enabled") {
-        return Ok(None);
-    }
-    let default = answer.child("Rule").and_then(|rule| rule.child("DefaultRetention")).and_then(|rule| {
-        let number = |name: &str| rule.text(name)?.parse::<u32>().ok();
-        let days = number("Days").or_else(|| number("Years").map(|years| years.saturating_mul(365)))?;
-        Lock::new(rule.text("Mode")?.parse().ok()?, days).ok()
-    });
-    Ok(Some(BucketLock { default }))
-}
-
-async fn ask(s3: &S3, what: &'static str) -> Result<Option<Element>> {
-    let ask = Ask { query: vec![(what, "")], ..Ask::default() };
-    let answer = s3.ask(&ask).await?;
-    if answer.code().is_some_and(|code| code.contains("ObjectLockConfigurationNotFound")) {
-        return Ok(None);
-    }
-    let answer = answer.checked(&format!("the {what} of bucket {}", s3.name()))?;
-    Element::parse(&answer.body).map(Some)
 }
 
 /// What is wrong with the lock of one object.
@@ -254,12 +199,9 @@ impl LockReport {
 
 /// Reads mode and date of every object and holds them against `lock`.
 pub(crate) async fn check_objects(store: &Store, objects: Vec<Stored>, lock: &Lock) -> Result<LockReport> {
-    let Backend::S3(s3) = &store.backend else {
-        return Err(Error::new(ErrorKind::Invalid, "a folder has no Object Lock to check"));
-    };
     let mut report = LockReport::default();
     let asked = stream::iter(objects).map(|object| async move {
-        let found = check_object(s3, &store.key(&object.key), &object, lock).await?;
+        let found = check_object(store, &object, lock).await?;
         Ok::<_, Error>((object, found))
     });
     let mut asked = asked.buffered(PARALLEL);
@@ -279,35 +221,24 @@ pub(crate) async fn check_objects(store: &Store, objects: Vec<Stored>, lock: &Lo
     Ok(report)
 }
 
-async fn check_object(
-    s3: &S3,
-    key: &str,
-    object: &Stored,
-    lock: &Lock,
-) -> Result<(String, Option<String>, Option<String>)> {
+async fn check_object(store: &Store, object: &Stored, lock: &Lock) -> Result<(String, Option<String>, Option<String>)> {
+    let key = store.key(&object.key);
     let Some(version) = &object.version else {
         return Ok(("none".into(), None, Some("no version of it is there, only a delete marker".into())));
     };
-    let query = vec![("versionId", version.as_str())];
-    let ask = Ask { method: Method::HEAD, key, query, ..Ask::default() };
-    let answer = s3.ask(&ask).await?.checked(key)?;
-    let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse::<LockMode>().ok());
-    let until = answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned);
-    let (Some(mode), Some(until)) = (mode, until) else {
+    let Some(Held { mode, until, legal_hold }) = store.backend.lock_of(&key, version).await? else {
         return Ok(("none".into(), None, Some("it has no lock".into())));
     };
-    let ends: Timestamp =
-        until.parse().map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {until:?} is no date")))?;
-    let written: Timestamp = object
-        .modified
-        .parse()
-        .map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {:?} is no date", object.modified)))?;
-    let needed = written + (i64::from(lock.days) * 24).hours() - CLOCK_SLACK.seconds();
+    let date = |text: &str| {
+        let no_date = |_| Error::new(ErrorKind::Unavailable, format!("{key}: {text:?} is no date"));
+        text.parse::<Timestamp>().map_err(no_date)
+    };
+    let needed = date(&object.modified)? + (i64::from(lock.days) * 24).hours() - CLOCK_SLACK.seconds();
     let fault = if mode < lock.mode {
         Some(format!("its mode is {mode}, less than {}", lock.mode))
-    } else if ends < needed {
+    } else if date(&until)? < needed {
         Some(format!("it is locked until {until}, for less than {} days from when it was written", lock.days))
-    } else if lock.legal_hold && answer.header("x-amz-object-lock-legal-hold") != Some("ON") {
+    } else if lock.legal_hold && !legal_hold {
         Some("it has no legal hold".into())
     } else {
         None

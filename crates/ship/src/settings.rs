@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use counterfoil::{Error, ErrorKind, Result};
 
-use crate::profile;
+use crate::backend::profile;
 
 /// How a store is reached: the variables that begin with `AWS_`, as other programs know them: credentials, profile, region,
 /// endpoint, `AWS_CA_BUNDLE`, encryption.

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result, SegmentFile, Snapshot};
 use counterfoil_tlog::{Checkpoint, TreeSize};
 
+use crate::backend::{DEFAULT_PART_BYTES, LEAST_PART_BYTES};
 use crate::content::{Content, piece};
 use crate::keys;
 use crate::link::{Link, digest};
 use crate::location::Location;
 use crate::lock::{self, Lock};
-use crate::multipart::{DEFAULT_PART_BYTES, LEAST_PART_BYTES};
 use crate::settings::Settings;
 use crate::store::{Store, Stored, Written};
 
@@ -71,7 +71,7 @@ impl Shipper {
     }
 
     /// The same shipper, which puts so many bytes in one request, and what is longer in parts of that length: it holds no more
-    /// of a file in memory. `Invalid` for less than S3 takes.
+    /// of a file in memory. `Invalid` for less than services take.
     pub fn in_parts_of(mut self, bytes: u64) -> Result<Self> {
         if bytes < LEAST_PART_BYTES {
             return Err(Error::new(ErrorKind::Invalid, format!("a part has at least {LEAST_PART_BYTES} bytes")));

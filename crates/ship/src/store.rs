@@ -5,16 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
-use futures::TryStreamExt;
-use http::{Method, StatusCode};
-use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use crate::content::{Content, piece};
+use crate::backend::{self, Backend, Page};
+use crate::content::Content;
 use crate::location::Location;
 use crate::lock::Lock;
-use crate::multipart;
-use crate::s3::{Ask, S3};
 use crate::settings::Settings;
 
 /// An object as the store lists it: its oldest version.
@@ -48,19 +43,10 @@ impl Written {
     pub const PLAIN: Self = Self { lock: None, part_bytes: u64::MAX };
 }
 
-/// The store behind a location.
-#[derive(Debug)]
-pub enum Backend {
-    /// S3 and what speaks its language.
-    S3(S3),
-    /// Any other, without Object Lock.
-    Other(Arc<dyn ObjectStore>),
-}
-
 /// A prefix in an object store.
 #[derive(Debug)]
 pub struct Store {
-    pub backend: Backend,
+    pub backend: Box<dyn Backend>,
     prefix: String,
     /// None only while it is dropped.
     runtime: Option<tokio::runtime::Runtime>,
@@ -81,10 +67,7 @@ const THREADS: usize = 2;
 impl Store {
     /// Opens the store of a location. Nothing is asked of it yet.
     pub fn open(location: &Location, settings: &Settings) -> Result<Self> {
-        let backend = match location {
-            Location::S3 { bucket, .. } => Backend::S3(S3::new(bucket, settings)?),
-            Location::Folder { path } => Backend::Other(folder(path)?),
-        };
+        let backend = backend::open(location, settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .enable_all()
@@ -92,7 +75,7 @@ impl Store {
             .build()
             .map_err(|error| Error::new(ErrorKind::Unavailable, format!("no threads for the store: {error}")))?;
         let prefix = match location {
-            Location::S3 { prefix, .. } if !prefix.is_empty() => format!("{prefix}/"),
+            Location::Bucket { prefix, .. } if !prefix.is_empty() => format!("{prefix}/"),
             _ => String::new(),
         };
         Ok(Self { backend, prefix, runtime: Some(runtime) })
@@ -135,104 +118,32 @@ impl Store {
 
     /// Writes an object that is not there yet, under a lock where one is asked for. False when an object of that key exists.
     pub async fn put_new(&self, key: &str, content: &Content, written: &Written) -> Result<bool> {
-        let key = self.key(key);
-        match &self.backend {
-            Backend::S3(s3) => {
-                let mut headers = s3.encryption();
-                headers.extend(written.lock.as_ref().map(Lock::headers).unwrap_or_default());
-                if content.len() > written.part_bytes {
-                    return multipart::put_new(s3, &key, content, written.part_bytes, headers).await;
-                }
-                headers.push(("if-none-match", "*".to_owned()));
-                let body = piece(&key, content, 0, content.len())?;
-                let ask = Ask { method: Method::PUT, key: &key, headers, body, ..Ask::default() };
-                let answer = s3.ask(&ask).await?;
-                if answer.status == StatusCode::PRECONDITION_FAILED {
-                    return Ok(false);
-                }
-                answer.checked(&key).map(|_| true)
-            }
-            Backend::Other(store) => {
-                let bytes = piece(&key, content, 0, content.len())?;
-                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-                match store.put_opts(&Path::from(key.as_str()), bytes.into(), options).await {
-                    Ok(_) => Ok(true),
-                    Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-                    Err(error) => Err(store_error(&key, error)),
-                }
-            }
-        }
+        self.backend.put_new(&self.key(key), content, written).await
     }
 
     /// The newest content of an object that changes, and its tag. `None` when there is none.
     pub async fn current(&self, key: &str) -> Result<Option<(Bytes, String)>> {
-        let key = self.key(key);
-        match &self.backend {
-            Backend::S3(s3) => {
-                let answer = s3.ask(&Ask { key: &key, ..Ask::default() }).await?;
-                if answer.status == StatusCode::NOT_FOUND {
-                    return Ok(None);
-                }
-                let answer = answer.checked(&key)?;
-                let tag = answer.header("etag").unwrap_or_default().to_owned();
-                Ok(Some((answer.body, tag)))
-            }
-            Backend::Other(store) => match store.get(&Path::from(key.as_str())).await {
-                Ok(found) => {
-                    let tag = found.meta.e_tag.clone().unwrap_or_default();
-                    Ok(Some((found.bytes().await.map_err(|error| store_error(&key, error))?, tag)))
-                }
-                Err(object_store::Error::NotFound { .. }) => Ok(None),
-                Err(error) => Err(store_error(&key, error)),
-            },
-        }
+        self.backend.current(&self.key(key)).await
     }
 
     /// Puts content in the place of what has this tag, or where nothing is. False when something else is there by now,
-    /// which only S3 tells.
+    /// which a folder does not tell.
     pub async fn put_over(&self, key: &str, bytes: Bytes, tag: Option<&str>) -> Result<bool> {
-        let Some(tag) = tag else { return self.put_new(key, &(Arc::new(bytes) as Content), &Written::PLAIN).await };
-        let key = self.key(key);
-        match &self.backend {
-            Backend::S3(s3) => {
-                let headers = vec![("if-match", tag.to_owned())];
-                let ask = Ask { method: Method::PUT, key: &key, headers, body: bytes, ..Ask::default() };
-                let answer = s3.ask(&ask).await?;
-                if matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND) {
-                    return Ok(false);
-                }
-                answer.checked(&key).map(|_| true)
-            }
-            Backend::Other(store) => {
-                let put = store.put(&Path::from(key.as_str()), bytes.into()).await;
-                put.map(|_| true).map_err(|error| store_error(&key, error))
-            }
+        match tag {
+            Some(tag) => self.backend.put_over(&self.key(key), bytes, tag).await,
+            None => self.put_new(key, &(Arc::new(bytes) as Content), &Written::PLAIN).await,
         }
     }
 
     /// The content of an object, or a part of it.
     pub async fn get(&self, object: &Stored, range: Option<Range<u64>>) -> Result<Bytes> {
         let key = self.key(&object.key);
-        match &self.backend {
-            Backend::S3(s3) => {
-                let mut ask = Ask { key: &key, ..Ask::default() };
-                if let Some(version) = &object.version {
-                    ask.query.push(("versionId", version));
-                }
-                if let Some(range) = &range {
-                    ask.headers.push(("range", format!("bytes={}-{}", range.start, range.end - 1)));
-                }
-                let body = s3.ask(&ask).await?.checked(&key)?.body;
-                whole(&key, body, range.map_or(object.size, |range| range.end - range.start))
-            }
-            Backend::Other(store) => {
-                let range = range.map(GetRange::Bounded);
-                let options = GetOptions { range, ..GetOptions::default() };
-                let found = store.get_opts(&Path::from(key.as_str()), options).await;
-                let found = found.map_err(|error| store_error(&key, error))?;
-                found.bytes().await.map_err(|error| store_error(&key, error))
-            }
+        let length = range.as_ref().map_or(object.size, |range| range.end - range.start);
+        let bytes = self.backend.get(&key, object.version.as_deref(), range).await?;
+        if bytes.len() as u64 == length {
+            return Ok(bytes);
         }
+        Err(Error::new(ErrorKind::Damaged, format!("{key}: the store gives {} bytes of {length}", bytes.len())))
     }
 
     /// The oldest version of an object; `None` when there is none.
@@ -280,77 +191,26 @@ impl Store {
 
     /// One page of the objects whose keys begin with `under` and come behind `after`, in order; whether more come behind it.
     async fn page(&self, under: &str, after: &str) -> Result<(Vec<Stored>, bool)> {
-        match &self.backend {
-            Backend::S3(s3) => {
-                let after = if after.is_empty() { String::new() } else { self.key(after) };
-                let (mut page, more) = s3.versions(&self.key(under), &after).await?;
-                page.iter_mut().try_for_each(|stored| self.strip(stored))?;
-                Ok((page, more.is_some()))
-            }
-            Backend::Other(_) => {
-                let mut page = Vec::new();
-                self.list(under, after, &mut |stored| page.push(stored)).await?;
-                Ok((page, false))
-            }
-        }
+        let after = if after.is_empty() { String::new() } else { self.key(after) };
+        let Page { mut objects, next } = self.backend.page(&self.key(under), &after).await?;
+        objects.iter_mut().try_for_each(|stored| self.strip(stored))?;
+        Ok((objects, next.is_some()))
     }
 
     /// Lists the objects whose keys begin with `under` and come behind `after`, in order.
     pub async fn list(&self, under: &str, after: &str, each: &mut (dyn FnMut(Stored) + Send)) -> Result<()> {
-        match &self.backend {
-            Backend::S3(s3) => {
-                let prefix = self.key(under);
-                let mut next = if after.is_empty() { String::new() } else { self.key(after) };
-                loop {
-                    let (page, more) = s3.versions(&prefix, &next).await?;
-                    for mut stored in page {
-                        self.strip(&mut stored)?;
-                        each(stored);
-                    }
-                    match more {
-                        Some(key) => next = key,
-                        None => return Ok(()),
-                    }
-                }
+        let prefix = self.key(under);
+        let mut after = if after.is_empty() { String::new() } else { self.key(after) };
+        loop {
+            let Page { objects, next } = self.backend.page(&prefix, &after).await?;
+            for mut stored in objects {
+                self.strip(&mut stored)?;
+                each(stored);
             }
-            Backend::Other(store) => {
-                let mut listed: Vec<_> =
-                    store.list(None).try_collect().await.map_err(|error| store_error(under, error))?;
-                listed.sort_by(|a, b| a.location.cmp(&b.location));
-                for meta in listed {
-                    let key = meta.location.to_string();
-                    if key.starts_with(under) && key.as_str() > after {
-                        let modified = meta.last_modified.to_rfc3339();
-                        each(Stored { key, size: meta.size, modified, ..Stored::default() });
-                    }
-                }
-                Ok(())
+            match next {
+                Some(next) => after = next,
+                None => return Ok(()),
             }
         }
     }
-}
-
-fn whole(key: &str, body: Bytes, length: u64) -> Result<Bytes> {
-    if body.len() as u64 == length {
-        return Ok(body);
-    }
-    Err(Error::new(ErrorKind::Damaged, format!("{key}: the store gives {} bytes of {length}", body.len())))
-}
-
-fn folder(path: &std::path::Path) -> Result<Arc<dyn ObjectStore>> {
-    let open = || {
-        std::fs::create_dir_all(path)?;
-        let store = object_store::local::LocalFileSystem::new_with_prefix(path).map_err(std::io::Error::other)?;
-        Ok::<_, std::io::Error>(Arc::new(store))
-    };
-    Ok(open().map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())))?)
-}
-
-fn store_error(what: &str, error: object_store::Error) -> Error {
-    let kind = match &error {
-        object_store::Error::NotFound { .. } => ErrorKind::NotFound,
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => ErrorKind::Denied,
-        _ => ErrorKind::Unavailable,
-    };
-    Error::new(kind, format!("{what}: {error}")).because(error)
 }

@@ -1,0 +1,205 @@
+//! Requests to a store, signed as its service wants it, and made again where it fails for the moment.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use counterfoil::{Error, ErrorKind, Result};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use object_store::ClientOptions;
+use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use url::Url;
+
+use super::xml::Element;
+use crate::settings::Settings;
+
+/// How often a request is made before the store counts as unavailable.
+const TRIES: u32 = 4;
+/// The pause after the first try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest that one request may take.
+const REQUEST_TIME: Duration = Duration::from_secs(300);
+/// The longest that connecting may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// The longest answer that is read: a store is not believed, so neither is the length of what it says.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// How a service wants to be asked.
+#[async_trait]
+pub trait Service: fmt::Debug + Send + Sync {
+    /// Adds what shows who asks.
+    async fn sign(&self, request: &mut HttpRequest) -> Result<()>;
+
+    /// Whether an answer that would mean a refusal elsewhere says that the same request may succeed soon.
+    fn is_passing(&self, _answer: &Answer) -> bool {
+        false
+    }
+}
+
+/// A service at an address.
+#[derive(Debug)]
+pub struct Client<S> {
+    url: Url,
+    http: HttpClient,
+    service: S,
+}
+
+/// A request before it is signed.
+#[derive(Debug, Clone, Default)]
+pub struct Ask<'a> {
+    pub method: Method,
+    /// What stands behind the address, segment by segment.
+    pub path: Vec<&'a str>,
+    pub query: Vec<(&'static str, &'a str)>,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+/// What the store answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The answer, if it is a success.
+    pub fn checked(self, what: &str) -> Result<Self> {
+        if self.status.is_success() { Ok(self) } else { Err(self.error(what)) }
+    }
+
+    /// What a refusal means.
+    pub fn error(&self, what: &str) -> Error {
+        let kind = match self.status {
+            StatusCode::NOT_FOUND => ErrorKind::NotFound,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
+            status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => ErrorKind::Invalid,
+            _ => ErrorKind::Unavailable,
+        };
+        let said = self.said().map(|said| format!(": {said}")).unwrap_or_default();
+        Error::new(kind, format!("{what}: the store answers {}{said}", self.status.as_u16()))
+    }
+
+    /// The code that S3 and Azure give an error.
+    pub fn code(&self) -> Option<String> {
+        Some(Element::parse(&self.body).ok()?.text("Code")?.to_owned())
+    }
+
+    /// An error's text: S3 and Azure say it in XML, Google in JSON.
+    fn said(&self) -> Option<String> {
+        if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&self.body) {
+            return Some(json["error"]["message"].as_str()?.to_owned());
+        }
+        let answer = Element::parse(&self.body).ok()?;
+        Some(format!("{} ({})", answer.text("Code")?, answer.text("Message").unwrap_or_default()))
+    }
+}
+
+/// How a client connects; `authorities` names the variable with a file of authorities that are trusted beside the system's.
+pub fn client_options(url: &Url, settings: &Settings, authorities: &str) -> Result<ClientOptions> {
+    let mut options = ClientOptions::new()
+        .with_allow_http(url.scheme() == "http")
+        .with_timeout(REQUEST_TIME)
+        .with_connect_timeout(CONNECT_TIME)
+        .with_user_agent(http::HeaderValue::from_static(concat!("counterfoil/", env!("CARGO_PKG_VERSION"))));
+    if let Some(path) = settings.get(authorities) {
+        let pem = std::fs::read(path)
+            .map_err(|error| Error::new(ErrorKind::Invalid, format!("{authorities} {path}: {error}")))?;
+        for certificate in object_store::Certificate::from_pem_bundle(&pem).map_err(invalid)? {
+            options = options.with_root_certificate(certificate);
+        }
+    }
+    Ok(options)
+}
+
+/// An address as it was set.
+pub fn address(text: &str) -> Result<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("{text:?} is no address of a store: https://host")))
+}
+
+/// What is wrong with settings.
+pub fn invalid(error: object_store::Error) -> Error {
+    Error::new(ErrorKind::Invalid, error.to_string())
+}
+
+/// What is wrong with credentials.
+pub fn no_credentials(error: object_store::Error) -> Error {
+    Error::new(ErrorKind::Denied, format!("no credentials for the store: {error}"))
+}
+
+impl<S: Service> Client<S> {
+    /// A client of the service at `url`.
+    pub fn new(url: Url, options: &ClientOptions, service: S) -> Result<Self> {
+        Ok(Self { url, http: ReqwestConnector::default().connect(options).map_err(invalid)?, service })
+    }
+
+    /// Asks the store, again where it fails for the moment. Every answer of the store that is no such failure is returned.
+    pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
+        let mut pause = FIRST_PAUSE;
+        let mut tries = 1;
+        loop {
+            let answer = self.try_once(ask).await;
+            let again = match &answer {
+                Ok(answer) => is_passing(answer) || self.service.is_passing(answer),
+                Err(error) => error.kind == ErrorKind::Unavailable,
+            };
+            if !again || tries == TRIES {
+                return answer;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            tries += 1;
+        }
+    }
+
+    async fn try_once(&self, ask: &Ask<'_>) -> Result<Answer> {
+        let mut url = self.url.clone();
+        url.path_segments_mut().expect("http has paths").pop_if_empty().extend(&ask.path);
+        let unavailable = |error: String| Error::new(ErrorKind::Unavailable, format!("{url}: {error}"));
+        let mut asked = url.clone();
+        if !ask.query.is_empty() {
+            asked.query_pairs_mut().extend_pairs(&ask.query);
+        }
+        let mut request = HttpRequest::new(HttpRequestBody::from(ask.body.clone()));
+        *request.method_mut() = ask.method.clone();
+        *request.uri_mut() =
+            asked.as_str().parse().map_err(|error: http::uri::InvalidUri| unavailable(error.to_string()))?;
+        for (name, value) in &ask.headers {
+            let value = value.parse().map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: {value:?}")))?;
+            request.headers_mut().insert(*name, value);
+        }
+        self.service.sign(&mut request).await?;
+        let answer = self.http.execute(request).await.map_err(|error| unavailable(chain(&error)))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| unavailable(chain(&*error)))?;
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}
+
+/// Whether an answer says that the same request may succeed soon.
+fn is_passing(answer: &Answer) -> bool {
+    let busy = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    busy || answer.status.is_server_error()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,168 @@
+//! S3 and what speaks its language, with versions and Object Lock, which are in no common interface of object stores.
+
+mod bucket;
+mod multipart;
+pub mod profile;
+mod versions;
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use counterfoil::{Error, ErrorKind, Result};
+use http::{Method, StatusCode};
+use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredentialProvider};
+use object_store::client::HttpRequest;
+use sha2::{Digest, Sha256};
+
+use super::http::{Answer, Ask, Client, Service, address, client_options, invalid, no_credentials};
+use super::{Backend, Held, Keeping, Page};
+use crate::content::{Content, piece};
+use crate::lock::{Lock, LockMode};
+use crate::settings::Settings;
+use crate::store::Written;
+
+/// The SHA-256 of an object or a part, which the store compares; of an object made of parts, that over theirs.
+const CHECKSUM: &str = "x-amz-checksum-sha256";
+
+/// A bucket of an S3 service.
+#[derive(Debug)]
+pub struct S3 {
+    client: Client<Signer>,
+    name: String,
+    encryption: Vec<(&'static str, String)>,
+}
+
+#[derive(Debug)]
+struct Signer {
+    region: String,
+    credentials: AwsCredentialProvider,
+}
+
+#[async_trait]
+impl Service for Signer {
+    async fn sign(&self, request: &mut HttpRequest) -> Result<()> {
+        let digest = Sha256::digest(request.body().as_bytes().map_or(&[][..], |body| body));
+        if !request.body().is_empty() && !request.headers().contains_key(CHECKSUM) {
+            let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
+            request.headers_mut().insert(CHECKSUM, checksum);
+        }
+        let credential = self.credentials.get_credential().await.map_err(no_credentials)?;
+        AwsAuthorizer::new(&credential, "s3", &self.region).authorize(request, Some(&digest));
+        Ok(())
+    }
+
+    fn is_passing(&self, answer: &Answer) -> bool {
+        answer.status == StatusCode::CONFLICT && answer.code().is_some_and(|code| code == "ConditionalRequestConflict")
+    }
+}
+
+impl S3 {
+    /// The bucket of this name, reached as the settings say.
+    pub fn new(bucket: &str, settings: &Settings) -> Result<Self> {
+        let region =
+            settings.get("AWS_REGION").or(settings.get("AWS_DEFAULT_REGION")).unwrap_or("us-east-1").to_owned();
+        let endpoint = settings.get("AWS_ENDPOINT_URL_S3").or(settings.get("AWS_ENDPOINT_URL"));
+        let url = match endpoint {
+            Some(endpoint) => address(&format!("{}/{bucket}", endpoint.trim_end_matches('/')))?,
+            None => address(&format!("https://{bucket}.s3.{region}.amazonaws.com"))?,
+        };
+        settings.check_profile()?;
+        let options = client_options(&url, settings, "AWS_CA_BUNDLE")?;
+        let known = settings.iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
+        let builder = known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
+        let builder = builder.with_bucket_name(bucket).with_region(&region).with_allow_http(url.scheme() == "http");
+        let credentials = builder.build().map_err(invalid)?.credentials().clone();
+        let client = Client::new(url, &options, Signer { region, credentials })?;
+        let encryption = settings.encryption()?.map(|encryption| encryption.headers()).unwrap_or_default();
+        Ok(Self { client, name: bucket.to_owned(), encryption })
+    }
+
+    /// Asks about the bucket itself.
+    fn about_bucket<'a>(query: Vec<(&'static str, &'a str)>) -> Ask<'a> {
+        Ask { query, ..Ask::default() }
+    }
+}
+
+/// Asks for an object, or puts it.
+fn about<'a>(method: Method, key: &'a str) -> Ask<'a> {
+    Ask { method, path: key.split('/').collect(), ..Ask::default() }
+}
+
+fn lock_headers(lock: &Lock) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("x-amz-object-lock-mode", lock.mode.to_string()),
+        ("x-amz-object-lock-retain-until-date", lock.until().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+    ];
+    if lock.legal_hold {
+        headers.push(("x-amz-object-lock-legal-hold", "ON".to_owned()));
+    }
+    headers
+}
+
+#[async_trait]
+impl Backend for S3 {
+    async fn keeping(&self) -> Result<Option<Keeping>> {
+        self.bucket_lock().await.map(Some)
+    }
+
+    async fn put_new(&self, key: &str, content: &Content, written: &Written) -> Result<bool> {
+        let mut headers = self.encryption.clone();
+        headers.extend(written.lock.as_ref().map(lock_headers).unwrap_or_default());
+        if content.len() > written.part_bytes {
+            return multipart::put_new(self, key, content, written.part_bytes, headers).await;
+        }
+        headers.push(("if-none-match", "*".to_owned()));
+        let body = piece(key, content, 0, content.len())?;
+        let answer = self.client.ask(&Ask { headers, body, ..about(Method::PUT, key) }).await?;
+        if answer.status == StatusCode::PRECONDITION_FAILED {
+            return Ok(false);
+        }
+        answer.checked(key).map(|_| true)
+    }
+
+    async fn put_over(&self, key: &str, body: Bytes, tag: &str) -> Result<bool> {
+        let headers = vec![("if-match", tag.to_owned())];
+        let answer = self.client.ask(&Ask { headers, body, ..about(Method::PUT, key) }).await?;
+        if matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND) {
+            return Ok(false);
+        }
+        answer.checked(key).map(|_| true)
+    }
+
+    async fn current(&self, key: &str) -> Result<Option<(Bytes, String)>> {
+        let answer = self.client.ask(&about(Method::GET, key)).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let answer = answer.checked(key)?;
+        let tag = answer.header("etag").unwrap_or_default().to_owned();
+        Ok(Some((answer.body, tag)))
+    }
+
+    async fn get(&self, key: &str, version: Option<&str>, range: Option<Range<u64>>) -> Result<Bytes> {
+        let mut ask = about(Method::GET, key);
+        ask.query.extend(version.map(|version| ("versionId", version)));
+        ask.headers.extend(range.map(|range| ("range", format!("bytes={}-{}", range.start, range.end - 1))));
+        Ok(self.client.ask(&ask).await?.checked(key)?.body)
+    }
+
+    async fn page(&self, prefix: &str, after: &str) -> Result<Page> {
+        self.versions(prefix, after).await
+    }
+
+    async fn lock_of(&self, key: &str, version: &str) -> Result<Option<Held>> {
+        let ask = Ask { query: vec![("versionId", version)], ..about(Method::HEAD, key) };
+        let answer = self.client.ask(&ask).await?.checked(key)?;
+        let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse::<LockMode>().ok());
+        let until = answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned);
+        let legal_hold = answer.header("x-amz-object-lock-legal-hold") == Some("ON");
+        Ok(mode.zip(until).map(|(mode, until)| Held { mode, until, legal_hold }))
+    }
+}
+
+fn unavailable(message: String) -> Error {
+    Error::new(ErrorKind::Unavailable, message)
+}

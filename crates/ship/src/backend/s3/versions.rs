@@ -1,0 +1,65 @@
+//! The versions that S3 lists.
+
+use counterfoil::Result;
+
+use super::{S3, unavailable};
+use crate::backend::Page;
+use crate::backend::xml::Element;
+use crate::store::Stored;
+
+impl S3 {
+    /// One page of the oldest versions below a prefix. A key whose versions go on behind the page is left to the next one.
+    pub(super) async fn versions(&self, prefix: &str, after: &str) -> Result<Page> {
+        let mut found: Vec<Stored> = Vec::new();
+        let (mut key_marker, mut version_marker) = (after.to_owned(), String::new());
+        loop {
+            let mut query = vec![("versions", ""), ("prefix", prefix)];
+            if !key_marker.is_empty() {
+                query.push(("key-marker", &key_marker));
+            }
+            if !version_marker.is_empty() {
+                query.push(("version-id-marker", &version_marker));
+            }
+            let answer = self.client.ask(&Self::about_bucket(query)).await?.checked(&format!("listing {prefix}"))?;
+            let page = Element::parse(&answer.body)?;
+            for element in page.children().iter().filter(|element| matches!(element.name(), "Version" | "DeleteMarker"))
+            {
+                add(&mut found, element);
+            }
+            if page.text("IsTruncated") != Some("true") {
+                return Ok(Page { objects: found, next: None });
+            }
+            let next = page.text("NextKeyMarker").unwrap_or_default().to_owned();
+            let next_version = page.text("NextVersionIdMarker").unwrap_or_default().to_owned();
+            if next < key_marker || next.is_empty() || (&next, &next_version) == (&key_marker, &version_marker) {
+                return Err(unavailable("the store's listing goes on without getting on".into()));
+            }
+            (key_marker, version_marker) = (next, next_version);
+            // Versions of one key stand together, the newest first: a key is complete when another one follows.
+            if found.len() > 1 {
+                found.pop();
+                let next = found.last().map(|last| last.key.clone());
+                return Ok(Page { objects: found, next });
+            }
+        }
+    }
+}
+
+/// Adds an older version or a marker to its key, or begins a new key.
+fn add(found: &mut Vec<Stored>, element: &Element) {
+    let text = |name: &str| element.text(name).unwrap_or_default().to_owned();
+    let is_marker = element.name() == "DeleteMarker";
+    let key = text("Key");
+    if found.last().is_none_or(|last| last.key != key) {
+        found.push(Stored { key, ..Stored::default() });
+    }
+    let stored = found.last_mut().expect("one was added");
+    if is_marker {
+        stored.markers += 1;
+        return;
+    }
+    stored.newer += u64::from(stored.version.is_some());
+    stored.version = Some(text("VersionId"));
+    stored.modified = text("LastModified");
+    stored.size = text("Size").parse().unwrap_or_default();
+}
