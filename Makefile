@@ -2,7 +2,8 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/counterfoil/target
 VENV ?= $(HOME)/.cache/counterfoil/venv
 GOBIN_DIR ?= $(HOME)/.cache/counterfoil/go
-export PATH := $(PATH):$(GOBIN_DIR)
+AZURITE_DIR ?= $(HOME)/.cache/counterfoil/azurite
+export PATH := $(PATH):$(GOBIN_DIR):$(AZURITE_DIR)/node_modules/.bin
 PYENVS ?= $(HOME)/.cache/counterfoil
 BENCH_DIR ?= $(HOME)/.cache/counterfoil/bench
 COUNTERFOIL = $(CARGO_TARGET_DIR)/release/counterfoil
@@ -56,7 +57,7 @@ lint: ours console
 # What the tests and the benchmark need beside Rust, Go and Node: Python packages in a folder of their own, and programs that apt
 # installs where it may.
 deps: console
-	VENV=$(VENV) GOBIN_DIR=$(GOBIN_DIR) scripts/deps.sh
+	VENV=$(VENV) GOBIN_DIR=$(GOBIN_DIR) AZURITE_DIR=$(AZURITE_DIR) scripts/deps.sh
 	scripts/pyenv.sh $(PYENVS)/py-sinks crates/sink/tests/doubles/requirements.txt
 
 # Programs that are not ours verify what the program wrote.

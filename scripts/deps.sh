@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Rust, Go and Node: VENV=folder GOBIN_DIR=folder scripts/deps.sh (`make deps`). As root with apt
-# it installs programs too; elsewhere it says what is missing. With CI set, anything missing is an error.
+# Installs what the tests need beyond Rust, Go and Node: VENV=folder GOBIN_DIR=folder AZURITE_DIR=folder scripts/deps.sh (`make deps`). As
+# root with apt it installs programs too; elsewhere it says what is missing. With CI set, anything missing is an error.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 missing=()
@@ -38,6 +38,18 @@ versitygw=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 PATH=$PATH:$GOBIN_DIR
 if ! has versitygw; then
   has go && GOBIN=$GOBIN_DIR go install "$versitygw" || missing+=("versitygw (go install $versitygw): ship, restore and verify s3://")
+fi
+
+# Emulators of Google's and Azure's stores.
+gcs=github.com/fsouza/fake-gcs-server@v1.56.1
+if ! has fake-gcs-server; then
+  has go && GOBIN=$GOBIN_DIR go install "$gcs" || missing+=("fake-gcs-server (go install $gcs): copies at gs://")
+fi
+azurite=azurite@3.37.0
+PATH=$PATH:$AZURITE_DIR/node_modules/.bin
+if ! has azurite-blob; then
+  npm install --prefix "$AZURITE_DIR" --no-audit --no-fund --loglevel=error "$azurite" >/dev/null || true
+  has azurite-blob || missing+=("azurite-blob (npm install $azurite): copies at az://")
 fi
 
 if [ ! -e "$VENV/.ready" ] || [ "$root/interop/requirements.txt" -nt "$VENV/.ready" ]; then

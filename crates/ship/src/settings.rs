@@ -8,8 +8,8 @@ use counterfoil::{Error, ErrorKind, Result};
 
 use crate::backend::profile;
 
-/// How a store is reached: the variables that begin with `AWS_`, as other programs know them: credentials, profile, region,
-/// endpoint, `AWS_CA_BUNDLE`, encryption.
+/// How a store is reached: the variables that begin with `AWS_`, `GOOGLE_` or `AZURE_`, as other programs know them:
+/// credentials, profile, region, endpoint, authorities, encryption; and those that name an emulator.
 #[derive(Clone, Default)]
 pub struct Settings(BTreeMap<String, String>);
 
@@ -18,7 +18,9 @@ impl Settings {
     pub fn from_environment() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("AWS_"));
+            .filter(|(name, _)| {
+                FAMILIES.iter().any(|family| name.starts_with(family)) || EMULATORS.contains(&name.as_str())
+            });
         let mut settings: Self = variables.collect();
         settings.take_profile(std::env::home_dir().as_deref());
         settings
@@ -92,6 +94,9 @@ impl Settings {
     }
 }
 
+/// What the names of variables begin with that say how a store is reached.
+const FAMILIES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+const EMULATORS: [&str; 2] = ["STORAGE_EMULATOR_HOST", "AZURITE_BLOB_STORAGE_URL"];
 const ENCRYPTION: &str = "AWS_SERVER_SIDE_ENCRYPTION";
 const KEY_ID: &str = "AWS_SSE_KMS_KEY_ID";
 

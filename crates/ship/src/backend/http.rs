@@ -144,24 +144,15 @@ impl<S: Service> Client<S> {
 
     /// Asks the store, again where it fails for the moment. Every answer of the store that is no such failure is returned.
     pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
-        let mut pause = FIRST_PAUSE;
-        let mut tries = 1;
-        loop {
-            let answer = self.try_once(ask).await;
-            let again = match &answer {
-                Ok(answer) => is_passing(answer) || self.service.is_passing(answer),
-                Err(error) => error.kind == ErrorKind::Unavailable,
-            };
-            if !again || tries == TRIES {
-                return answer;
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-            tries += 1;
-        }
+        let passes = |answer: &Result<Answer>| match answer {
+            Ok(answer) => is_passing(answer) || self.service.is_passing(answer),
+            Err(error) => error.kind == ErrorKind::Unavailable,
+        };
+        patiently(|| self.ask_once(ask), passes).await
     }
 
-    async fn try_once(&self, ask: &Ask<'_>) -> Result<Answer> {
+    /// Asks the store once: for what must not be asked for again without looking.
+    pub async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer> {
         let mut url = self.url.clone();
         url.path_segments_mut().expect("http has paths").pop_if_empty().extend(&ask.path);
         let unavailable = |error: String| Error::new(ErrorKind::Unavailable, format!("{url}: {error}"));
@@ -183,6 +174,20 @@ impl<S: Service> Client<S> {
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| unavailable(chain(&*error)))?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
+}
+
+/// Tries again, with longer and longer pauses, while the outcome is one that may pass.
+pub async fn patiently<T, F: Future<Output = T>>(attempt: impl Fn() -> F, passes: impl Fn(&T) -> bool) -> T {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES {
+        let outcome = attempt().await;
+        if !passes(&outcome) {
+            return outcome;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    attempt().await
 }
 
 /// Whether an answer says that the same request may succeed soon.

@@ -1,7 +1,10 @@
 //! The services that can hold a copy, each as the same few acts: put once, read a version, list versions, tell locks.
 
+mod azure;
 mod folder;
+mod gcs;
 mod http;
+mod listing;
 mod s3;
 mod xml;
 
@@ -57,7 +60,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
 pub fn open(location: &Location, settings: &Settings) -> Result<Box<dyn Backend>> {
     Ok(match location {
         Location::Bucket { service: Service::S3, bucket, .. } => Box::new(s3::S3::new(bucket, settings)?),
-        Location::Bucket { .. } => return Err(Error::new(ErrorKind::Invalid, format!("{location}: not served yet"))),
+        Location::Bucket { service: Service::Gcs, bucket, .. } => Box::new(gcs::Gcs::new(bucket, settings)?),
+        Location::Bucket { service: Service::Azure, bucket, .. } => Box::new(azure::Azure::new(bucket, settings)?),
         Location::Folder { path } => Box::new(folder::Folder::new(path)?),
     })
 }
@@ -98,4 +102,17 @@ fn whole_parts(key: &str, content: &Content, part_bytes: u64, most: u64) -> Resu
     }
     let message = format!("{key}: {} bytes are more than {most} parts of {part_bytes}", content.len());
     Err(Error::new(ErrorKind::Invalid, message))
+}
+
+/// Refuses to ask for an encryption that only S3 has.
+fn refuse_encryption(settings: &Settings, service: &str) -> Result<()> {
+    match settings.encryption()? {
+        Some(_) => Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "{service} encrypts every object, with the key that is set on the bucket: leave out --sse and AWS_SERVER_SIDE_ENCRYPTION"
+            ),
+        )),
+        None => Ok(()),
+    }
 }

@@ -14,7 +14,7 @@ use crate::server::{BUCKET, Server, settings};
 const PART_BYTES: u64 = 5 << 20;
 
 /// Bytes that do not compress, as an attachment of a ledger; its name.
-fn attach(ledger: &std::path::Path, length: usize) -> String {
+pub fn attach(ledger: &std::path::Path, length: usize) -> String {
     let mut state = 1_u64;
     let content: Vec<u8> = (0..length)
         .map(|_| {

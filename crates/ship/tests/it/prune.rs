@@ -16,7 +16,7 @@ use crate::server::{BUCKET, Server, settings};
 /// How each test's place is reached.
 static PLACES: Mutex<Option<HashMap<String, Settings>>> = Mutex::new(None);
 
-fn reach(location: &Location, settings: Settings) {
+pub fn reach(location: &Location, settings: Settings) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         counterfoil_ship::read_pruned(|location| {

@@ -16,7 +16,7 @@ fn clean(path: &Path) -> u64 {
     report.size
 }
 
-fn files(path: &Path, folder: &str) -> Vec<(String, Vec<u8>)> {
+pub fn files(path: &Path, folder: &str) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(path.join(folder))
         .unwrap()
         .map(|entry| {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::basics::{append, create, findings};
 use crate::server::Server;
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
 }
 
