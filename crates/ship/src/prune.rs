@@ -150,7 +150,10 @@ impl Bucket {
         let store = self.store();
         let lock = store.wait(lock::check_bucket(store, prune.lock.as_ref()))?;
         let lock = lock.ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, "a folder has no Object Lock: segments are pruned to s3:// only")
+            Error::new(
+                ErrorKind::Invalid,
+                "a folder has no Object Lock: segments are pruned to s3://, gs:// or az:// only",
+            )
         })?;
         let report = store.wait(lock::check_objects(store, objects, &lock))?;
         let damaged = |message: String| Err(Error::new(ErrorKind::Damaged, format!("{message}; nothing was pruned")));

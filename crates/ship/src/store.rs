@@ -116,6 +116,11 @@ impl Store {
         format!("{}{key}", self.prefix)
     }
 
+    /// What other programs call an object.
+    pub fn address(&self, key: &str) -> String {
+        self.backend.address(&self.key(key))
+    }
+
     /// Writes an object that is not there yet, under a lock where one is asked for. False when an object of that key exists.
     pub async fn put_new(&self, key: &str, content: &Content, written: &Written) -> Result<bool> {
         self.backend.put_new(&self.key(key), content, written).await

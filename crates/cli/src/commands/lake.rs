@@ -26,9 +26,9 @@ Exit codes: 0 the table holds all that was shipped, 2 the table would stand insi
 the table, 4 other writers were faster, 7 no copy there, 11 table and copy are of different histories. Other exit \
 codes: see `counterfoil --help`.")]
 pub struct Lake {
-    /// Where the copy stands: s3://BUCKET/PREFIX.
+    /// Where the copy stands: s3://BUCKET/PREFIX, or gs:// or az://.
     copy: Location,
-    /// Where the table stands, or is made: s3://BUCKET/PREFIX.
+    /// Where the table stands, or is made: s3://BUCKET/PREFIX, or gs:// or az://.
     table: Location,
     /// Print the result as JSON.
     #[arg(long)]

@@ -34,7 +34,7 @@ short or missing, 11 the bucket holds something else. Other exit codes: see `cou
 pub struct Prune {
     /// The ledger's folder.
     ledger: PathBuf,
-    /// The bucket that holds the segments: s3://BUCKET/PREFIX.
+    /// The bucket that holds the segments: s3://BUCKET/PREFIX, or gs:// or az://.
     #[arg(long, value_name = "PLACE", required_unless_present = "fetch")]
     bucket: Option<Location>,
     /// What stays on the disk: what was recorded in so many days (90d), or so many of the newest entries.

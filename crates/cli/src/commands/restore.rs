@@ -28,7 +28,7 @@ Examples:
 Exit codes: 0 restored, 3 the folder is taken, 7 no copy there, 10 the copy is damaged, 11 it was tampered with. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Restore {
-    /// Where the copy stands: s3://BUCKET/PREFIX.
+    /// Where the copy stands: s3://BUCKET/PREFIX, or gs:// or az://.
     from: Location,
     /// The new folder.
     ledger: PathBuf,

@@ -42,7 +42,7 @@ Examples:
 Exit codes: 0 ended on request, 4 another process has the ledger open for writing, 5 an address cannot be had, \
 6 plain text beyond loopback, 11 the folder does not extend the copy at --ship. Other exit codes: see `counterfoil --help`.")]
 pub struct Serve {
-    /// The ledger's folder; with --read-only also a copy in an object store, s3://BUCKET/PREFIX.
+    /// The ledger's folder; with --read-only also a copy in an object store, s3://BUCKET/PREFIX, gs:// or az://.
     ledger: PathBuf,
     /// Only read: nothing is recorded, also not what is asked. Tokens live in memory and end with the service.
     #[arg(long)]
@@ -103,8 +103,8 @@ struct Chosen {
     /// How many connections may be open at once [default: 20000].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_CONNECTIONS")]
     connections: Option<usize>,
-    /// Where a copy is kept under Object Lock, in the background: s3://BUCKET/PREFIX (credentials and endpoint as for
-    /// `counterfoil ship`).
+    /// Where a copy is kept under Object Lock, in the background: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
+    /// az://CONTAINER/PREFIX (credentials and endpoint as for `counterfoil ship`).
     #[arg(long, value_name = "LOCATION", env = "COUNTERFOIL_SHIP")]
     ship: Option<String>,
     /// The retention of every object of the copy, MODE being compliance or governance; without days the longest class of the

@@ -20,7 +20,8 @@ use crate::text::{Counted, Grouped};
 /// first byte. Run again, it ships what is new. A ledger that is not the one in the bucket, or a fork of it, is refused.
 ///
 /// Credentials, region and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL and
-/// their like, or from the profile AWS_PROFILE in ~/.aws.
+/// their like, or from the profile AWS_PROFILE in ~/.aws; for gs:// from GOOGLE_APPLICATION_CREDENTIALS or the machine, for
+/// az:// from AZURE_STORAGE_ACCOUNT_NAME with a key, a token or an identity. docs/guides/object-storage.md lists them all.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,13 +29,14 @@ Examples:
   counterfoil ship audit s3://bank-audit/payments --retain compliance:2190
   counterfoil ship audit s3://bank-audit/payments --retain compliance --sse kms
   counterfoil ship audit s3://bank-audit/payments --check > locks.note
+  counterfoil ship audit gs://bank-audit/payments --retain compliance:2190
 
 Exit codes: 0 shipped or all locked, 2 the bucket keeps nothing from being deleted, 5 it does not answer, 10 --check \
 found a lock that is short or missing, 11 the bucket holds another history. Other exit codes: see `counterfoil --help`.")]
 pub struct Ship {
     /// The ledger's folder.
     ledger: PathBuf,
-    /// Where to: s3://BUCKET/PREFIX, or file:///FOLDER without locks.
+    /// Where to: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or file:///FOLDER without locks.
     to: Location,
     /// The retention of every object, MODE being compliance or governance [default: the bucket's]. MODE alone takes the
     /// longest retention class of the event catalog and of this ledger: one object holds entries of many.

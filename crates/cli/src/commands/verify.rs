@@ -50,7 +50,8 @@ Examples:
 Exit codes: 0 verified, 2 --require-anchor without an anchor or logs without hashes, 7 nothing there, 10 damaged, 11 tampered with. \
 Other exit codes: see `counterfoil --help`. A damaged or tampered ledger never exits with 0.")]
 pub struct Verify {
-    /// The ledger's folder, the URL of a service, whose whole log is read, or a copy at s3://BUCKET/PREFIX.
+    /// The ledger's folder, the URL of a service, whose whole log is read, or a copy at s3://BUCKET/PREFIX
+    /// (or gs://, az://).
     ledger: Option<PathBuf>,
     /// A folder of plain JSON-lines logs with hashes.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["ledger", "bundle", "checkpoint", "key", "require_anchor"])]

@@ -1,7 +1,7 @@
 //! A folder as a store: without versions, without locks.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,7 +17,10 @@ use crate::store::{Stored, Written};
 
 /// A folder.
 #[derive(Debug)]
-pub struct Folder(LocalFileSystem);
+pub struct Folder {
+    path: PathBuf,
+    files: LocalFileSystem,
+}
 
 impl Folder {
     /// The folder at a path; it is made if it is not there.
@@ -27,7 +30,9 @@ impl Folder {
             LocalFileSystem::new_with_prefix(path).map_err(std::io::Error::other)
         };
         let opened: std::io::Result<_> = open();
-        opened.map(Self).map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())))
+        opened
+            .map(|files| Self { path: path.to_owned(), files })
+            .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())))
     }
 }
 
@@ -40,7 +45,7 @@ impl Backend for Folder {
     async fn put_new(&self, key: &str, content: &Content, _: &Written) -> Result<bool> {
         let bytes = piece(key, content, 0, content.len())?;
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.0.put_opts(&Key::from(key), bytes.into(), options).await {
+        match self.files.put_opts(&Key::from(key), bytes.into(), options).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(store_error(key, error)),
@@ -49,11 +54,11 @@ impl Backend for Folder {
 
     /// A folder does not tell whether something else is there by now.
     async fn put_over(&self, key: &str, bytes: Bytes, _: &str) -> Result<bool> {
-        self.0.put(&Key::from(key), bytes.into()).await.map(|_| true).map_err(|error| store_error(key, error))
+        self.files.put(&Key::from(key), bytes.into()).await.map(|_| true).map_err(|error| store_error(key, error))
     }
 
     async fn current(&self, key: &str) -> Result<Option<(Bytes, String)>> {
-        match self.0.get(&Key::from(key)).await {
+        match self.files.get(&Key::from(key)).await {
             Ok(found) => {
                 let tag = found.meta.e_tag.clone().unwrap_or_default();
                 Ok(Some((found.bytes().await.map_err(|error| store_error(key, error))?, tag)))
@@ -65,12 +70,13 @@ impl Backend for Folder {
 
     async fn get(&self, key: &str, _: Option<&str>, range: Option<Range<u64>>) -> Result<Bytes> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-        let found = self.0.get_opts(&Key::from(key), options).await.map_err(|error| store_error(key, error))?;
+        let found = self.files.get_opts(&Key::from(key), options).await.map_err(|error| store_error(key, error))?;
         found.bytes().await.map_err(|error| store_error(key, error))
     }
 
     async fn page(&self, prefix: &str, after: &str) -> Result<Page> {
-        let mut listed: Vec<_> = self.0.list(None).try_collect().await.map_err(|error| store_error(prefix, error))?;
+        let mut listed: Vec<_> =
+            self.files.list(None).try_collect().await.map_err(|error| store_error(prefix, error))?;
         listed.sort_by(|a, b| a.location.cmp(&b.location));
         let mut page = Page::default();
         for meta in listed {
@@ -81,6 +87,10 @@ impl Backend for Folder {
             }
         }
         Ok(page)
+    }
+
+    fn address(&self, key: &str) -> String {
+        format!("file://{}/{key}", self.path.display())
     }
 
     async fn lock_of(&self, _: &str, _: &str) -> Result<Option<Held>> {

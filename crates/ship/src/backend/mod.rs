@@ -52,6 +52,9 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// Objects whose keys begin with `prefix` and come behind `after`, in order: as many as one request gives.
     async fn page(&self, prefix: &str, after: &str) -> Result<Page>;
 
+    /// What other programs call an object.
+    fn address(&self, key: &str) -> String;
+
     /// The lock on a version. None when it has none.
     async fn lock_of(&self, key: &str, version: &str) -> Result<Option<Held>>;
 }

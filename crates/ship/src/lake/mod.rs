@@ -103,7 +103,7 @@ impl Lake {
     }
 
     fn address(&self, key: &str) -> String {
-        format!("{}/{key}", self.table.0)
+        self.table.1.address(key)
     }
 
     /// The newest metadata, checked to be of this ledger's history.
@@ -163,7 +163,7 @@ impl Lake {
             }
             let Some(stored) = there.get(&segment.first()) else { break };
             check_shipped(&segment, stored.size)?;
-            let path = format!("{}/{}", self.copy.0, stored.key);
+            let path = self.copy.1.address(&stored.key);
             files.push(DataFile::of(&segment, path, stored.size, commit)?);
             end = segment.first() + segment.count();
         }
@@ -230,7 +230,7 @@ impl Lake {
             root: root_of(snapshot, entries)?,
         };
         metadata.advance(next, &extent);
-        Ok(metadata.encode(&self.table.0.to_string()).into())
+        Ok(metadata.encode(self.address("").trim_end_matches('/')).into())
     }
 
     /// Writes a file that is named after its content; its address.
@@ -243,7 +243,7 @@ impl Lake {
 
     /// Reads a file of the table by its address.
     async fn read<T>(&self, address: &str, decode: impl Fn(&[u8]) -> Result<Vec<T>>) -> Result<Vec<T>> {
-        let key = address.strip_prefix(&format!("{}/", self.table.0));
+        let key = address.strip_prefix(&self.address(""));
         let found = match key {
             Some(key) => self.table.1.current(key).await?,
             None => None,

@@ -185,6 +185,10 @@ impl Backend for Azure {
         }
     }
 
+    fn address(&self, key: &str) -> String {
+        format!("abfss://{}@{}.dfs.core.windows.net/{key}", self.name, self.account)
+    }
+
     async fn lock_of(&self, key: &str, version: &str) -> Result<Option<Held>> {
         let ask = Ask { query: vec![("versionid", version)], ..about(Method::HEAD, key) };
         let answer = self.client.ask(&ask).await?.checked(key)?;

@@ -198,6 +198,10 @@ impl Backend for Gcs {
         }
     }
 
+    fn address(&self, key: &str) -> String {
+        format!("gs://{}/{key}", self.name)
+    }
+
     async fn lock_of(&self, key: &str, version: &str) -> Result<Option<Held>> {
         let mut ask = self.about(key);
         ask.query.push(("generation", version));

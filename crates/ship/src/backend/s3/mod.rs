@@ -153,6 +153,10 @@ impl Backend for S3 {
         self.versions(prefix, after).await
     }
 
+    fn address(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.name)
+    }
+
     async fn lock_of(&self, key: &str, version: &str) -> Result<Option<Held>> {
         let ask = Ask { query: vec![("versionId", version)], ..about(Method::HEAD, key) };
         let answer = self.client.ask(&ask).await?.checked(key)?;

@@ -106,27 +106,15 @@ impl Cloud {
 
     fn start<K: Kind>() -> Option<Self> {
         let folder = TempDir::new().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-        let mut command = K::command(folder.path(), port)?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect("the emulator starts");
+        let (child, port) = spawn::<K>(folder.path())?;
         let added = Arc::new(Added::default());
         let double = double::start(port, Arc::new(AddsOf::<K>(added.clone(), std::marker::PhantomData)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let acts = Acts { put: K::put, put_on_top: K::put_on_top, delete: K::delete, remove: K::remove };
         let (scheme, variables) = (K::SCHEME, K::variables);
         let cloud = Self { child, _folder: folder, port, double, added, scheme, variables, runtime, acts };
-        cloud.wait_until_up();
         K::make_bucket(&cloud);
         Some(cloud)
-    }
-
-    fn wait_until_up(&self) {
-        let start = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "the emulator does not come up");
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     pub fn location(&self) -> Location {
@@ -216,6 +204,24 @@ impl Cloud {
         let (status, answer) = self.ask(method, target, headers, body);
         assert!((200..300).contains(&status), "{method} {target}: {status} {}", String::from_utf8_lossy(&answer));
         answer
+    }
+}
+
+/// Starts an emulator and waits until it answers; on another port where one was taken meanwhile.
+fn spawn<K: Kind>(folder: &std::path::Path) -> Option<(Child, u16)> {
+    let start = Instant::now();
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let mut command = K::command(folder, port)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the emulator starts");
+        while child.try_wait().expect("a child").is_none() {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some((child, port));
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the emulator does not come up");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
