@@ -36,7 +36,7 @@ pub fn ship(arguments: &Arguments) -> Value {
 /// Puts the same segments there by multipart upload, one after the other, and nothing else.
 pub fn upload(arguments: &Arguments) -> Value {
     let bucket = location(arguments);
-    let Location::S3 { bucket, .. } = bucket else { panic!("the copy is in S3") };
+    let Location::Bucket { bucket, .. } = bucket else { panic!("the copy is in S3") };
     let store = AmazonS3Builder::from_env().with_bucket_name(bucket).with_allow_http(true).build().expect("a store");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let files = files(&arguments.path("ledger").join("segments"));

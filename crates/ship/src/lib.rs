@@ -24,7 +24,7 @@ mod verify;
 pub use disk::BucketDisk;
 pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace, Route};
 pub use lake::{Lake, LakeTable};
-pub use location::Location;
+pub use location::{Location, Service};
 pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock, Retention};
 pub use prune::{Keep, Prunable, Prune};
 pub use pruned::read_pruned;

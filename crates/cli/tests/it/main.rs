@@ -3,6 +3,10 @@
 mod append;
 mod bundle;
 mod client_key;
+#[path = "../../../ship/tests/it/cloud/mod.rs"]
+#[allow(dead_code, reason = "the tests of the crate that ships need more of it")]
+mod cloud;
+mod clouds;
 mod export;
 mod golden;
 mod help;

@@ -1,5 +1,6 @@
 //! Ships to a real S3 server with Object Lock, breaks what can be broken, and looks at what a user would notice.
 
+mod access;
 mod basics;
 mod cloud;
 mod clouds;

@@ -70,10 +70,18 @@ impl Azure {
         let known =
             known.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse::<AzureConfigKey>().ok()?, value)));
         let builder = known.fold(MicrosoftAzureBuilder::new(), |builder, (key, value)| builder.with_config(key, value));
+        // The names that Microsoft's own program knows.
+        let builder = match settings.get("AZURE_STORAGE_KEY") {
+            Some(key) => builder.with_access_key(key),
+            None => builder,
+        };
         let account = builder.get_config_value(&AzureConfigKey::AccountName);
-        let account = account.or(emulator.map(|_| EMULATOR_ACCOUNT.to_owned())).ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, "az:// needs the name of the account: AZURE_STORAGE_ACCOUNT_NAME")
-        })?;
+        let account = account
+            .or(settings.get("AZURE_STORAGE_ACCOUNT").map(str::to_owned))
+            .or(emulator.map(|_| EMULATOR_ACCOUNT.to_owned()))
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Invalid, "az:// needs the name of the account: AZURE_STORAGE_ACCOUNT_NAME")
+            })?;
         let endpoint = match (emulator, builder.get_config_value(&AzureConfigKey::Endpoint)) {
             (Some(emulator), _) => format!("{}/{account}", emulator.trim_end_matches('/')),
             (None, Some(endpoint)) => endpoint.trim_end_matches('/').to_owned(),

@@ -1,7 +1,7 @@
 //! Azurite: it knows neither versions nor immutability. The double gives each blob a version as Microsoft's documentation
 //! writes it, remembers the headers of locks, and tells them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::double::{Reply, Request};
@@ -20,12 +20,16 @@ fn path(key: &str) -> String {
     format!("/{ACCOUNT}/{BUCKET}/{key}")
 }
 
+/// Where it is installed.
+pub fn program() -> Option<PathBuf> {
+    find("azurite-blob", ".cache/counterfoil/azurite/node_modules/.bin", HOW)
+}
+
 impl Kind for Azure {
     const SCHEME: &'static str = "az";
 
     fn command(folder: &Path, port: u16) -> Option<Command> {
-        let place = ".cache/counterfoil/azurite/node_modules/.bin";
-        let mut command = Command::new(find("azurite-blob", place, HOW)?);
+        let mut command = Command::new(program()?);
         command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string(), "--disableTelemetry", "--silent"]);
         command.arg("--location").arg(folder);
         Some(command)

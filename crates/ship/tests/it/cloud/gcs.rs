@@ -1,7 +1,7 @@
 //! fake-gcs-server: it knows generations and keeps the retention that an object is given, but lets everything be deleted, and
 //! its buckets do not say whether they take retentions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -17,11 +17,16 @@ fn escaped(key: &str) -> String {
     key.replace('/', "%2F")
 }
 
+/// Where it is installed.
+pub fn program() -> Option<PathBuf> {
+    find("fake-gcs-server", ".cache/counterfoil/go", HOW)
+}
+
 impl Kind for Gcs {
     const SCHEME: &'static str = "gs";
 
     fn command(_: &Path, port: u16) -> Option<Command> {
-        let mut command = Command::new(find("fake-gcs-server", ".cache/counterfoil/go", HOW)?);
+        let mut command = Command::new(program()?);
         command.args(["-scheme", "http", "-host", "127.0.0.1", "-backend", "memory", "-port", &port.to_string()]);
         Some(command)
     }

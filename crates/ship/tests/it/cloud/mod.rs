@@ -17,8 +17,10 @@ use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpConnector, HttpRequest, ReqwestConnector};
 use tempfile::TempDir;
 
+pub use azure::program as azure_program;
 pub use double::Request;
 use double::{Adds, Reply};
+pub use gcs::program as gcs_program;
 
 pub const BUCKET: &str = "audit";
 /// Where the copy stands in it.
@@ -128,6 +130,11 @@ impl Cloud {
     /// How the double is reached, or another endpoint in front of it.
     pub fn settings(&self) -> Settings {
         self.settings_at(&self.double)
+    }
+
+    /// The variables with which the double is reached.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        (self.variables)(&self.double).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// How the emulator is reached that keeps nothing.
