@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 const UNEXPLAINED = "Manual override without a reason";
 const REASON = "Asked the officer: the reason stands in ticket 4711.";
+const SEARCH = "Overrides that nobody explained";
 const NOTE = "Both alerts discussed with the payments desk.";
 
 /** The day on which the walk records. */
@@ -140,6 +141,28 @@ export async function watchOf(page, service, check) {
   check(true, `Integrity says how the watch stands: ${await words.innerText()}`);
 }
 
+/** A search is kept for everybody, on a schedule, and removed again. */
+export async function searches(page, service, check) {
+  await page.goto(`${service.base}/sql`);
+  await page.getByRole("button", { name: "Overrides without a reason" }).click();
+  await page.getByRole("table").waitFor();
+  await page.getByRole("button", { name: "Save …" }).click();
+  await page.getByLabel("Name", { exact: true }).fill(SEARCH);
+  await page.getByLabel(/In the service/).check();
+  const choose = async (label, option) => {
+    await page.getByRole("combobox", { name: label }).click();
+    await page.getByRole("option", { name: option, exact: true }).click();
+  };
+  await choose("Run it", "every day");
+  await choose("And raise", "An alert when it finds other rows than before");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  const item = page.locator(".shared-search", { hasText: SEARCH });
+  await item.waitFor();
+  check(/every day · \d+ rows?/.test(await item.innerText()), `a search is kept in the service: ${(await item.innerText()).replaceAll(/\s+/g, " ")}`);
+  const entry = await newest(page, "ledger.search_saved");
+  check(entry?.entity_id === SEARCH && entry.context.every_minutes === 1_440, `keeping it is an entry, by ${entry?.actor}`);
+}
+
 export async function readersDecideNothing(browser, service, check) {
   const page = await (await browser.newContext()).newPage();
   page.setDefaultTimeout(30_000);
@@ -152,6 +175,9 @@ export async function readersDecideNothing(browser, service, check) {
   await openReview(page, service.base);
   await page.locator(".changes", { hasText: NOTE }).waitFor();
   const sign = await page.getByRole("button", { name: /^Sign the review/ }).count();
-  check(buttons + sign === 0, "a reader reads alerts and reviews, and is offered nothing to decide or to sign");
+  await page.goto(`${service.base}/sql`);
+  await page.locator(".shared-search", { hasText: SEARCH }).waitFor();
+  const remove = await page.getByRole("button", { name: /for everybody$/ }).count();
+  check(buttons + sign + remove === 0, "a reader reads alerts and reviews, and is offered nothing to decide or to sign");
   await page.context().close();
 }

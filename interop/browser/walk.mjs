@@ -18,6 +18,7 @@ import {
   overrides,
   readersDecideNothing,
   recordCases,
+  searches,
   signOff,
   watchOf,
 } from "./review.mjs";
@@ -252,6 +253,7 @@ try {
     await inbox(page, service, check);
     await signOff(page, service, check);
     await overrides(page, service, check);
+    await searches(page, service, check);
     await watchOf(page, service, check);
     await readersDecideNothing(browser, service, check);
     await verification(page, service);

@@ -89,6 +89,8 @@ export interface Watching {
   rules: Rules | null;
   sinks: Sink[];
   conditions: Condition[];
+  /** Null: they cannot be read. */
+  open_alerts: number | null;
 }
 
 export function listAlerts(params: URLSearchParams, signal?: AbortSignal): Promise<AlertPage> {

@@ -3,7 +3,7 @@ import { type Json, parseJson } from "../text/json";
 import { problemOf, unreachable } from "./problem";
 
 export interface Call {
-  method?: "GET" | "POST" | "DELETE";
+  method?: "GET" | "POST" | "PUT" | "DELETE";
   body?: unknown;
   accept?: string;
   signal?: AbortSignal;

@@ -7,6 +7,7 @@ import { Card, Page } from "../parts/Page";
 import { Text } from "../parts/Text";
 import { Conditions } from "../parts/WatchCard";
 import { countOpenAlerts, useOpenAlerts } from "../state/alerts";
+import { useSession } from "../state/ledger";
 import { useResource } from "../state/resource";
 import { changed, useChangeParams, useParams } from "../state/router";
 import { plural } from "../text/number";
@@ -20,11 +21,16 @@ import { EntryPanel } from "./trail/EntryPanel";
 import { openedIndex } from "./trail/filter";
 import { useKeys } from "./trail/keys";
 
-/** The page of alerts that the address asks for, read again whenever the open ones are counted. */
+/**
+ * The page of alerts that the address asks for, read again whenever the open ones are counted. What an auditor reads is recorded:
+ * for one it is read again when their number has changed.
+ */
 function useAlerts(params: URLSearchParams) {
   const api = useMemo(() => apiParams(params), [params]);
   const page = useResource(api.toString(), (signal) => listAlerts(api, signal));
-  const open = useOpenAlerts();
+  const counts = useOpenAlerts();
+  const isAuditor = useSession()?.role === "auditor";
+  const open = isAuditor && typeof counts === "object" ? counts.count : counts;
   const counted = useRef(open);
   const { reload } = page;
   useEffect(() => {

@@ -1,18 +1,21 @@
-import { Button, Menu, TextInput } from "@mantine/core";
+import { Button, Menu } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { isAbort, saveFile } from "../api/client";
 import { asProblem, type Problem } from "../api/problem";
 import { type Answer, download, query } from "../api/query";
+import { listSearches, type Search } from "../api/searches";
 import { ProblemNote } from "../parts/Notice";
 import { Page } from "../parts/Page";
 import { useSession } from "../state/ledger";
+import { useResource } from "../state/resource";
 import { useChangeParams, useParams } from "../state/router";
 import { BundleDialog } from "./sql/BundleDialog";
 import { Columns } from "./sql/Columns";
-import { SHIPPED, savedStore } from "./sql/catalog";
+import { SHIPPED } from "./sql/catalog";
 import { Editor } from "./sql/Editor";
 import { Library } from "./sql/Library";
 import { Results } from "./sql/Results";
+import { SaveDialog } from "./sql/SaveDialog";
 
 const EXPORTS = [
   { name: "CSV", accept: "text/csv", file: "answer.csv" },
@@ -53,38 +56,6 @@ function useQuery() {
   return { state, work, stop: () => abort.current?.abort() };
 }
 
-function SaveBox({ sql, onDone }: { sql: string; onDone: () => void }) {
-  const [name, setName] = useState("");
-  const save = () => {
-    const others = savedStore.get().filter((query) => query.name !== name.trim());
-    savedStore.set([...others, { name: name.trim(), sql }]);
-    onDone();
-  };
-  return (
-    <form
-      className="row"
-      onSubmit={(event) => {
-        event.preventDefault();
-        save();
-      }}
-    >
-      <TextInput
-        aria-label="Name of the query"
-        placeholder="Name of the query"
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-        data-autofocus
-      />
-      <Button type="submit" disabled={name.trim() === ""}>
-        Save
-      </Button>
-      <Button variant="subtle" color="gray" onClick={onDone}>
-        Cancel
-      </Button>
-    </form>
-  );
-}
-
 export default function Sql() {
   const params = useParams();
   const change = useChangeParams();
@@ -92,6 +63,8 @@ export default function Sql() {
   const [sql, setSql] = useState(() => params.get("q") ?? SHIPPED[0]?.sql ?? "");
   const [saving, setSaving] = useState(false);
   const [bundling, setBundling] = useState(false);
+  const [chosen, setChosen] = useState<Search>();
+  const searches = useResource("searches", listSearches);
   const { state, work, stop } = useQuery();
   const mayBundle = session?.role === "auditor" || session?.role === "admin";
 
@@ -108,8 +81,9 @@ export default function Sql() {
       saveFile(file, await download(sql, accept, signal));
       return {};
     });
-  const choose = (text: string) => {
+  const choose = (text: string, search?: Search) => {
     setSql(text);
+    setChosen(search);
     run(text);
   };
 
@@ -119,7 +93,7 @@ export default function Sql() {
       lead="Ask the ledger anything. One table, audit_log, one row per entry; queries only read. Ctrl+Enter or ⌘+Enter runs."
     >
       <div className="workbench">
-        <Library onChoose={choose} />
+        <Library searches={searches} onChoose={choose} onChooseSearch={(search) => choose(search.sql, search)} />
         <div className="stack">
           <div className="card editor-card">
             <Editor value={sql} onChange={setSql} onRun={() => run()} />
@@ -150,13 +124,9 @@ export default function Sql() {
                   </Menu.Item>
                 </Menu.Dropdown>
               </Menu>
-              {saving ? (
-                <SaveBox sql={sql} onDone={() => setSaving(false)} />
-              ) : (
-                <Button variant="default" onClick={() => setSaving(true)} disabled={sql.trim() === ""}>
-                  Save
-                </Button>
-              )}
+              <Button variant="default" onClick={() => setSaving(true)} disabled={sql.trim() === ""}>
+                Save …
+              </Button>
             </div>
           </div>
           {state.stopped && (
@@ -169,6 +139,7 @@ export default function Sql() {
           {state.answer && <Results answer={state.answer} seconds={state.seconds ?? 0} />}
         </div>
       </div>
+      {saving && <SaveDialog sql={sql} known={chosen} onClose={() => setSaving(false)} onSaved={searches.reload} />}
       {bundling && <BundleDialog sql={sql} onClose={() => setBundling(false)} />}
     </Page>
   );

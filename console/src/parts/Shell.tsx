@@ -91,7 +91,6 @@ function OpenCount() {
   return (
     <span className="count">
       {grouped(open.count)}
-      {open.more && "+"}
       <span className="visually-hidden"> open</span>
     </span>
   );

@@ -1,17 +1,15 @@
-import { listAlerts } from "../api/alerts";
+import { readWatching } from "../api/alerts";
 import type { Session } from "../api/types";
 import { createStore, useStore } from "./store";
 
+/** How many alerts are open, counted anew each time. */
 export interface OpenAlerts {
   count: number;
-  /** There are more than were counted. */
-  more: boolean;
 }
 
 /** `failed`: they cannot be read, which is graver than any number of them. */
 const openStore = createStore<OpenAlerts | "failed" | undefined>(undefined);
 const PERIOD = 15_000;
-const MOST = 100;
 
 export function useOpenAlerts(): OpenAlerts | "failed" | undefined {
   return useStore(openStore);
@@ -19,16 +17,16 @@ export function useOpenAlerts(): OpenAlerts | "failed" | undefined {
 
 export async function countOpenAlerts(): Promise<void> {
   try {
-    const page = await listAlerts(new URLSearchParams({ state: "open", limit: String(MOST) }));
-    openStore.set({ count: page.alerts.length, more: page.next_cursor !== null });
+    const { open_alerts } = await readWatching();
+    openStore.set(open_alerts === null ? "failed" : { count: open_alerts });
   } catch {
     openStore.set("failed");
   }
 }
 
-/** Counts again and again while the page is looked at. What an auditor reads is recorded: nothing is read for one unasked. */
+/** Counts again and again while the page is looked at. Counting is no reading of entries, so it is not recorded of an auditor. */
 export function startCounting(session: Session): () => void {
-  if (session.role === "writer" || session.role === "auditor") return () => {};
+  if (session.role === "writer") return () => {};
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   const round = async () => {

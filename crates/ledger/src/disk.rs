@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use counterfoil_segment::ReadAt;
 use rustix::fs::OFlags;
@@ -23,6 +25,11 @@ pub trait DiskFile: ReadAt {
     fn sync(&self) -> io::Result<()>;
     /// Reserves space up to `length` bytes; the new part reads as zeros.
     fn allocate(&self, length: u64) -> io::Result<()>;
+    /// Begins to write durable zeros from the file's end at `from` up to `to`, on a thread of its own that nobody else may write
+    /// there beside. `None` where the disk has no use for it.
+    fn zero_ahead(self: Arc<Self>, _from: u64, _to: u64) -> Option<JoinHandle<io::Result<()>>> {
+        None
+    }
     /// Cuts the file to `length` bytes.
     fn truncate(&self, length: u64) -> io::Result<()>;
 }
@@ -150,9 +157,41 @@ impl DiskFile for OsFile {
         }
     }
 
+    fn zero_ahead(self: Arc<Self>, from: u64, to: u64) -> Option<JoinHandle<io::Result<()>>> {
+        let direct = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        // Past the page cache: a sync of the frames has nothing to do with these zeros.
+        let direct = OpenOptions::new().write(true).custom_flags(OFlags::DIRECT.bits() as i32).open(direct).ok()?;
+        let zero = move || {
+            self.allocate(to)?;
+            zeros(&direct, from, to)?;
+            // Through this handle: the other one's must not lose an error that its frames had.
+            direct.sync_data()
+        };
+        std::thread::Builder::new().name("counterfoil-room".to_owned()).spawn(zero).ok()
+    }
+
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }
+}
+
+/// What a device may want the addresses, places and lengths of direct writes to be multiples of.
+const DIRECT_BYTES: usize = 4096;
+
+/// Zeros of one direct write: few enough that a frame that waits for it does not wait long.
+const ZEROS_BYTES: usize = 128 << 10;
+
+fn zeros(direct: &File, from: u64, to: u64) -> io::Result<()> {
+    let room = vec![0; ZEROS_BYTES + DIRECT_BYTES];
+    let aligned = room.as_ptr().align_offset(DIRECT_BYTES);
+    let zeros = &room[aligned..aligned + ZEROS_BYTES];
+    let mut at = from.next_multiple_of(DIRECT_BYTES as u64);
+    while at < to {
+        let length = (to - at).min(ZEROS_BYTES as u64) as usize;
+        direct.write_all_at(&zeros[..length], at)?;
+        at += length as u64;
+    }
+    Ok(())
 }
 
 impl Disk for OsDisk {

@@ -31,6 +31,7 @@ mod receipt;
 mod recovery;
 mod registry;
 mod roll;
+mod room;
 mod sealed;
 mod sealed_segment;
 mod sealer;

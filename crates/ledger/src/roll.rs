@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::FrameBuilder;
 use crate::journal::{FramePlace, Journal};
 use crate::own::is_own;
+use crate::room::Room;
 use crate::sealed::Sealed;
 use crate::sequencer::Sequencer;
 use crate::shared::SealJob;
@@ -55,6 +56,7 @@ impl Sequencer {
         })?;
         let new = Arc::new(new);
         self.offset = new.end_offset();
+        self.room = Room::of(Arc::clone(new.file()));
         self.journal = new.clone();
         self.shared.update_head(|head| {
             head.journals = head.journals.iter().cloned().chain([new]).collect();

@@ -13,12 +13,11 @@ use crate::frame::{FrameBuilder, FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES, MAX
 use crate::journal::{FramePlace, Journal, NODE_LEVEL};
 use crate::options::OnCommit;
 use crate::receipt::Receipt;
+use crate::room::Room;
 use crate::shared::{Queue, Reply, Request, SealJob, Shared, lock};
 use crate::snapshot::Folder;
 use crate::tail_check::TailCheck;
 
-/// A journal file grows by this much at a time, so that most syncs find their space allocated.
-const ALLOCATION_STEP_BYTES: u64 = 16 << 20;
 /// A commit takes no further submission beyond this.
 const COMMIT_TARGET_BYTES: usize = 8 << 20;
 /// How long commits may go on without a new file `checkpoint`, at which readers stop.
@@ -41,6 +40,7 @@ pub(crate) struct Sequencer {
     pub on_commit: Option<OnCommit>,
     /// Where the next frame goes in the journal's file.
     pub offset: u64,
+    pub room: Room,
     builder: FrameBuilder,
     last_monotonic: Option<Duration>,
     unpublished_since: Option<Duration>,
@@ -86,6 +86,7 @@ impl Sequencer {
         let journal = journals.last().expect("a ledger has a journal file").clone();
         Self {
             offset: journal.end_offset(),
+            room: Room::of(Arc::clone(journal.file())),
             unpublished_since: (!is_published).then(|| shared.clock.monotonic()),
             uncovered_since: None,
             shared,
@@ -288,12 +289,7 @@ impl Sequencer {
     fn reserve(&mut self, batch: &[Submission]) -> Result<()> {
         let bytes: usize = batch.iter().chain(&self.opening).map(Submission::frame_bytes).sum();
         let needed = self.offset + (HEADER_BYTES + bytes) as u64;
-        let file = self.journal.file();
-        if needed <= file.len() {
-            return Ok(());
-        }
-        let length = needed.next_multiple_of(ALLOCATION_STEP_BYTES);
-        file.allocate(length).or_else(|_| file.allocate(needed)).map_err(|error| {
+        self.room.reserve(needed).map_err(|error| {
             Error::unavailable(format!("{}: no space for {bytes} more bytes: {error}", self.journal.name))
                 .because(error)
         })
@@ -336,8 +332,7 @@ impl Sequencer {
 
     fn close(&mut self) -> Result<()> {
         self.publish()?;
-        let file = self.journal.file();
-        file.truncate(self.offset).and_then(|()| file.sync()).map_err(|error| Error::io(&self.journal.name, error))
+        self.room.give_back(self.offset).map_err(|error| Error::io(&self.journal.name, error))
     }
 }
 

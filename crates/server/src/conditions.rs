@@ -157,6 +157,7 @@ impl Conditions {
         disk(service, &mut seen);
         watcher(service, &mut seen);
         sinks(service, &mut seen);
+        searches(service, &mut seen);
         self.sources(service, &mut seen);
         seen
     }
@@ -224,6 +225,10 @@ impl Conditions {
 }
 
 impl Condition {
+    pub(crate) fn level(&self) -> &'static str {
+        self.level
+    }
+
     fn new(id: &'static str, title: &'static str, level: &'static str, reason: String) -> Self {
         let (id, title) = (id.into(), title.into());
         Self { id, title, level, about: Vec::new(), reason, since: now().to_string(), alert: None }
@@ -289,6 +294,12 @@ fn sinks(service: &Service, seen: &mut Vec<Condition>) {
             let dead = Condition::new("sink-refused", "Messages were refused for good", "medium", reason);
             seen.push(Condition { about, ..dead });
         }
+    }
+}
+
+fn searches(service: &Service, seen: &mut Vec<Condition>) {
+    if let Some(fault) = service.searches.fault() {
+        seen.push(Condition::new("searches-unread", "The saved searches do not run", "medium", fault.to_owned()));
     }
 }
 

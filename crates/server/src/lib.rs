@@ -24,6 +24,7 @@ mod readers;
 mod receivers;
 mod recording;
 mod routes;
+mod searches;
 mod served;
 mod service;
 mod settings;

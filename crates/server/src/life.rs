@@ -16,7 +16,7 @@ use crate::served::Served;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::state;
-use crate::{conditions, verification};
+use crate::{conditions, searches, verification};
 
 /// Where a service answers, once it does.
 #[derive(Debug, Clone)]
@@ -75,6 +75,7 @@ async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcem
     let fresh = encryption.clone().map(|encryption| tokio::spawn(encryption.keep_fresh()));
     let looking = tokio::spawn(Arc::clone(&service).keep_looking());
     let conditions = tokio::spawn(conditions::keep_looking(Arc::clone(&service)));
+    let searches = tokio::spawn(searches::keep_running(Arc::clone(&service)));
     let rounds = tokio::spawn(verification::rounds(Arc::clone(&service)));
     let ending = tokio::spawn(end_on_signal(Arc::clone(&service)));
     let [pg_at, grpc_at] = [announcement.pg, announcement.otlp_grpc].map(|at| at.map(tracing::field::display));
@@ -87,7 +88,10 @@ async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcem
         if_some(grpc, |listener| doors.http(listener, crate::receivers::grpc(&service), encryption.clone())),
     );
     tokio::join!(doors.drain(), postgres.drain());
-    for task in [Some(kept), fresh, Some(looking), Some(rounds), Some(conditions), Some(ending)].into_iter().flatten() {
+    for task in [Some(kept), fresh, Some(looking), Some(rounds), Some(searches), Some(conditions), Some(ending)]
+        .into_iter()
+        .flatten()
+    {
         task.abort();
         let _ = task.await;
     }

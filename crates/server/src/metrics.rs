@@ -1,5 +1,7 @@
 //! What Prometheus reads.
 
+mod watch;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -14,7 +16,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use self::watch::WatchMetrics;
 use crate::service::Service;
+use crate::settings::Settings;
 use crate::shipping::Shipping;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,6 +51,7 @@ pub(crate) struct Metrics {
     verification_findings: Gauge,
     healthy: Gauge,
     copy: CopyMetrics,
+    watch: WatchMetrics,
 }
 
 /// How the copy in an object store is.
@@ -95,8 +100,8 @@ fn number(value: u64) -> i64 {
 }
 
 impl Metrics {
-    /// The measurements of a service that ships, or of one that does not.
-    pub(crate) fn new(ships: bool) -> Self {
+    /// The measurements of a service that is set up like this.
+    pub(crate) fn new(settings: &Settings) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("counterfoil"),
             append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
@@ -114,11 +119,12 @@ impl Metrics {
             verification_findings: Gauge::default(),
             healthy: Gauge::default(),
             copy: CopyMetrics::default(),
+            watch: WatchMetrics::default(),
         };
-        metrics.registered(ships)
+        metrics.registered(settings)
     }
 
-    fn registered(mut self, ships: bool) -> Self {
+    fn registered(mut self, settings: &Settings) -> Self {
         let to = &mut self.registry;
         to.register("append_seconds", "From an append's arrival to its receipts", self.append_seconds.clone());
         to.register("append_entries", "Entries of an append", self.append_entries.clone());
@@ -137,9 +143,10 @@ impl Metrics {
         let findings = self.verification_findings.clone();
         to.register("verification_findings", "Findings of the last verification; -1 before the first", findings);
         to.register("healthy", "1 while the ledger takes entries", self.healthy.clone());
-        if ships {
+        if settings.ship.is_some() {
             self.copy.register(to);
         }
+        self.watch.register(to, settings.rules.is_some(), settings.sinks.is_some());
         self
     }
 
@@ -184,6 +191,7 @@ impl Metrics {
         if let Some(shipping) = service.backing.shipping() {
             self.copy.look(shipping, snapshot.size());
         }
+        self.watch.look(service);
         let last = service.verifications.last_outcome();
         self.verification_age_seconds.set(last.map_or(-1, |(age, _)| age));
         self.verification_findings.set(last.map_or(-1, |(_, findings)| number(findings)));

@@ -17,8 +17,8 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::access::note_refusals;
 use crate::api::{
-    alerts, bundles, entries, keys, listing, proofs, query, reviews, session, status, stream, tokens, verification,
-    watch,
+    alerts, bundles, entries, keys, listing, proofs, query, reviews, searches, session, status, stream, tokens,
+    verification, watch,
 };
 use crate::problem::Problem;
 use crate::service::Service;
@@ -66,6 +66,8 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/watch", get(watch::overview))
         .route("/reviews", get(reviews::list))
         .route("/reviews/{day}", get(reviews::day).post(reviews::sign))
+        .route("/searches", get(searches::list))
+        .route("/searches/{name}", axum::routing::put(searches::save).delete(searches::remove))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", axum::routing::delete(tokens::revoke))
         .route("/keys", post(keys::register))

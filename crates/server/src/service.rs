@@ -21,6 +21,7 @@ use crate::moment::now;
 use crate::problem::Problem;
 use crate::readers::Readers;
 use crate::recording::Load;
+use crate::searches::Searches;
 use crate::served::Served;
 use crate::settings::Settings;
 use crate::verification::Verifications;
@@ -53,6 +54,8 @@ pub struct Service {
     pub(crate) verifications: Verifications,
     /// Since when it answers.
     pub(crate) started_at: Timestamp,
+    /// The searches that people keep in it.
+    pub(crate) searches: Searches,
     /// What holds of it that should not.
     pub(crate) conditions: Conditions,
     denials: Denials,
@@ -73,7 +76,7 @@ impl Service {
     /// # Errors
     /// Those of [`Ledger::open`].
     pub fn open(mut served: Served, settings: Settings) -> Result<Arc<Self>> {
-        let metrics = Arc::new(Metrics::new(settings.ship.is_some()));
+        let metrics = Arc::new(Metrics::new(&settings));
         if let Served::Ledger(_, options) = &mut served {
             options.on_commit = Some(metrics.on_commit());
         }
@@ -91,6 +94,7 @@ impl Service {
             metrics,
             verifications: Verifications::default(),
             started_at: now(),
+            searches: backing.folder().map_or_else(Searches::default, Searches::in_folder),
             conditions: Conditions::default(),
             denials: Denials::default(),
             readers: Readers::start()?,

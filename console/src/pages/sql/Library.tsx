@@ -1,7 +1,10 @@
 import { ActionIcon } from "@mantine/core";
+import type { Search, Searches } from "../../api/searches";
 import { Icon } from "../../parts/Icon";
+import type { Resource } from "../../state/resource";
 import { useStore } from "../../state/store";
 import { type SavedQuery, SHIPPED, savedStore } from "./catalog";
+import { SharedSearches } from "./SharedSearches";
 
 function Item({
   query,
@@ -32,7 +35,15 @@ function Item({
   );
 }
 
-export function Library({ onChoose }: { onChoose: (sql: string) => void }) {
+export function Library({
+  searches,
+  onChoose,
+  onChooseSearch,
+}: {
+  searches: Resource<Searches>;
+  onChoose: (sql: string) => void;
+  onChooseSearch: (search: Search) => void;
+}) {
   const saved = useStore(savedStore);
   return (
     <nav className="library" aria-label="Queries">
@@ -42,6 +53,7 @@ export function Library({ onChoose }: { onChoose: (sql: string) => void }) {
           <Item key={query.name} query={query} onChoose={onChoose} />
         ))}
       </ul>
+      <SharedSearches searches={searches} onChoose={onChooseSearch} />
       <h2>Yours</h2>
       {saved.length === 0 && <p className="quiet small">“Save” keeps a query in this browser.</p>}
       <ul>

@@ -14,6 +14,7 @@ mod pages;
 mod panics;
 mod refusals;
 mod resume;
+mod room;
 mod signatures;
 mod simulation;
 

@@ -8,6 +8,7 @@ pub(crate) mod listing;
 pub(crate) mod proofs;
 pub(crate) mod query;
 pub(crate) mod reviews;
+pub(crate) mod searches;
 pub(crate) mod sending;
 pub(crate) mod session;
 pub(crate) mod sql;

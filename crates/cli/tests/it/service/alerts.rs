@@ -243,3 +243,24 @@ fn what_cannot_be_watched_is_refused_at_the_start() {
     place.run(&["verify", "audit"]).expect(0);
     serve(&["--read-only", "--rules", "nowhere"]).refused(2, &["--rules"]);
 }
+
+#[test]
+fn what_is_watched_and_sent_is_measured() {
+    let place = Place::new();
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    place.ok(&["rules", "init", "rules"]);
+    place.write("rules/broken.yml", "title: [");
+    let file = place.path("alerts.jsonl").display().to_string();
+    place.write("sinks.toml", format!("[[sink]]\nname = \"siem\"\ntype = \"file\"\naddress = \"{file}\"\n"));
+    let service = Running::on(place, &["--rules", "rules", "--sinks", "sinks.toml"]);
+    let (writer, reader) = (service.token("writer"), service.token("reader"));
+    service.record(&writer, &unexplained("INV-7"));
+    let metric = |name: &str| service.metric(&reader, &format!("counterfoil_{name}"));
+    wait_for("the alert in the file", || metric("sink_messages_total{sink=\"siem\"}") >= 1.0);
+    assert!(metric("sink_entries_total{sink=\"siem\"}") >= 1.0);
+    assert!(metric("sink_last_success_timestamp_seconds{sink=\"siem\"}") > 1.7e9);
+    assert!(metric("rules_loaded") >= 10.0 && metric("alerts_raised_total") >= 1.0);
+    assert_eq!(metric("rules_skipped"), 1.0);
+    wait_for("the condition about the broken rule", || metric("conditions{level=\"medium\"}") == 1.0);
+    wait_for("the rules at the end", || metric("rules_behind_entries") == 0.0);
+}

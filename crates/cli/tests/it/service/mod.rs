@@ -16,6 +16,7 @@ mod reading;
 mod recording;
 mod remote;
 mod running;
+mod searches;
 mod shipping;
 mod tls;
 
