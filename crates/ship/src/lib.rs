@@ -4,15 +4,19 @@
 //! the objects.
 
 mod catalog;
+mod chain;
 mod content;
 mod disk;
 mod follow;
+mod judge;
 mod keys;
 mod lake;
 mod link;
 mod location;
 mod lock;
+mod memory;
 mod multipart;
+mod nested;
 mod profile;
 mod prune;
 mod pruned;
@@ -34,4 +38,4 @@ pub use pruned::read_pruned;
 pub use restore::Restored;
 pub use settings::{Encryption, Settings};
 pub use shipper::{Shipped, Shipper, newest_checkpoint};
-pub use verify::Bucket;
+pub use verify::{Bucket, Checkpoints};

@@ -5,13 +5,14 @@ use std::str::FromStr;
 
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::catalog;
+use counterfoil_evidence::Finding;
 use counterfoil_tlog::{Note, Signer};
 use futures::{StreamExt, TryStreamExt, stream};
-use http::Method;
+use http::{Method, StatusCode};
 use jiff::{Timestamp, ToSpan};
 
 use crate::location::Location;
-use crate::s3::{Ask, S3};
+use crate::s3::{Answer, Ask, S3};
 use crate::store::{Backend, Store, Stored};
 use crate::xml::Element;
 
@@ -169,6 +170,15 @@ pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result
             ),
         ));
     };
+    if let (Some(wanted), Some(default)) = (wanted, lock.default)
+        && (wanted.days < default.days || wanted.mode < default.mode)
+    {
+        let message = format!(
+            "bucket {name} keeps what is put there under {}:{} by default, and {}:{} was asked for, which is less: ask for at least as much, or leave --retain out",
+            default.mode, default.days, wanted.mode, wanted.days
+        );
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
     match wanted.copied().or(lock.default) {
         Some(lock) => Ok(Some(lock)),
         None => Err(Error::new(
@@ -234,8 +244,10 @@ pub struct LockReport {
     pub locks: Vec<ObjectLock>,
     /// The earliest moment at which one of them may be deleted.
     pub earliest: Option<String>,
-    /// What is wrong.
+    /// What is wrong with the locks.
     pub faults: Vec<LockFault>,
+    /// What is missing, or was put there by somebody else.
+    pub findings: Vec<Finding>,
 }
 
 impl LockReport {
@@ -291,9 +303,12 @@ async fn check_object(
     let query = vec![("versionId", version.as_str())];
     let ask = Ask { method: Method::HEAD, key, query, ..Ask::default() };
     let answer = s3.ask(&ask).await?.checked(key)?;
-    let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse::<LockMode>().ok());
-    let until = answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned);
-    let (Some(mode), Some(until)) = (mode, until) else {
+    let told = match Told::by(&answer) {
+        // Some stores tell nothing of a version below a delete marker unless they are asked for the lock alone.
+        Told { mode: None, .. } => Told::asked(s3, key, version).await?,
+        told => told,
+    };
+    let Told { mode: Some(mode), until: Some(until), hold } = told else {
         return Ok(("none".into(), None, Some("it has no lock".into())));
     };
     let ends: Timestamp =
@@ -307,10 +322,50 @@ async fn check_object(
         Some(format!("its mode is {mode}, less than {}", lock.mode))
     } else if ends < needed {
         Some(format!("it is locked until {until}, for less than {} days from when it was written", lock.days))
-    } else if lock.legal_hold && answer.header("x-amz-object-lock-legal-hold") != Some("ON") {
+    } else if lock.legal_hold && !hold {
         Some("it has no legal hold".into())
     } else {
         None
     };
     Ok((format!("{mode} {until}"), Some(until), fault))
+}
+
+/// What the store tells of a version's lock.
+struct Told {
+    mode: Option<LockMode>,
+    until: Option<String>,
+    hold: bool,
+}
+
+impl Told {
+    /// With the object itself.
+    fn by(answer: &Answer) -> Self {
+        Self {
+            mode: answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse().ok()),
+            until: answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned),
+            hold: answer.header("x-amz-object-lock-legal-hold") == Some("ON"),
+        }
+    }
+
+    /// When it is asked for the lock.
+    async fn asked(s3: &S3, key: &str, version: &str) -> Result<Self> {
+        let retention = about(s3, key, version, "retention").await?;
+        let hold = about(s3, key, version, "legal-hold").await?;
+        let text = |name: &str| retention.as_ref()?.text(name).map(str::to_owned);
+        Ok(Self {
+            mode: text("Mode").and_then(|mode| mode.parse().ok()),
+            until: text("RetainUntilDate"),
+            hold: hold.is_some_and(|hold| hold.text("Status") == Some("ON")),
+        })
+    }
+}
+
+/// What the store says of one property of a version; nothing where it has none.
+async fn about(s3: &S3, key: &str, version: &str, property: &'static str) -> Result<Option<Element>> {
+    let query = vec![(property, ""), ("versionId", version)];
+    let answer = s3.ask(&Ask { key, query, ..Ask::default() }).await?;
+    if answer.status.is_client_error() && answer.status != StatusCode::FORBIDDEN {
+        return Ok(None);
+    }
+    Element::parse(&answer.checked(key)?.body).map(Some)
 }

@@ -1,10 +1,11 @@
 //! S3 requests, signed: what Object Lock needs is in no common interface of object stores.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use counterfoil::{Error, ErrorKind, Result};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -22,8 +23,14 @@ use crate::xml::Element;
 const TRIES: u32 = 4;
 /// The pause after the first try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest that one request may take.
-const REQUEST_TIME: Duration = Duration::from_secs(300);
+/// The longest that one request may take, however it gets on.
+const REQUEST_TIME: Duration = Duration::from_secs(3600);
+/// For how long a store may say nothing: before an answer begins, and between its bytes.
+const SILENCE: Duration = Duration::from_secs(10);
+/// The least bytes a second of an upload: while a store takes them it has nothing to say.
+const LEAST_UPLOAD_RATE: u64 = 256 << 10;
+/// What a try costs that ended in silence.
+const SILENT_TRY: u32 = TRIES / 2;
 /// The longest that connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
@@ -54,6 +61,27 @@ pub struct Ask<'a> {
 
 /// The longest answer that is read: a store is not believed, so neither is the length of what it says.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// Why there is no answer.
+enum Failed {
+    /// The store has the request and says nothing.
+    Silent(Error),
+    Other(Error),
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Silent(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
 
 /// What the store answered.
 #[derive(Debug)]
@@ -144,23 +172,24 @@ impl S3 {
     /// Asks the store, again where it fails for the moment. Every answer of the store that is no such failure is returned.
     pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
         let mut pause = FIRST_PAUSE;
-        let mut tries = 1;
+        let mut tries = 0;
         loop {
             let answer = self.try_once(ask).await;
-            let again = match &answer {
-                Ok(answer) => is_passing(answer),
-                Err(error) => error.kind == ErrorKind::Unavailable,
+            let (again, cost) = match &answer {
+                Ok(answer) => (is_passing(answer), 1),
+                Err(Failed::Silent(_)) => (true, SILENT_TRY),
+                Err(Failed::Other(error)) => (error.kind == ErrorKind::Unavailable, 1),
             };
-            if !again || tries == TRIES {
-                return answer;
+            tries += cost;
+            if !again || tries >= TRIES {
+                return answer.map_err(Failed::into_error);
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
-            tries += 1;
         }
     }
 
-    async fn try_once(&self, ask: &Ask<'_>) -> Result<Answer> {
+    async fn try_once(&self, ask: &Ask<'_>) -> std::result::Result<Answer, Failed> {
         let unavailable =
             |error: String| Error::new(ErrorKind::Unavailable, format!("{}/{}: {error}", self.url, ask.key));
         let mut url = self.url.clone();
@@ -176,7 +205,8 @@ impl S3 {
         *request.uri_mut() =
             url.as_str().parse().map_err(|error: http::uri::InvalidUri| unavailable(error.to_string()))?;
         for (name, value) in &ask.headers {
-            let value = value.parse().map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: {value:?}")))?;
+            let value = value.parse();
+            let value = value.map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: is no header's text")))?;
             request.headers_mut().insert(*name, value);
         }
         if !ask.body.is_empty() && !request.headers().contains_key(CHECKSUM) {
@@ -189,16 +219,29 @@ impl S3 {
             .await
             .map_err(|error| Error::new(ErrorKind::Denied, format!("no credentials for the bucket: {error}")))?;
         AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, Some(&digest));
-        let answer = self.http.execute(request).await.map_err(|error| unavailable(chain(&error)))?;
+        let silent = |time: Duration| {
+            Failed::Silent(unavailable(format!("it accepts connections and says nothing for {} s", time.as_secs())))
+        };
+        let patience = SILENCE + Duration::from_secs(ask.body.len() as u64 / LEAST_UPLOAD_RATE);
+        let answer = tokio::time::timeout(patience, self.http.execute(request)).await;
+        let answer = answer.map_err(|_| silent(patience))?.map_err(|error| unavailable(chain(&error)))?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| unavailable(chain(&*error)))?;
-        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        let mut body = Limited::new(body, MAX_ANSWER_BYTES);
+        let mut bytes = BytesMut::new();
+        loop {
+            let frame = tokio::time::timeout(SILENCE, body.frame()).await.map_err(|_| silent(SILENCE))?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|error| unavailable(chain(&*error)))?;
+            bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body: bytes.freeze() })
     }
 
     /// One page of the oldest versions below a prefix, and where the next page begins. A key whose versions go on behind
     /// the page is left to the next one.
     pub async fn versions(&self, prefix: &str, after: &str) -> Result<(Vec<Stored>, Option<String>)> {
-        let mut found: Vec<Stored> = Vec::new();
+        // Some stores list the delete markers of a page before its versions.
+        let mut found: BTreeMap<String, Stored> = BTreeMap::new();
         let (mut key_marker, mut version_marker) = (after.to_owned(), String::new());
         loop {
             let mut query = vec![("versions", ""), ("prefix", prefix)];
@@ -216,7 +259,7 @@ impl S3 {
                 add(&mut found, element);
             }
             if page.text("IsTruncated") != Some("true") {
-                return Ok((found, None));
+                return Ok((found.into_values().collect(), None));
             }
             let next = page.text("NextKeyMarker").unwrap_or_default().to_owned();
             let next_version = page.text("NextVersionIdMarker").unwrap_or_default().to_owned();
@@ -226,24 +269,20 @@ impl S3 {
             (key_marker, version_marker) = (next, next_version);
             // Versions of one key stand together, the newest first: a key is complete when another one follows.
             if found.len() > 1 {
-                let last = found.pop().expect("there are two");
-                let next = found.last().expect("there is one").key.clone();
-                drop(last);
-                return Ok((found, Some(next)));
+                found.pop_last();
+                let next = found.keys().next_back().cloned();
+                return Ok((found.into_values().collect(), next));
             }
         }
     }
 }
 
 /// Adds an older version or a marker to its key, or begins a new key.
-fn add(found: &mut Vec<Stored>, element: &Element) {
+fn add(found: &mut BTreeMap<String, Stored>, element: &Element) {
     let text = |name: &str| element.text(name).unwrap_or_default().to_owned();
     let is_marker = element.name() == "DeleteMarker";
     let key = text("Key");
-    if found.last().is_none_or(|last| last.key != key) {
-        found.push(Stored { key, ..Stored::default() });
-    }
-    let stored = found.last_mut().expect("one was added");
+    let stored = found.entry(key.clone()).or_insert_with(|| Stored { key, ..Stored::default() });
     if is_marker {
         stored.markers += 1;
         return;

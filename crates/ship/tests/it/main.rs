@@ -3,6 +3,7 @@
 mod basics;
 mod faults;
 mod figures;
+mod foreign;
 mod full;
 mod lake;
 mod large;
