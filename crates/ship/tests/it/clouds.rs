@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use counterfoil::{ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions};
+use counterfoil::{ErrorKind, Layout, Ledger, OpenOptions, Reader, VerifyOptions};
 use counterfoil_ship::{
     Bucket, Encryption, Follower, Keep, Lag, Lake, Lock, LockMode, Pace, Prune, Route, Shipper, newest_checkpoint,
 };
@@ -103,7 +103,8 @@ fn a_ledger_is_shipped_and_goes_on(cloud: &Cloud) {
     assert_eq!((report.size, report.entries_checked), (done.size, done.size));
     let there = copy(cloud).reader().unwrap().snapshot().unwrap();
     assert_eq!(there.entry(done.size - 1).unwrap(), snapshot.entry(done.size - 1).unwrap());
-    let newest = newest_checkpoint(&cloud.location(), &cloud.settings(), Duration::from_secs(30)).unwrap();
+    let newest =
+        newest_checkpoint(&Layout::new(&path), &cloud.location(), &cloud.settings(), Duration::from_secs(30)).unwrap();
     assert_eq!(newest.as_deref(), Some(snapshot.checkpoint().as_bytes()));
 }
 
@@ -136,15 +137,15 @@ fn what_is_asked_for_is_written_once_and_locked(cloud: &Cloud) {
         assert!(asked.iter().all(|asked| text.contains(asked)), "{text}");
     }
     let shorter = Lock { days: 2, ..lock() };
-    let report = copy(cloud).check_locks(Some(shorter)).unwrap();
+    let report = copy(cloud).check_locks(&ledger.snapshot(), Some(shorter)).unwrap();
     assert_eq!((report.faults, report.objects), (vec![], done.objects));
     assert!(report.locks.iter().all(|found| found.lock.starts_with("COMPLIANCE 20") && !found.version.is_empty()));
     // Longer than what was given is a fault of every object; one whose lock was left off is named.
     let longer = Lock { days: 4, ..lock() };
-    assert_eq!(copy(cloud).check_locks(Some(longer)).unwrap().faults.len() as u64, done.objects);
+    assert_eq!(copy(cloud).check_locks(&ledger.snapshot(), Some(longer)).unwrap().faults.len() as u64, done.objects);
     let forgotten = format!("attachments/{}", "a".repeat(64));
     cloud.put(&forgotten, b"x");
-    let faults = copy(cloud).check_locks(Some(lock())).unwrap().faults;
+    let faults = copy(cloud).check_locks(&ledger.snapshot(), Some(lock())).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].key == forgotten && faults[0].message.contains("no lock"), "{faults:?}");
 }
@@ -295,7 +296,7 @@ fn a_long_file_goes_in_parts_and_is_made_again_when_it_is_cut(cloud: &Cloud) {
         let shipper = Shipper::open(&place, &settings, Some(lock())).unwrap().in_parts_of(5 << 20).unwrap();
         { shipper }.ship(&ledger.snapshot()).unwrap();
         let copy = Bucket::open(&place, &cloud.settings()).unwrap();
-        assert_eq!(copy.check_locks(Some(lock())).unwrap().faults, [], "{at}");
+        assert_eq!(copy.check_locks(&ledger.snapshot(), Some(lock())).unwrap().faults, [], "{at}");
         assert_eq!(copy.verify(&VerifyOptions::default()).unwrap().findings, [], "{at}");
         let back = folder.path().join("back");
         copy.restore(&back, &VerifyOptions::default(), OpenOptions::default()).unwrap();
@@ -333,7 +334,8 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again(cloud: &Cloud) {
     for fate in [Fate::CutRequest, Fate::CutAnswer] {
         for step in 0..usize::MAX {
             let folder = TempDir::new().unwrap();
-            let ledger = create(&folder.path().join("ledger"));
+            let path = folder.path().join("ledger");
+            let ledger = create(&path);
             let place = cloud.place(&format!("stopped-{fate:?}-{step}"));
             let (puts, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let (seen, is_dead) = (puts.clone(), dead.clone());
@@ -361,7 +363,9 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again(cloud: &Cloud) {
             // What a reader finds then is a whole ledger, or none yet.
             match Bucket::open(&place, &cloud.settings()) {
                 Ok(copy) => {
-                    let newest = newest_checkpoint(&place, &cloud.settings(), Duration::from_secs(30)).unwrap();
+                    let newest =
+                        newest_checkpoint(&Layout::new(&path), &place, &cloud.settings(), Duration::from_secs(30))
+                            .unwrap();
                     let report = copy.verify(&VerifyOptions::default()).unwrap();
                     assert!(newest.is_none() || report.findings.is_empty(), "{fate:?} {step}: {:?}", report.findings);
                 }
@@ -385,6 +389,8 @@ fn a_store_that_is_gone_costs_a_lag_that_recovers(cloud: &Cloud) {
         lock: Some(lock()),
         pace: Pace { time: Duration::from_millis(100), bytes: 1 << 20 },
         known: 0,
+        state: folder.path().join("ledger/state"),
+        warn: |_| {},
     };
     let source = ledger.clone();
     let follower = Follower::start(route, move || Ok(source.snapshot()), Box::new(|_| {})).unwrap();

@@ -163,7 +163,11 @@ impl Backend for S3 {
         let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse::<LockMode>().ok());
         let until = answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned);
         let legal_hold = answer.header("x-amz-object-lock-legal-hold") == Some("ON");
-        Ok(mode.zip(until).map(|(mode, until)| Held { mode, until, legal_hold }))
+        match mode.zip(until) {
+            Some((mode, until)) => Ok(Some(Held { mode, until, legal_hold })),
+            // Some stores tell nothing of a version below a delete marker unless they are asked for the lock alone.
+            None => self.asked_lock(key, version).await,
+        }
     }
 }
 
