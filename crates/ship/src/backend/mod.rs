@@ -99,7 +99,8 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-fn whole_parts(key: &str, content: &Content, part_bytes: u64, most: u64) -> Result<()> {
+/// Refuses an object that would need too many parts.
+fn check_parts(key: &str, content: &Content, part_bytes: u64, most: u64) -> Result<()> {
     if content.len().div_ceil(part_bytes) <= most {
         return Ok(());
     }

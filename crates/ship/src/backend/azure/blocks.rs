@@ -9,8 +9,8 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::{Azure, about, is_there};
+use crate::backend::check_parts;
 use crate::backend::http::{Answer, Ask};
-use crate::backend::whole_parts;
 use crate::content::{Content, piece};
 use crate::lock::{Lock, LockMode};
 use crate::store::Written;
@@ -39,7 +39,7 @@ impl Azure {
         block_bytes: u64,
         headers: Vec<(&'static str, String)>,
     ) -> Result<bool> {
-        whole_parts(key, content, block_bytes, MOST_BLOCKS)?;
+        check_parts(key, content, block_bytes, MOST_BLOCKS)?;
         let mut list = String::from("<BlockList>");
         for start in (0..content.len()).step_by(block_bytes as usize) {
             let body = piece(key, content, start, (start + block_bytes).min(content.len()))?;

@@ -108,10 +108,14 @@ fn time(text: &str) -> Result<Timestamp> {
     parsed.map_err(|_| Error::new(ErrorKind::Unavailable, format!("the store's answer: {text:?} is no date")))
 }
 
+/// What a refusal is called where a blob of the key is there.
+const THERE: [&str; 2] = ["BlobAlreadyExists", "BlobImmutableDueToPolicy"];
+
 /// Whether an answer says that a blob of the key is there.
 fn is_there(answer: &Answer) -> bool {
     answer.status == StatusCode::PRECONDITION_FAILED
-        || answer.status == StatusCode::CONFLICT && answer.header("x-ms-error-code") == Some("BlobAlreadyExists")
+        || answer.status == StatusCode::CONFLICT
+            && answer.header("x-ms-error-code").is_some_and(|code| THERE.contains(&code))
 }
 
 fn version_of(blob: &Element) -> Result<Version> {

@@ -8,8 +8,8 @@ use http::{Method, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::{CHECKSUM, S3, about, unavailable};
+use crate::backend::check_parts;
 use crate::backend::http::Ask;
-use crate::backend::whole_parts;
 use crate::backend::xml::Element;
 use crate::content::{Content, piece};
 
@@ -24,7 +24,7 @@ pub async fn put_new(
     part_bytes: u64,
     headers: Vec<(&'static str, String)>,
 ) -> Result<bool> {
-    whole_parts(key, content, part_bytes, MOST_PARTS)?;
+    check_parts(key, content, part_bytes, MOST_PARTS)?;
     let upload = begin(s3, key, headers).await?;
     let done = match parts(s3, key, &upload, content, part_bytes).await {
         Ok(parts) => complete(s3, key, &upload, &parts).await,
