@@ -7,9 +7,21 @@ mod install;
 
 use clap::{Args, Subcommand};
 
+use counterfoil_postgres::Dsn;
+
 use crate::exit::Outcome;
+use crate::output::{self, DIM, styled};
+use crate::text::Printable;
 
 pub use import::{TableOptions, import_table, is_database};
+
+/// The table that install makes.
+const AUDIT_TABLE: &str = "counterfoil.audit_log";
+
+/// Says which database and table a command is about: what the address leaves out comes from elsewhere.
+fn note_database(dsn: &Dsn, table: &str) {
+    output::note(styled(DIM, Printable(&dsn.sentence(table))));
+}
 
 /// Follow an audit table in PostgreSQL, and check the table against the ledger
 ///
