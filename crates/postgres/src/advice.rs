@@ -85,13 +85,7 @@ pub(crate) fn on_slot(slot: &str, error: Error) -> Error {
                           that nobody reads any more: SELECT slot_name, active FROM pg_replication_slots";
             (error.kind, advice.to_owned())
         }
-        "42704" if says("publication") => {
-            let advice = format!(
-                "; put it back with `counterfoil postgres install`. If this stays, part of the log was written without it: \
-                 SELECT pg_drop_replication_slot('{slot}') and follow again; rows are not lost"
-            );
-            (ErrorKind::NotFound, advice)
-        }
+        "42704" if says("publication") => (ErrorKind::NotFound, unpublished(slot)),
         _ if says("wal_level") => {
             let advice = "; ALTER SYSTEM SET wal_level = logical and restart the server (wal_level = logical), or follow by \
                           polling (--by polling)";
@@ -103,6 +97,14 @@ pub(crate) fn on_slot(slot: &str, error: Error) -> Error {
         _ => return error,
     };
     Error { kind, message: error.message + &advice, ..error }
+}
+
+/// What to do about a publication that is not there, or lacks the table.
+pub(crate) fn unpublished(slot: &str) -> String {
+    format!(
+        "; put it back with `counterfoil postgres install`, then, because part of the log was written without it: SELECT \
+         pg_drop_replication_slot('{slot}') and follow again; rows are not lost"
+    )
 }
 
 /// What to do about a slot whose log is gone.

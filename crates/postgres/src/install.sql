@@ -20,8 +20,9 @@ BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', wanted);
     END IF;
   END LOOP;
-  -- Whoever installs must be able to hand over what it makes.
-  IF NOT pg_has_role(current_user, 'counterfoil_owner', 'MEMBER') THEN
+  -- Whoever installs must be able to hand over what it makes. Since version 16 who makes a role may not do that by itself.
+  IF NOT pg_has_role(current_user, 'counterfoil_owner',
+                     CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
     EXECUTE format('GRANT counterfoil_owner TO %I', current_user);
   END IF;
 END $$;

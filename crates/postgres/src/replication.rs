@@ -14,7 +14,7 @@ use crate::notice::Notice;
 use crate::patience::Patience;
 use crate::pgoutput::{Begin, Message};
 use crate::row::{COLUMNS, Row};
-use crate::slot::{begin, check_log, check_name, lsn};
+use crate::slot::{begin, check_log, check_name, check_publication, lsn};
 use crate::source::{Newest, Position};
 use crate::wire::{Connection, Purpose, Texts, identifier};
 
@@ -22,6 +22,8 @@ use crate::wire::{Connection, Purpose, Texts, identifier};
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the server may say nothing, though it is asked at every heartbeat.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// How often it is looked after what replication needs.
+const LOOKS_EVERY: Duration = Duration::from_secs(20);
 const EPOCH_2000_SECONDS: u64 = 946_684_800;
 
 /// Streams until the patience ends, or with `once` until the log's present end.
@@ -37,6 +39,7 @@ pub(crate) fn stream(
     let mut connection = Connection::open_for(dsn, patience, Purpose::Replication)?;
     let seen = begin(&mut connection, queries, recording, newest, &options.slot)?;
     check_log(queries, seen.0, &options.slot)?;
+    check_publication(queries, &options.slot)?;
     recording.protection(queries, newest, Position::Commit(seen.0, seen.1))?;
     let until = match options.once {
         true => Some(lsn(&queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default())?),
@@ -64,7 +67,8 @@ pub(crate) fn stream(
         told: Instant::now(),
         heard: Instant::now(),
     };
-    stream.run(recording, until, patience).map_err(|error| advice::on_slot(&options.slot, error))
+    let look = &mut || check_publication(queries, &options.slot);
+    stream.run(recording, until, patience, look).map_err(|error| advice::on_slot(&options.slot, error))
 }
 
 struct Stream {
@@ -89,9 +93,19 @@ struct Stream {
 }
 
 impl Stream {
-    fn run(&mut self, recording: &mut Recording<'_>, until: Option<u64>, patience: &Patience) -> Result<()> {
-        let mut ended = 0;
+    fn run(
+        &mut self,
+        recording: &mut Recording<'_>,
+        until: Option<u64>,
+        patience: &Patience,
+        look: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let (mut ended, mut looked) = (0, Instant::now());
         loop {
+            if looked.elapsed() > LOOKS_EVERY {
+                look()?;
+                looked = Instant::now();
+            }
             if !self.connection.has_message() {
                 recording.flush()?;
                 if ended > self.durable {

@@ -175,6 +175,19 @@ fn started(recording: &mut Recording<'_>, slot: &str, point: u64, found: Option<
     recording.flush()
 }
 
+/// Refuses to go on without the publication: since version 18 the server passes over the table's rows without an error.
+pub(crate) fn check_publication(queries: &mut Connection, slot: &str) -> Result<()> {
+    let published = queries.value(
+        "SELECT true FROM pg_publication_tables WHERE pubname = 'counterfoil' AND schemaname = 'counterfoil' \
+         AND tablename = 'audit_log'",
+    )?;
+    if published.is_some() {
+        return Ok(());
+    }
+    let message = "the publication counterfoil is missing or lacks the table counterfoil.audit_log";
+    Err(Error::new(ErrorKind::NotFound, message.to_owned() + &advice::unpublished(slot)))
+}
+
 /// Refuses a database whose log ends before what the ledger has of it: it was restored to an earlier time, and would write
 /// other transactions in the same places.
 pub(crate) fn check_log(queries: &mut Connection, seen: u64, slot: &str) -> Result<()> {

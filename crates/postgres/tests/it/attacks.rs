@@ -97,6 +97,10 @@ fn what_is_not_of_install_is_named() {
 #[test]
 fn a_row_edited_in_the_data_file_while_the_server_is_down_is_named() {
     let Some((server, _folder, ledger, dsn, ids)) = setting() else { return };
+    if server.sql("postgres", "SHOW data_checksums") == "on" {
+        // The server itself refuses such a page, as it does by default since version 18.
+        return;
+    }
     let file = server.sql("postgres", "CHECKPOINT; SELECT pg_relation_filepath('counterfoil.audit_log')");
     server.down("fast");
     server.in_data(&format!("LC_ALL=C sed -i 's/P-2/P-9/' {file}"));

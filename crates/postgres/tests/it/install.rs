@@ -78,6 +78,19 @@ fn a_business_table_records_its_changes_by_allow_list() {
 }
 
 #[test]
+fn a_role_that_may_make_roles_and_schemas_installs() {
+    let Some(server) = Server::replicating() else { return };
+    server.sql("postgres", "CREATE ROLE dba LOGIN CREATEROLE; GRANT CREATE ON DATABASE postgres TO dba");
+    let installs = || install(&mut Connection::open(&server.dsn("dba"), &Patience::default()).unwrap()).unwrap();
+    assert_eq!(installs().replaced, None);
+    server.sql("dba", "CREATE ROLE app LOGIN; GRANT counterfoil_writer TO app");
+    server.sql("app", "SELECT counterfoil.audit('act', 'X')");
+    server.sql("postgres", "DROP TRIGGER append_only ON counterfoil.audit_log");
+    installs();
+    assert!(server.try_sql("postgres", "DELETE FROM counterfoil.audit_log").is_err(), "what was missing is back");
+}
+
+#[test]
 fn without_rights_the_message_says_what_is_needed() {
     let Some(server) = Server::replicating() else { return };
     server.sql("postgres", "CREATE ROLE nobody LOGIN");
