@@ -35,7 +35,7 @@ pub(crate) fn on_login(dsn: &Dsn, error: Error) -> Error {
             "; the password is taken from the address, PGPASSWORD or ~/.pgpass, the first that has one".to_owned()
         }
         "28000" if says("does not exist") => {
-            format!("; make it: CREATE ROLE {user} LOGIN REPLICATION; GRANT counterfoil_reader TO {user}")
+            format!("; name another user in the address, or make this one: CREATE ROLE {user} LOGIN")
         }
         "28000" if says("not permitted to log in") => format!("; ALTER ROLE {user} LOGIN"),
         "28000" if says("pg_hba.conf") => {

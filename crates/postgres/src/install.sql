@@ -97,6 +97,8 @@ BEGIN
     USING ERRCODE = 'insufficient_privilege', HINT = 'Record a correction as a new row.';
 END $$;
 
+-- Taken back below, as all that the owner does not need.
+GRANT TRIGGER ON counterfoil.audit_log TO counterfoil_owner;
 CREATE OR REPLACE TRIGGER stamp BEFORE INSERT ON counterfoil.audit_log
   FOR EACH ROW EXECUTE FUNCTION counterfoil.stamp();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON counterfoil.audit_log

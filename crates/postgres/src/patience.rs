@@ -12,6 +12,8 @@ pub(crate) const LOOK: Duration = Duration::from_millis(200);
 pub(crate) const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 /// After so much silence during work another connection asks whether the server is still at it.
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(5);
+/// The longest pause between two such questions; the first ones follow each other at twice the silence.
+pub(crate) const ASKS_EVERY: Duration = Duration::from_secs(60);
 /// How long a server may work on one statement without sending anything.
 pub(crate) const WORKS_AT_MOST: Duration = Duration::from_secs(3_600);
 

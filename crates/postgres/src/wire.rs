@@ -13,7 +13,7 @@ use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 
 use crate::dsn::Dsn;
-use crate::patience::{ANSWERS_WITHIN, ASK_AFTER, LOOK, Patience, WORKS_AT_MOST};
+use crate::patience::{ANSWERS_WITHIN, ASK_AFTER, ASKS_EVERY, LOOK, Patience, WORKS_AT_MOST};
 use crate::server_error::server_error;
 use crate::tls::{CANCELS_WITHIN, CONNECTS_WITHIN, Stream, unavailable};
 
@@ -305,7 +305,11 @@ impl Connection {
             let late = format!("the server has not answered for {} s", silent.as_secs());
             return Err(unavailable(&self.dsn, &io::Error::new(io::ErrorKind::TimedOut, late)));
         }
-        if self.work == Work::Much && self.asked.unwrap_or(self.heard).elapsed() > ASK_AFTER {
+        let is_time = match self.asked {
+            None => silent > ASK_AFTER,
+            Some(asked) => asked.elapsed() > asked.duration_since(self.heard).min(ASKS_EVERY),
+        };
+        if self.work == Work::Much && is_time {
             self.ask_elsewhere()?;
             self.asked = Some(Instant::now());
         }
