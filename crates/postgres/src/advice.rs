@@ -46,7 +46,7 @@ pub(crate) fn on_login(dsn: &Dsn, error: Error) -> Error {
         }
         "53300" if says("max_wal_senders") => "; raise max_wal_senders on the server, or follow by polling".to_owned(),
         "53300" => "; raise max_connections on the server, or end sessions".to_owned(),
-        "42501" if says("REPLICATION") || says("replication") || says("walsender") => {
+        "42501" if says("walsender") || says("WAL sender") => {
             format!("; ALTER ROLE {user} REPLICATION, or follow by polling (--by polling)")
         }
         "42501" => format!("; GRANT CONNECT ON DATABASE \"{}\" TO {user}", dsn.database),

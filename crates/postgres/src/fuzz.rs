@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     /// How often each input is damaged.
-    const DAMAGES: usize = 500;
+    const DAMAGES: usize = 2_000;
 
     #[test]
     fn no_parser_panics_on_what_is_known_or_damaged() {
@@ -84,7 +84,9 @@ mod tests {
                         let at = below(damaged.len());
                         damaged[at] = below(256) as u8;
                     }
-                    damaged.truncate(1 + below(damaged.len()));
+                    if below(3) == 0 {
+                        damaged.truncate(1 + below(damaged.len()));
+                    }
                     target(&damaged);
                 }
             }

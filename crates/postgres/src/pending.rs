@@ -49,7 +49,9 @@ impl Checking<'_> {
         let until = lsn(&now)?;
         let started = Instant::now();
         loop {
-            let Some(slot) = slot_state(connection, &self.options.slot)?.filter(|slot| slot.is_of_this_database) else {
+            let Some(slot) = slot_state(connection, &self.options.slot)?
+                .filter(|slot| slot.is_of_this_database && !slot.is_temporary)
+            else {
                 return self.all_pending(&rows, "the follower's slot is gone, and following again takes it over");
             };
             if slot.confirmed >= until {

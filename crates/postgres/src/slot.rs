@@ -21,6 +21,8 @@ pub(crate) struct Slot {
     /// Whether somebody reads it now.
     pub is_active: bool,
     pub is_of_this_database: bool,
+    /// Whether a follower that begins holds its name, or one that ended a moment ago.
+    pub is_temporary: bool,
     database: String,
 }
 
@@ -30,7 +32,7 @@ pub(crate) struct Slot {
 pub(crate) fn slot_state(queries: &mut Connection, slot: &str) -> Result<Option<Slot>> {
     let sql = format!(
         "SELECT confirmed_flush_lsn, active, coalesce(database, ''), coalesce(database = current_database(), false), \
-         wal_status, plugin FROM pg_replication_slots WHERE slot_name = {}",
+         wal_status, plugin, temporary FROM pg_replication_slots WHERE slot_name = {}",
         literal(slot)
     );
     let Some(row) = queries.all(&sql)?.into_iter().next() else { return Ok(None) };
@@ -47,6 +49,7 @@ pub(crate) fn slot_state(queries: &mut Connection, slot: &str) -> Result<Option<
         confirmed: lsn(row[0].as_deref().unwrap_or("0/0"))?,
         is_active: text(1) == "t",
         is_of_this_database: text(3) == "t",
+        is_temporary: text(6) == "t",
         database: text(2).to_owned(),
     }))
 }
@@ -71,7 +74,7 @@ pub(crate) fn check_name(slot: &str) -> Result<()> {
 
 /// The place behind which the ledger goes on; a ledger that has no slot takes one.
 ///
-/// Errors: `Conflict`, with nothing recorded, for a slot of another ledger or another database.
+/// Errors: `Conflict`, with nothing recorded, for a slot of another ledger or another database; `Busy` while somebody takes it.
 pub(crate) fn begin(
     connection: &mut Connection,
     queries: &mut Connection,
@@ -82,6 +85,9 @@ pub(crate) fn begin(
     let Some(slot) = slot_state(queries, name)? else {
         return Ok((take(connection, queries, recording, newest, name)?, 0));
     };
+    if slot.is_temporary {
+        return Err(begins_elsewhere(name));
+    }
     let advice = "give this ledger a slot of its own (--slot), or drop the slot if nothing follows with it: \
                   SELECT pg_drop_replication_slot";
     let conflict = |message: String| Err(Error::new(ErrorKind::Conflict, format!("{message}; {advice}('{name}')")));
@@ -118,7 +124,10 @@ fn take(
         made = Some(row);
         Ok(())
     });
-    creating.map_err(refused)?;
+    creating.map_err(|error| match refused(error) {
+        taken if taken.kind == ErrorKind::Conflict => begins_elsewhere(name),
+        other => other,
+    })?;
     let made = made.unwrap_or_default();
     let [_, Some(point), Some(snapshot), ..] = &made[..] else {
         return Err(Error::new(ErrorKind::Unavailable, "the server did not say where the slot begins"));
@@ -137,6 +146,11 @@ fn take(
     started(recording, name, point, Some(found))?;
     connection.execute(&format!("DROP_REPLICATION_SLOT {}", identifier(&starting)))?;
     Ok(point)
+}
+
+fn begins_elsewhere(slot: &str) -> Error {
+    let message = format!("another follower begins with slot {slot:?}, or ended a moment ago: try again");
+    Error::new(ErrorKind::Busy, message + ", and give each ledger a slot of its own (--slot)")
 }
 
 /// Records the rows of a snapshot that the ledger lacks; how many.

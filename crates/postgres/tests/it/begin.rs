@@ -6,7 +6,7 @@ use counterfoil::{Error, ErrorKind, Ledger, Receipt, Result, Snapshot};
 use counterfoil_entry::Draft;
 use counterfoil_postgres::{Connection, Dsn, Options, Patience, Trail, follow, install};
 
-use crate::server::{Server, checked, follow_once, ledger, rows, try_follow_once};
+use crate::server::{Server, checked, follow_once, ledger, rows, try_follow_once, wait_for};
 
 fn started(ledger: &Ledger) -> usize {
     let snapshot = ledger.snapshot();
@@ -48,7 +48,30 @@ fn without_room_for_slots_nothing_is_recorded_and_it_is_said_what_to_raise() {
     let error = try_follow_once(&server.dsn("follower"), &ledger, Options::default()).expect_err("no room");
     assert!(error.message.contains("raise max_replication_slots"), "{error}");
     assert_eq!(ledger.snapshot().size(), size, "nothing was recorded");
-    assert_eq!(server.sql("postgres", "SELECT count(*) FROM pg_replication_slots"), "0", "nothing is left behind");
+    let slots = || server.sql("postgres", "SELECT count(*) FROM pg_replication_slots");
+    wait_for("nothing is left behind", || slots() == "0");
+}
+
+#[test]
+fn a_slot_that_another_follower_is_taking_is_waited_for() {
+    let Some(server) = Server::replicating() else { return };
+    server.installed();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(&folder.path().join("audit"));
+    let size = ledger.snapshot().size();
+    for name in ["counterfoil", "counterfoil_starting"] {
+        let taking =
+            format!("SELECT pg_create_logical_replication_slot('{name}', 'pgoutput', true); SELECT pg_sleep(3)");
+        std::thread::scope(|scope| {
+            scope.spawn(|| server.sql("postgres", &taking));
+            let held = format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{name}'");
+            wait_for("it is being taken", || server.sql("postgres", &held) == "1");
+            let error = try_follow_once(&server.dsn("follower"), &ledger, Options::default()).expect_err("it is taken");
+            assert_eq!(error.kind, ErrorKind::Busy, "{error}");
+        });
+    }
+    assert_eq!(ledger.snapshot().size(), size, "nothing was recorded");
+    wait_for("it is free", || try_follow_once(&server.dsn("follower"), &ledger, Options::default()).is_ok());
 }
 
 /// A ledger that fails once, when it is told that following begins.
