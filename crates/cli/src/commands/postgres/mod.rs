@@ -38,8 +38,8 @@ Examples:
 
 The password is taken from PGPASSWORD, where other users of the machine do not see it.
 
-Exit codes: 0 done, for check: as recorded; 4 another process has the ledger open for writing, 5 rows are not moved yet, \
-6 a right is missing, 11 the table was tampered with. Other exit codes: see `counterfoil --help`.")]
+Exit codes: 0 done, for check: as recorded; 4 another process has the ledger open for writing, 5 rows are not moved yet or the server is silent, \
+6 a right is missing, 9 ended by a signal, 11 the table was tampered with. Other exit codes: see `counterfoil --help`.")]
 pub struct Postgres {
     #[command(subcommand)]
     command: Act,
