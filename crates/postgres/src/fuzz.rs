@@ -59,13 +59,14 @@ mod tests {
 
     use super::*;
 
+    type Target = fn(&[u8]);
+
     /// How often each input is damaged.
     const DAMAGES: usize = 2_000;
 
     #[test]
     fn no_parser_panics_on_what_is_known_or_damaged() {
-        let targets: [(&str, fn(&[u8])); 4] =
-            [("pgoutput", pgoutput), ("backend", backend), ("dsn", dsn), ("pgpass", pgpass)];
+        let targets = [("pgoutput", pgoutput as Target), ("backend", backend), ("dsn", dsn), ("pgpass", pgpass)];
         let mut dice = 1_u64;
         let mut below = |most: usize| {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
