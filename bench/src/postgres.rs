@@ -2,11 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use counterfoil::{CreateOptions, Ledger, OpenOptions};
-use counterfoil_postgres::{CheckOptions, Connection, Dsn, Followed, Options, Way, check, follow, install};
+use counterfoil_postgres::{CheckOptions, Connection, Dsn, Followed, Options, Patience, Way, check, follow, install};
 use serde_json::{Value, json};
 
 use crate::{Arguments, machine};
@@ -23,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Value {
 
 fn measure(dsn: &str, folder: &Path, rows: u64) -> Result<Value> {
     let dsn = Dsn::parse(dsn)?;
-    install(&mut Connection::open(&dsn)?)?;
+    install(&mut Connection::open(&dsn, &Patience::default())?)?;
     std::fs::create_dir_all(folder)?;
     let open = |name: &str| -> Result<Ledger> {
         Ok(Ledger::create(folder.join(name), CreateOptions::new("bench.example/a")?, OpenOptions::default())?)
@@ -37,7 +36,7 @@ fn measure(dsn: &str, folder: &Path, rows: u64) -> Result<Value> {
     let follow_hundreds = catch_up(&dsn, &ledger, &once)?;
     let (insert_followed, lag) = live(&dsn, &ledger, rows)?;
     let checking = Instant::now();
-    let checked = check(&dsn, &*ledger, &CheckOptions::default(), &mut |finding| {
+    let checked = check(&dsn, &*ledger, &CheckOptions::default(), &Patience::default(), &mut |finding| {
         eprintln!("{finding:?}");
         Ok(())
     })?;
@@ -64,7 +63,7 @@ fn measure(dsn: &str, folder: &Path, rows: u64) -> Result<Value> {
 /// Moves what is there; rows a second.
 fn catch_up(dsn: &Dsn, ledger: &Ledger, options: &Options) -> Result<f64> {
     let began = Instant::now();
-    let Followed { rows, .. } = follow(dsn, ledger, options, &AtomicBool::new(false), &mut |_| ())?;
+    let Followed { rows, .. } = follow(dsn, ledger, options, &Patience::default(), &mut |_| ())?;
     Ok(rows as f64 / began.elapsed().as_secs_f64())
 }
 
@@ -79,7 +78,7 @@ fn insert(dsn: &Dsn, rows: u64, each_commit: u64) -> Result<f64> {
     std::thread::scope(|scope| {
         let sessions = (0..SESSIONS).map(|_| {
             scope.spawn(|| -> Result<()> {
-                let mut connection = Connection::open(dsn)?;
+                let mut connection = Connection::open(dsn, &Patience::default())?;
                 (0..rows / SESSIONS / each_commit).try_for_each(|_| Ok(connection.execute(&sql)?))
             })
         });
@@ -91,8 +90,8 @@ fn insert(dsn: &Dsn, rows: u64, each_commit: u64) -> Result<f64> {
 
 /// Inserts while a follower is at work: rows a second, and how long after the last commit the last row is in the ledger.
 fn live(dsn: &Dsn, ledger: &Arc<Ledger>, rows: u64) -> Result<(f64, u128)> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, followed, to) = (stop.clone(), dsn.clone(), ledger.clone());
+    let patience = Patience::default();
+    let (stopped, followed, to) = (patience.clone(), dsn.clone(), ledger.clone());
     let follower = std::thread::spawn(move || follow(&followed, &*to, &Options::default(), &stopped, &mut |_| ()));
     let size = ledger.snapshot().size();
     let rate = insert(dsn, rows, 1)?;
@@ -102,7 +101,7 @@ fn live(dsn: &Dsn, ledger: &Arc<Ledger>, rows: u64) -> Result<(f64, u128)> {
         std::thread::sleep(Duration::from_millis(1));
     }
     let lag = inserted.elapsed().as_millis();
-    stop.store(true, Ordering::Relaxed);
+    patience.end();
     follower.join().expect("no panic")?;
     Ok((rate, lag))
 }

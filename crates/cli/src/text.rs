@@ -87,27 +87,12 @@ pub fn parse_index(text: &str) -> Result<u64, String> {
 pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     const MOST_EDITS: usize = 3;
     let near = |name: &&str| name.starts_with(wanted) && wanted.len() > 3;
-    let measured = names.into_iter().map(|name| if near(&name) { (0, name) } else { (edits(wanted, name), name) });
+    let measured =
+        names.into_iter().map(|name| if near(&name) { (0, name) } else { (strsim::levenshtein(wanted, name), name) });
     match measured.min() {
         Some((edits, name)) if edits <= MOST_EDITS && edits < wanted.len() => format!("; did you mean {name}?"),
         _ => String::new(),
     }
-}
-
-/// How many characters must be put in, dropped or changed to make one text of the other.
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (done, a) in from.chars().take(128).enumerate() {
-        let mut diagonal = done;
-        row[0] = done + 1;
-        for (column, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ use counterfoil::{Error, ErrorKind, Result, Snapshot};
 use counterfoil_entry::Fields;
 use serde::Serialize;
 
+use crate::advice;
 use crate::compare::{Unequal, compare, moved};
 use crate::differing::differing;
 use crate::dsn::Dsn;
 use crate::notice::{ALTERED, CONTRADICTED, Noticed, PROTECTION, STARTED};
+use crate::patience::Patience;
 use crate::pending::Rows;
 use crate::protection::{self, Marks};
 use crate::row::{Row, RowId};
@@ -92,15 +94,25 @@ impl Checked {
 
 /// Compares every row with its entry, in bounded memory, and gives each finding as it is found.
 ///
-/// Errors: those of reading either side; `Invalid` when more than 256 MiB of rows are in the table and not in the ledger.
+/// Errors: those of reading either side; `Closed` when the patience ended; `Invalid` when more than 256 MiB of rows are in the table and not in the ledger.
 pub fn check(
     dsn: &Dsn,
     trail: &dyn Trail,
     options: &CheckOptions,
+    patience: &Patience,
     found: &mut dyn FnMut(Finding) -> Result<()>,
 ) -> Result<Checked> {
-    let mut connection = Connection::open(dsn)?;
-    let source = Source::of(&mut connection)?;
+    let mut connection = Connection::open(dsn, patience)?;
+    compared(&mut connection, trail, options, found).map_err(|error| advice::on_table(dsn, error))
+}
+
+fn compared(
+    connection: &mut Connection,
+    trail: &dyn Trail,
+    options: &CheckOptions,
+    found: &mut dyn FnMut(Finding) -> Result<()>,
+) -> Result<Checked> {
+    let source = Source::of(connection)?;
     let mut checked = Checked { source: source.name.clone(), rows: 0, findings: BTreeMap::new() };
     let mut tell = |finding: Finding| {
         *checked.findings.entry(finding.difference).or_default() += 1;
@@ -113,14 +125,14 @@ pub fn check(
     let newest = source.newest(&snapshot, trail.recorder())?;
     let followed = newest.is_some();
     checking.notices(&snapshot, 0)?;
-    checking.protection(&mut connection)?;
+    checking.protection(connection)?;
     if newest.is_none() {
-        checking.replaced(&source.replaced(&mut connection, &snapshot)?, None)?;
+        checking.replaced(&source.replaced(connection, &snapshot)?, None)?;
     }
     let known = moved(&source, &snapshot, 0, trail.recorder())?;
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
     let (mut unknown, mut unknown_bytes) = (Rows::new(), 0);
-    let rows = compare(&mut connection, known, &mut |unequal| match unequal {
+    let rows = compare(connection, known, &mut |unequal| match unequal {
         Unequal::Changed(row, moved) => checking.changed(&snapshot, &row, moved.index),
         Unequal::Unsealed(row, moved) if !checking.named.contains(&row.id) => {
             checking.tell(Difference::Inserted, Some(row.id), Some(moved.index), &inserted(&row, UNSEALED))
@@ -146,7 +158,7 @@ pub fn check(
         match newest.map(|newest| newest.position) {
             None => checking.all_pending(&unknown, "nothing was moved yet")?,
             Some(Position::Polled(transaction, row)) => checking.behind_polling(unknown, (transaction, row))?,
-            Some(_) => checking.behind_slot(&mut connection, unknown, snapshot.size())?,
+            Some(_) => checking.behind_slot(connection, unknown, snapshot.size())?,
         }
     }
     checked.rows = rows;

@@ -5,7 +5,7 @@ use counterfoil::{Result, Snapshot};
 use crate::moved::{Moved, Sorted, Sorter};
 use crate::row::{Row, RowId, content_of};
 use crate::source::Source;
-use crate::wire::Connection;
+use crate::wire::{Connection, Work};
 
 /// What one side has and the other has not, or has otherwise.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) fn compare(
     let mut rows = 0;
     let mut last: Option<RowId> = None;
     let sql = format!("SELECT {} FROM counterfoil.audit_log ORDER BY id", Row::select_list());
-    connection.rows(&sql, &mut |texts| {
+    connection.rows(&sql, Work::Much, &mut |texts| {
         let row = Row::new(texts)?;
         rows += 1;
         while let Some(before) = moved.peek().copied().filter(|before| before.row < row.id) {

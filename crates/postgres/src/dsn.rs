@@ -42,6 +42,8 @@ pub struct Dsn {
     pub database: String,
     /// Encryption.
     pub tls: Tls,
+    /// What names the database where the DSN does not.
+    named_by: Option<&'static str>,
 }
 
 impl Dsn {
@@ -71,6 +73,13 @@ impl Dsn {
             found.set(&name, value.into_owned())?;
         }
         found.finish()
+    }
+
+    /// Which database this is about, where, as whom, and which table of it.
+    pub fn sentence(&self, table: &str) -> String {
+        let Self { host, port, user, database, .. } = self;
+        let named = self.named_by.map(|by| format!(" (the address names none: {by})")).unwrap_or_default();
+        format!("database {database}{named} on {host}:{port}, as {user}: table {table}")
     }
 }
 
@@ -144,12 +153,16 @@ impl Found {
             None if near => Tls::Off,
             None => Tls::Verified(certificates),
         };
-        let database = self.database.or_else(|| env("PGDATABASE")).unwrap_or_else(|| user.clone());
+        let (database, named_by) = match (self.database, env("PGDATABASE")) {
+            (Some(database), _) => (database, None),
+            (None, Some(database)) => (database, Some("PGDATABASE")),
+            (None, None) => (user.clone(), Some("the user's name")),
+        };
         let password = match self.password.or_else(|| env("PGPASSWORD")) {
             Some(password) => Some(password),
             None => pgpass::password(&host, port, &database, &user)?,
         };
-        Ok(Dsn { host, port, user, password, database, tls })
+        Ok(Dsn { host, port, user, password, database, tls, named_by })
     }
 }
 

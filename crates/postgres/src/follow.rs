@@ -1,6 +1,5 @@
 //! Moving committed rows into a ledger, each once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Result};
@@ -9,8 +8,10 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::advice;
 use crate::dsn::Dsn;
 use crate::notice::{ALTERED, Notice, PROTECTION};
+use crate::patience::Patience;
 use crate::row::{Place, Row};
 use crate::source::{Newest, Position, Source, Trail};
 use crate::wire::Connection;
@@ -72,7 +73,7 @@ pub struct Followed {
     pub notices: u64,
 }
 
-/// Moves rows until `stop` is set, or with `once` until the table is caught up. Whatever breaks, no row is lost and none
+/// Moves rows until the patience ends, or with `once` until the table is caught up. Whatever breaks, no row is lost and none
 /// recorded twice: where it stands is read from the ledger itself.
 ///
 /// Errors: those of the ledger that do not pass, `Denied`, `NotFound`, `Invalid`; a lost connection is none, unless with
@@ -81,16 +82,19 @@ pub fn follow(
     dsn: &Dsn,
     trail: &dyn Trail,
     options: &Options,
-    stop: &AtomicBool,
+    patience: &Patience,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Followed> {
     let mut total = Followed::default();
     let mut pause = SHORTEST_PAUSE;
     loop {
         let before = total;
-        let ended = session(dsn, trail, options, stop, &mut total, progress);
+        let ended = session(dsn, trail, options, patience, &mut total, progress);
+        let ended = ended.map_err(|error| advice::on_table(dsn, error));
         let error = match ended {
             Ok(()) => return Ok(total),
+            // What was on its way comes again.
+            Err(error) if error.kind == ErrorKind::Closed && patience.is_over() => return Ok(total),
             Err(error) if options.once || !matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Busy) => {
                 return Err(error);
             }
@@ -100,7 +104,7 @@ pub fn follow(
         progress(Progress::Retrying(&error, pause));
         let mut waited = Duration::ZERO;
         while waited < pause {
-            if stop.load(Ordering::Relaxed) {
+            if patience.is_over() {
                 return Ok(total);
             }
             std::thread::sleep(SHORTEST_PAUSE);
@@ -113,11 +117,11 @@ fn session(
     dsn: &Dsn,
     trail: &dyn Trail,
     options: &Options,
-    stop: &AtomicBool,
+    patience: &Patience,
     total: &mut Followed,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<()> {
-    let mut queries = Connection::open(dsn)?;
+    let mut queries = Connection::open(dsn, patience)?;
     let source = Source::of(&mut queries)?;
     let newest = source.newest(&trail.snapshot()?, trail.recorder())?;
     let way = match options.way {
@@ -135,9 +139,9 @@ fn session(
         progress,
     };
     match (way, newest.map(|newest| newest.position)) {
-        (Way::Replication, _) => replication::stream(dsn, &mut queries, &mut recording, newest, options, stop),
+        (Way::Replication, _) => replication::stream(dsn, &mut queries, &mut recording, newest, options, patience),
         (Way::Polling, None | Some(Position::Polled(..))) => {
-            poll::poll(&mut queries, &mut recording, newest, options.once, stop)
+            poll::poll(&mut queries, &mut recording, newest, options.once, patience)
         }
         (Way::Polling, Some(_)) => Err(Error::new(
             ErrorKind::Invalid,

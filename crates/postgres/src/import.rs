@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::row::{instant, write_exact};
 use crate::source::Trail;
-use crate::wire::{Connection, identifier, literal};
+use crate::wire::{Connection, Work, identifier, literal};
 
 const MAX_BATCH_ROWS: usize = 1_000;
 const REQUIRED: [&str; 3] = ["event_type", "actor", "entity_id"];
@@ -93,7 +93,10 @@ struct Column {
 pub fn import(connection: &mut Connection, table: &str, map: &ColumnMap, trail: &dyn Trail) -> Result<Imported> {
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
     let found = connection.value(&format!("SELECT to_regclass({})::oid::bigint", literal(table)))?;
-    let oid = found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the database has no table {table}")))?;
+    let oid = match found {
+        Some(oid) => oid,
+        None => return Err(missing(connection, table)?),
+    };
     let columns = columns(connection, &oid, map)?;
     let key = key(connection, &oid)?;
     let list: Vec<_> = columns.iter().map(|column| identifier(&column.name)).collect();
@@ -110,7 +113,7 @@ pub fn import(connection: &mut Connection, table: &str, map: &ColumnMap, trail: 
         let json = entry(table, &columns, &map.constants, texts, &key);
         Draft::parse(&json).map_err(|error| invalid(format!("{table}, row {key}: {error}")))
     };
-    connection.rows(&sql, &mut |texts| draft(&texts).map(drop))?;
+    connection.rows(&sql, Work::Much, &mut |texts| draft(&texts).map(drop))?;
     let size = trail.snapshot()?.size();
     let mut imported = Imported::default();
     let mut batch = Vec::new();
@@ -121,13 +124,39 @@ pub fn import(connection: &mut Connection, table: &str, map: &ColumnMap, trail: 
         }
         Ok(())
     };
-    connection.rows(&sql, &mut |texts| {
+    let read = connection.rows(&sql, Work::Much, &mut |texts| {
         batch.push(draft(&texts)?);
         if batch.len() == MAX_BATCH_ROWS { record(&mut batch) } else { Ok(()) }
-    })?;
-    record(&mut batch)?;
-    connection.execute("COMMIT")?;
-    Ok(imported)
+    });
+    match read.and_then(|()| record(&mut batch)) {
+        Ok(()) => Ok(imported),
+        Err(error) if imported.rows > 0 => {
+            let rows = imported.rows;
+            let advice = if key.is_empty() && !columns.iter().any(|column| column.member == Some("id")) {
+                "the table has no key: importing again records them twice"
+            } else {
+                "import again: what is recorded is not recorded twice"
+            };
+            Err(Error { message: format!("{}; {rows} rows were recorded before; {advice}", error.message), ..error })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What to say of a table that is not there: perhaps there is one of its name elsewhere.
+fn missing(connection: &mut Connection, table: &str) -> Result<Error> {
+    let name = table.rsplit('.').next().unwrap_or(table).replace('"', "");
+    let sql = format!(
+        "SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
+         WHERE relname ILIKE {} AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1 LIMIT 5",
+        literal(&name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+    );
+    let others: Vec<_> = connection.all(&sql)?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+    let elsewhere = match others.is_empty() {
+        true => String::new(),
+        false => format!("; there is {}", others.join(", ")),
+    };
+    Ok(Error::new(ErrorKind::NotFound, format!("the database has no table {table}{elsewhere}")))
 }
 
 fn columns(connection: &mut Connection, oid: &str, map: &ColumnMap) -> Result<Vec<Column>> {

@@ -20,8 +20,9 @@ BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', wanted);
     END IF;
   END LOOP;
-  -- Whoever installs must be able to hand over what it makes.
-  IF NOT pg_has_role(current_user, 'counterfoil_owner', 'MEMBER') THEN
+  -- Whoever installs must be able to hand over what it makes. Since version 16 who makes a role may not do that by itself.
+  IF NOT pg_has_role(current_user, 'counterfoil_owner',
+                     CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
     EXECUTE format('GRANT counterfoil_owner TO %I', current_user);
   END IF;
 END $$;
@@ -96,6 +97,8 @@ BEGIN
     USING ERRCODE = 'insufficient_privilege', HINT = 'Record a correction as a new row.';
 END $$;
 
+-- Taken back below, as all that the owner does not need.
+GRANT TRIGGER ON counterfoil.audit_log TO counterfoil_owner;
 CREATE OR REPLACE TRIGGER stamp BEFORE INSERT ON counterfoil.audit_log
   FOR EACH ROW EXECUTE FUNCTION counterfoil.stamp();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON counterfoil.audit_log

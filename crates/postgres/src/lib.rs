@@ -5,16 +5,20 @@
 //! differs. A row has one form everywhere, the texts of its columns as PostgreSQL prints them ([`Row`]), whether it comes
 //! through the replication stream or from a query, so that both sides can be compared exactly.
 
+mod advice;
 mod check;
 mod compare;
 mod contradiction;
 mod differing;
 mod dsn;
 mod follow;
+#[doc(hidden)]
+pub mod fuzz;
 mod import;
 mod install;
 mod moved;
 mod notice;
+mod patience;
 mod pending;
 mod pgoutput;
 mod pgpass;
@@ -22,6 +26,8 @@ mod poll;
 mod protection;
 mod replication;
 mod row;
+mod server_error;
+mod slot;
 mod source;
 mod tls;
 mod wire;
@@ -31,6 +37,7 @@ pub use dsn::{Certificates, Dsn, Tls};
 pub use follow::{Followed, Options, Progress, Way, follow};
 pub use import::{ColumnMap, Imported, import};
 pub use install::{Installed, SQL, install};
+pub use patience::Patience;
 pub use row::{Row, RowId};
 pub use source::{Source, Trail};
 pub use wire::Connection;

@@ -8,9 +8,9 @@ use counterfoil::Result;
 use crate::check::{Checking, Difference, Finding, UNSEALED, inserted};
 use crate::contradiction::contradiction;
 use crate::pgoutput::{Begin, Message};
-use crate::replication::{lsn, slot_state};
 use crate::row::{COLUMNS, Row, RowId, content_of};
-use crate::wire::{Connection, literal};
+use crate::slot::{lsn, slot_state};
+use crate::wire::{Connection, Work, literal};
 
 const PAUSE: Duration = Duration::from_millis(100);
 /// When the state of a ledger is visible to other processes at the latest, with some room.
@@ -49,13 +49,15 @@ impl Checking<'_> {
         let until = lsn(&now)?;
         let started = Instant::now();
         loop {
-            let Some((confirmed, active)) = slot_state(connection, &self.options.slot)? else {
+            let Some(slot) = slot_state(connection, &self.options.slot)?
+                .filter(|slot| slot.is_of_this_database && !slot.is_temporary)
+            else {
                 return self.all_pending(&rows, "the follower's slot is gone, and following again takes it over");
             };
-            if confirmed >= until {
+            if slot.confirmed >= until {
                 break;
             }
-            if !active {
+            if !slot.is_active {
                 self.waiting_in_slot(connection, &mut rows, &now)?;
                 break;
             }
@@ -111,7 +113,7 @@ impl Checking<'_> {
         );
         let mut begin = Begin::default();
         let (mut table, mut id_at) = (None, 0);
-        connection.rows(&sql, &mut |texts| {
+        connection.rows(&sql, Work::Much, &mut |texts| {
             let data = texts.into_iter().next().flatten().and_then(|text| hex::decode(text).ok()).unwrap_or_default();
             match Message::parse(&data)? {
                 Message::Begin(now) => begin = now,

@@ -7,11 +7,16 @@ use counterfoil::{Error, ErrorKind, Result};
 
 /// The password of the first line that fits; none without a file.
 ///
-/// Errors: `Denied` for a file that others may read.
+/// Errors: `Denied` for a file that cannot be read, or that others may read.
 pub(crate) fn password(host: &str, port: u16, database: &str, user: &str) -> Result<Option<String>> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pgpass"));
     let Some(path) = std::env::var_os("PGPASSFILE").map(PathBuf::from).or_else(home) else { return Ok(None) };
-    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+    // A pipe in its place would hold up whoever reads it.
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let unreadable = |error| Error::new(ErrorKind::Denied, format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(unreadable)?;
     refuse_open(&path)?;
     let host = if host.starts_with('/') { "localhost" } else { host };
     Ok(find(&text, [host, &port.to_string(), database, user]))
@@ -27,7 +32,7 @@ fn refuse_open(path: &Path) -> Result<()> {
     Err(Error::new(ErrorKind::Denied, message))
 }
 
-fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
+pub(crate) fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     let lines = text.lines().filter(|line| !line.starts_with('#')).map(fields);
     let fits = |fields: &Vec<String>| {
         fields.len() == 5 && fields.iter().zip(wanted).all(|(field, wanted)| field == "*" || field == wanted)

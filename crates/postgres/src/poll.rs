@@ -1,25 +1,25 @@
 //! Following by queries, where replication is not allowed: rows in the order of their transactions' numbers. A row is
 //! taken only when every transaction with a lower number has ended, so that none that commits later is passed over.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Result};
 
 use crate::follow::{Progress, Recording, Way};
+use crate::patience::Patience;
 use crate::row::Row;
 use crate::source::{Newest, Position};
-use crate::wire::Connection;
+use crate::wire::{Connection, Work};
 
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Polls until `stop`, or with `once` until what is there now is moved.
+/// Polls until the patience ends, or with `once` until what is there now is moved.
 pub(crate) fn poll(
     queries: &mut Connection,
     recording: &mut Recording<'_>,
     newest: Option<Newest>,
     once: bool,
-    stop: &AtomicBool,
+    patience: &Patience,
 ) -> Result<()> {
     let mut last = match newest.map(|newest| newest.position) {
         Some(Position::Polled(transaction, row)) => (transaction, row),
@@ -37,7 +37,7 @@ pub(crate) fn poll(
             last.0,
             last.1
         );
-        queries.rows(&sql, &mut |texts| {
+        queries.rows(&sql, Work::Much, &mut |texts| {
             let row = Row::new(texts)?;
             let transaction = row.recorded_txid();
             let unstamped = || Error::new(ErrorKind::Invalid, format!("row {} has no transaction", row.id));
@@ -46,7 +46,7 @@ pub(crate) fn poll(
         })?;
         queries.execute("COMMIT")?;
         recording.flush()?;
-        if once || stop.load(Ordering::Relaxed) {
+        if once || patience.is_over() {
             return Ok(());
         }
         std::thread::sleep(INTERVAL);

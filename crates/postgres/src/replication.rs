@@ -1,54 +1,45 @@
 //! Following the write-ahead log through a replication slot.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Buf;
 use counterfoil::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
-use crate::compare::{Unequal, compare, moved};
+use crate::advice;
 use crate::contradiction::{ServerClock, contradiction};
 use crate::dsn::Dsn;
 use crate::follow::{Options, Progress, Recording, Way};
-use crate::notice::{Notice, STARTED};
+use crate::notice::Notice;
+use crate::patience::Patience;
 use crate::pgoutput::{Begin, Message};
 use crate::row::{COLUMNS, Row};
+use crate::slot::{begin, check_log, check_name, check_publication, lsn};
 use crate::source::{Newest, Position};
-use crate::wire::{Connection, Purpose, Texts, identifier, literal};
+use crate::wire::{Connection, Purpose, Texts, identifier};
 
-/// How long an idle connection waits before it looks around.
-const IDLE: Duration = Duration::from_millis(200);
 /// How often the server hears from us at least (it gives up after `wal_sender_timeout`, 60 s).
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the server may say nothing, though it is asked at every heartbeat.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// How often it is looked after what replication needs.
+const LOOKS_EVERY: Duration = Duration::from_secs(20);
 const EPOCH_2000_SECONDS: u64 = 946_684_800;
-/// The longest name of a slot (PostgreSQL's 63, less the ending of the one that it is made from).
-const MAX_SLOT_BYTES: usize = 50;
 
-/// Streams until `stop`, or with `once` until the log's present end.
+/// Streams until the patience ends, or with `once` until the log's present end.
 pub(crate) fn stream(
     dsn: &Dsn,
     queries: &mut Connection,
     recording: &mut Recording<'_>,
     newest: Option<Newest>,
     options: &Options,
-    stop: &AtomicBool,
+    patience: &Patience,
 ) -> Result<()> {
-    check_slot_name(&options.slot)?;
-    let mut connection = Connection::open_for(dsn, Purpose::Replication).map_err(advise)?;
-    let seen = match (slot_state(queries, &options.slot)?, newest.map(|newest| newest.position)) {
-        (None, _) => (start(&mut connection, queries, recording, &options.slot)?, 0),
-        (Some(_), Some(Position::Commit(commit, number))) => (commit, number),
-        (Some(_), Some(_)) => (0, 0),
-        (Some(_), None) => {
-            let message = format!("slot {0:?} is another ledger's: this one has no entry of the table", options.slot);
-            let advice = "; give this ledger a slot of its own (--slot), or drop the slot if nothing follows with it";
-            return Err(Error::new(ErrorKind::Conflict, message + advice));
-        }
-    };
+    check_name(&options.slot)?;
+    let mut connection = Connection::open_for(dsn, patience, Purpose::Replication)?;
+    let seen = begin(&mut connection, queries, recording, newest, &options.slot)?;
     check_log(queries, seen.0, &options.slot)?;
+    check_publication(queries, &options.slot)?;
     recording.protection(queries, newest, Position::Commit(seen.0, seen.1))?;
     let until = match options.once {
         true => Some(lsn(&queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default())?),
@@ -60,7 +51,7 @@ pub(crate) fn stream(
         seen.0 >> 32,
         seen.0 & 0xffff_ffff
     );
-    connection.copy_both(&sql).map_err(advise)?;
+    connection.copy_both(&sql).map_err(|error| advice::on_slot(&options.slot, error))?;
     recording.tell(Progress::Following(Way::Replication));
     let mut stream = Stream {
         connection,
@@ -76,93 +67,8 @@ pub(crate) fn stream(
         told: Instant::now(),
         heard: Instant::now(),
     };
-    stream.run(recording, until, stop)
-}
-
-/// The state of a slot: its confirmed place, and whether somebody reads it.
-pub(crate) fn slot_state(queries: &mut Connection, slot: &str) -> Result<Option<(u64, bool)>> {
-    let sql = format!(
-        "SELECT confirmed_flush_lsn, active, wal_status FROM pg_replication_slots WHERE slot_name = {} \
-         AND database = current_database()",
-        literal(slot)
-    );
-    let found = queries.all(&sql)?.into_iter().next();
-    let Some(row) = found else { return Ok(None) };
-    if row[2].as_deref() == Some("lost") {
-        let message = format!("replication slot {slot:?} lost its log (max_slot_wal_keep_size)");
-        let advice = format!("; drop it with pg_drop_replication_slot('{slot}') and follow again: rows are not lost");
-        return Err(Error::new(ErrorKind::Invalid, message + &advice));
-    }
-    Ok(Some((lsn(row[0].as_deref().unwrap_or("0/0"))?, row[1].as_deref() == Some("t"))))
-}
-
-/// `16/B374D848` as a number.
-pub(crate) fn lsn(text: &str) -> Result<u64> {
-    let parse = |text: &str| u64::from_str_radix(text, 16).ok();
-    let parts = text.split_once('/').and_then(|(high, low)| Some((parse(high)?, parse(low)?)));
-    let (high, low) =
-        parts.ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{text:?} is no place in a log")))?;
-    Ok(high << 32 | low)
-}
-
-/// Takes over what the table holds already and then makes the slot. A slot that is there therefore means that everything
-/// before it was taken over; one that is made here and dies half-way is temporary and leaves nothing behind. Where the slot
-/// begins.
-fn start(
-    connection: &mut Connection,
-    queries: &mut Connection,
-    recording: &mut Recording<'_>,
-    slot: &str,
-) -> Result<u64> {
-    let starting = format!("{slot}_starting");
-    let made = connection.all(&format!(
-        "CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')",
-        identifier(&starting)
-    ));
-    let made = made.map_err(advise)?.into_iter().next().unwrap_or_default();
-    let [_, Some(point), Some(snapshot), ..] = &made[..] else {
-        return Err(Error::new(ErrorKind::Unavailable, "the server did not say where the slot begins"));
-    };
-    let ledger = recording.trail.snapshot()?;
-    let known = moved(recording.source, &ledger, 0, recording.trail.recorder())?;
-    queries.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")?;
-    queries.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot)))?;
-    let mut found = 0_u64;
-    compare(queries, known, &mut |unequal| match unequal {
-        Unequal::OnlyInTable(row) => {
-            found += 1;
-            recording.row(&row, Position::Found)
-        }
-        _ => Ok(()),
-    })?;
-    queries.execute("COMMIT")?;
-    let begin = Notice {
-        event_type: STARTED,
-        row: None,
-        problem: format!("following begins; {found} rows were found in the table and taken over"),
-        at_micros: None,
-        details: json!({"slot": slot, "from": point, "rows_found": found}),
-    };
-    let point = lsn(point)?;
-    recording.notice(&begin, Position::Commit(point, 0))?;
-    recording.flush()?;
-    let copy = format!("SELECT pg_copy_logical_replication_slot({}, {}, false)", literal(&starting), literal(slot));
-    queries.execute(&copy)?;
-    connection.execute(&format!("DROP_REPLICATION_SLOT {}", identifier(&starting)))?;
-    Ok(point)
-}
-
-/// Refuses a database whose log ends before what the ledger has of it: it was restored to an earlier time, and would write
-/// other transactions in the same places.
-fn check_log(queries: &mut Connection, seen: u64, slot: &str) -> Result<()> {
-    let end = queries.value("SELECT pg_current_wal_flush_lsn()")?.unwrap_or_default();
-    if seen <= lsn(&end)? {
-        return Ok(());
-    }
-    let message = "the database was restored to a time before the newest row in the ledger; `counterfoil postgres check` \
-                   names what is lost";
-    let advice = format!("; to go on from here, drop the slot: SELECT pg_drop_replication_slot('{slot}')");
-    Err(Error::new(ErrorKind::Conflict, message.to_owned() + &advice))
+    let look = &mut || check_publication(queries, &options.slot);
+    stream.run(recording, until, patience, look).map_err(|error| advice::on_slot(&options.slot, error))
 }
 
 struct Stream {
@@ -187,17 +93,26 @@ struct Stream {
 }
 
 impl Stream {
-    fn run(&mut self, recording: &mut Recording<'_>, until: Option<u64>, stop: &AtomicBool) -> Result<()> {
-        self.connection.set_timeout(Some(IDLE))?;
-        let mut ended = 0;
+    fn run(
+        &mut self,
+        recording: &mut Recording<'_>,
+        until: Option<u64>,
+        patience: &Patience,
+        look: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let (mut ended, mut looked) = (0, Instant::now());
         loop {
+            if looked.elapsed() > LOOKS_EVERY {
+                look()?;
+                looked = Instant::now();
+            }
             if !self.connection.has_message() {
                 recording.flush()?;
                 if ended > self.durable {
                     self.durable = ended;
                     self.confirm(false)?;
                 }
-                if stop.load(Ordering::Relaxed) || until.is_some_and(|until| self.is_past(until)) {
+                if patience.is_over() || until.is_some_and(|until| self.is_past(until)) {
                     return self.confirm(false);
                 }
             }
@@ -354,25 +269,3 @@ fn since_1970() -> Duration {
 
 /// The longest text of a column that a notice repeats.
 const MAX_NOTICE_CHARS: usize = 1_000;
-
-fn check_slot_name(slot: &str) -> Result<()> {
-    let fits = (1..=MAX_SLOT_BYTES).contains(&slot.len());
-    if fits && slot.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
-        return Ok(());
-    }
-    let message = format!("a slot's name has 1 to {MAX_SLOT_BYTES} of a-z, 0-9 and _; {slot:?} has not");
-    Err(Error::new(ErrorKind::Invalid, message))
-}
-
-/// Says what replication needs where a right or a setting is missing.
-fn advise(error: Error) -> Error {
-    let needs = match error.kind {
-        ErrorKind::Denied => {
-            "the role needs LOGIN REPLICATION and membership in counterfoil_reader (or follow by polling)"
-        }
-        ErrorKind::Invalid if error.message.contains("wal_level") => "set wal_level = logical, or follow by polling",
-        ErrorKind::Busy => "another follower reads this slot: each ledger needs its own (--slot)",
-        _ => return error,
-    };
-    Error { message: format!("{}; {needs}", error.message), ..error }
-}

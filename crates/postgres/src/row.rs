@@ -2,7 +2,7 @@
 
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::canonical::{canonicalise, write_string};
-use counterfoil_entry::{Draft, EntryError, Fields, Timestamp};
+use counterfoil_entry::{Draft, Fields, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::wire::{Texts, identifier};
@@ -34,6 +34,9 @@ const RECORDED_TXID: usize = 14;
 const RECORDED_AT: usize = 15;
 const RECORDED_BY: usize = 16;
 const SEAL: usize = 17;
+
+/// The most canonical bytes of all that a row says: what is left of an entry when the widest place is in it.
+const MAX_BYTES: usize = Draft::MAX_BYTES - 1_024;
 
 /// The event type of a row that no entry can hold as it is.
 pub(crate) const UNFIT: &str = "postgres.row_unfit";
@@ -112,11 +115,13 @@ impl Row {
     }
 
     /// The entry of this row at a place, if it is given one. Every row has exactly one: a row that no entry can hold (its
-    /// numbers or nesting are beyond the format) becomes an entry that says so and holds the digest of its texts.
+    /// numbers, nesting or length are beyond the format) becomes an entry that says so and holds the digest of its texts. The
+    /// place has no part in that: with and without it a row is the same.
     pub(crate) fn draft(&self, place: Option<&Place<'_>>) -> Result<Draft> {
+        let room = place.map_or(0, Place::bytes);
         match Draft::parse(&self.json(place)) {
-            Ok(draft) => Ok(draft),
-            Err(error) => Ok(Draft::parse(&self.unfit(&error, place))?),
+            Ok(draft) if draft.client_bytes().len() <= MAX_BYTES + room => Ok(draft),
+            _ => Ok(Draft::parse(&self.unfit(place))?),
         }
     }
 
@@ -171,7 +176,11 @@ impl Row {
         json.push(b'}');
     }
 
-    fn unfit(&self, error: &EntryError, place: Option<&Place<'_>>) -> Vec<u8> {
+    fn unfit(&self, place: Option<&Place<'_>>) -> Vec<u8> {
+        let problem = match Draft::parse(&self.json(None)) {
+            Err(error) => error.to_string(),
+            Ok(_) => format!("it has more than {MAX_BYTES} bytes"),
+        };
         let mut json = Vec::with_capacity(512);
         let entity = format!("counterfoil.audit_log/{}", self.id);
         json.extend_from_slice(b"{\"actor\":\"counterfoil-postgres\"");
@@ -179,7 +188,7 @@ impl Row {
         member(&mut json, "entity_id", |json| write_string(&entity, json));
         let at = Timestamp::parse(&self.recorded_at().unwrap_or_default()).unwrap_or(Timestamp::from_micros(0));
         member(&mut json, "timestamp", |json| write_string(&at.to_string(), json));
-        let problem: String = error.to_string().chars().take(500).collect();
+        let problem: String = problem.chars().take(500).collect();
         member(&mut json, "context", |json| {
             json.extend_from_slice(b"{\"postgres\":");
             self.write_stamp(json, Some(&problem));
@@ -214,6 +223,13 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// What it adds to an entry.
+    fn bytes(&self) -> usize {
+        let mut json = Vec::new();
+        self.write(&mut json);
+        json.len()
+    }
+
     pub fn write(&self, json: &mut Vec<u8>) {
         member(json, "id", |json| write_string(&self.id, json));
         member(json, "source", |json| write_string(self.source, json));
@@ -346,6 +362,19 @@ mod tests {
         assert!(text.contains(UNFIT) && text.contains("sha256"), "{text}");
         let other = row(&[("new_value", Some(&deep.replace('1', "2")))]);
         assert_ne!(unfit.digest().unwrap(), other.digest().unwrap(), "what it held is still compared");
+    }
+
+    #[test]
+    fn a_row_near_the_longest_is_one_thing_with_and_without_its_place() {
+        let place = Place { source: "postgres:1/bank/counterfoil.audit_log", sequence: 7, id: "x".repeat(60) };
+        for length in [60_000, MAX_BYTES - 500, MAX_BYTES, MAX_BYTES + 500, 200_000, 2_000_000] {
+            let long = row(&[("reason", Some(&"x".repeat(length)))]);
+            let mut bytes = Vec::new();
+            let at = Timestamp::parse("2026-11-25T00:00:00Z").unwrap();
+            long.draft(Some(&place)).unwrap().write_entry(at, Some("someone"), &mut bytes);
+            let fields = Fields::split(&bytes).unwrap();
+            assert_eq!(content_of(fields), Some((42, long.digest().unwrap())), "{length}");
+        }
     }
 
     #[test]

@@ -12,10 +12,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::advice;
 use crate::dsn::{Certificates, Dsn, Tls};
 
-/// How long a connection may take, and how long a send may wait.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long each step of a connection may take, and how long a send may wait.
+pub(crate) const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+/// The same for a connection that only asks the server to stop.
+pub(crate) const CANCELS_WITHIN: Duration = Duration::from_millis(500);
 
 pub(crate) enum Stream {
     Plain(Socket),
@@ -28,10 +31,10 @@ pub(crate) enum Socket {
 }
 
 impl Stream {
-    /// Opens a connection, encrypted if the DSN asks for it.
-    pub fn open(dsn: &Dsn) -> Result<Self> {
+    /// Opens a connection, encrypted if the DSN asks for it; each step of it takes no longer than `within`.
+    pub fn open(dsn: &Dsn, within: Duration) -> Result<Self> {
         let failed = |error: io::Error| unavailable(dsn, &error);
-        let mut socket = Socket::open(dsn).map_err(failed)?;
+        let mut socket = Socket::open(dsn, within).map_err(|error| advice::on_connect(dsn, &error))?;
         let Tls::Verified(certificates) = &dsn.tls else { return Ok(Self::Plain(socket)) };
         let mut request = bytes::BytesMut::new();
         postgres_protocol::message::frontend::ssl_request(&mut request);
@@ -46,11 +49,17 @@ impl Stream {
         let name = name.map_err(|_| Error::new(ErrorKind::Invalid, format!("{dsn}: TLS needs a host name")))?;
         let connection = ClientConnection::new(Arc::new(config(certificates)?), name);
         let connection = connection.map_err(|error| Error::new(ErrorKind::Internal, format!("TLS: {error}")))?;
-        Ok(Self::Tls(Box::new(StreamOwned::new(connection, socket))))
+        let mut stream = StreamOwned::new(connection, socket);
+        // The whole handshake: later reads wait for moments only.
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).map_err(failed)?;
+        }
+        Ok(Self::Tls(Box::new(stream)))
     }
 
-    /// How long a read waits before it answers `WouldBlock`; none is for ever.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+    /// How long a read waits before it answers `WouldBlock`.
+    pub fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        let timeout = Some(timeout);
         let socket = match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => &stream.sock,
@@ -63,20 +72,20 @@ impl Stream {
 }
 
 impl Socket {
-    fn open(dsn: &Dsn) -> io::Result<Self> {
+    fn open(dsn: &Dsn, within: Duration) -> io::Result<Self> {
         if dsn.host.starts_with('/') {
             let stream = UnixStream::connect(Path::new(&dsn.host).join(format!(".s.PGSQL.{}", dsn.port)))?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(within))?;
+            stream.set_write_timeout(Some(within))?;
             return Ok(Self::Unix(stream));
         }
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in std::net::ToSocketAddrs::to_socket_addrs(&(dsn.host.as_str(), dsn.port))? {
-            match TcpStream::connect_timeout(&address, PATIENCE) {
+            match TcpStream::connect_timeout(&address, within) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    stream.set_read_timeout(Some(PATIENCE))?;
-                    stream.set_write_timeout(Some(PATIENCE))?;
+                    stream.set_read_timeout(Some(within))?;
+                    stream.set_write_timeout(Some(within))?;
                     return Ok(Self::Tcp(stream));
                 }
                 Err(error) => last = error,

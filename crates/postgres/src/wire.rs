@@ -2,18 +2,20 @@
 //! the server prints them: in a query's answer exactly as in the replication stream.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use counterfoil::{Error, ErrorKind, Result};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
-use postgres_protocol::message::backend::{ErrorResponseBody, Message};
+use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 
 use crate::dsn::Dsn;
-use crate::tls::{Stream, unavailable};
+use crate::patience::{ANSWERS_WITHIN, ASK_AFTER, ASKS_EVERY, LOOK, Patience, WORKS_AT_MOST};
+use crate::server_error::server_error;
+use crate::tls::{CANCELS_WITHIN, CONNECTS_WITHIN, Stream, unavailable};
 
 const READ_BYTES: usize = 64 << 10;
 /// The longest message that a server may send: PostgreSQL's own limit of a value.
@@ -28,15 +30,38 @@ pub(crate) enum Purpose {
     Replication,
 }
 
+/// What a statement asks of the server, and how long it may therefore be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// An answer at once.
+    Little,
+    /// Reading a table, or waiting for others' transactions: as long as the server is at it.
+    Much,
+}
+
+/// The process that serves a connection, and what it takes to stop it.
+#[derive(Debug, Clone, Copy)]
+struct Backend {
+    process: i32,
+    secret: i32,
+}
+
 /// A row of an answer: the texts of its columns, none for NULL.
 pub(crate) type Texts = Vec<Option<String>>;
 
 /// A connection to PostgreSQL.
 pub struct Connection {
     dsn: Dsn,
+    patience: Patience,
     stream: Stream,
     input: BytesMut,
     output: BytesMut,
+    backend: Option<Backend>,
+    work: Work,
+    /// When the server was last asked for something or sent something.
+    heard: Instant,
+    /// When another connection last asked for it, since then.
+    asked: Option<Instant>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -48,14 +73,25 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     /// Connects for queries.
     ///
-    /// Errors: `Unavailable` when nobody answers, `Denied` for a wrong password or a missing right.
-    pub fn open(dsn: &Dsn) -> Result<Self> {
-        Self::open_for(dsn, Purpose::Queries)
+    /// Errors: `Unavailable` when nobody answers, `Denied` for a wrong password or a missing right, `NotFound` for a database
+    /// that is not there, `Closed` when the patience ended.
+    pub fn open(dsn: &Dsn, patience: &Patience) -> Result<Self> {
+        Self::open_for(dsn, patience, Purpose::Queries)
     }
 
-    pub(crate) fn open_for(dsn: &Dsn, purpose: Purpose) -> Result<Self> {
-        let stream = Stream::open(dsn)?;
-        let mut connection = Self { dsn: dsn.clone(), stream, input: BytesMut::new(), output: BytesMut::new() };
+    pub(crate) fn open_for(dsn: &Dsn, patience: &Patience, purpose: Purpose) -> Result<Self> {
+        let mut connection = Self {
+            dsn: dsn.clone(),
+            patience: patience.clone(),
+            stream: Stream::open(dsn, CONNECTS_WITHIN)?,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            backend: None,
+            work: Work::Little,
+            heard: Instant::now(),
+            asked: None,
+        };
+        connection.stream.set_read_timeout(LOOK).map_err(|error| unavailable(dsn, &error))?;
         // What decides how values are printed is the same on every connection.
         let mut parameters = vec![
             ("user", dsn.user.as_str()),
@@ -78,8 +114,7 @@ impl Connection {
         }
         frontend::startup_message(parameters, &mut connection.output).map_err(|error| internal(&error))?;
         connection.send()?;
-        connection.authenticate()?;
-        connection.set_timeout(None)?;
+        connection.authenticate().map_err(|error| crate::advice::on_login(dsn, error))?;
         Ok(connection)
     }
 
@@ -87,8 +122,11 @@ impl Connection {
         let mut scram = None;
         loop {
             match self.message()? {
-                Message::AuthenticationOk | Message::ParameterStatus(_) | Message::BackendKeyData(_) => {}
-                Message::NoticeResponse(_) => {}
+                Message::AuthenticationOk | Message::ParameterStatus(_) | Message::NoticeResponse(_) => continue,
+                Message::BackendKeyData(body) => {
+                    self.backend = Some(Backend { process: body.process_id(), secret: body.secret_key() });
+                    continue;
+                }
                 Message::ReadyForQuery(_) => return Ok(()),
                 Message::AuthenticationCleartextPassword => {
                     let password = self.password()?;
@@ -109,7 +147,7 @@ impl Connection {
                     scram = Some(started);
                 }
                 Message::AuthenticationSaslContinue(body) => {
-                    let Some(scram) = &mut scram else { return Err(self.strange()) };
+                    let Some(scram) = &mut scram else { return Err(strange("it logs in out of order")) };
                     scram.update(body.data()).map_err(|e| internal(&e))?;
                     frontend::sasl_response(scram.message(), &mut self.output).map_err(|e| internal(&e))?;
                 }
@@ -133,15 +171,16 @@ impl Connection {
 
     /// Runs statements whose answer does not matter.
     ///
-    /// Errors: `Denied`, `NotFound`, `Busy` or `Invalid` as the server's SQLSTATE says; `Unavailable` when it is gone.
+    /// Errors: `Denied`, `NotFound`, `Busy` or `Invalid` as the server's SQLSTATE says; `Unavailable` when it is gone or does
+    /// not answer; `Closed` when the patience ended.
     pub fn execute(&mut self, sql: &str) -> Result<()> {
-        self.rows(sql, &mut |_| Ok(()))
+        self.rows(sql, Work::Much, &mut |_| Ok(()))
     }
 
     /// All rows of a small answer.
     pub(crate) fn all(&mut self, sql: &str) -> Result<Vec<Texts>> {
         let mut rows = Vec::new();
-        self.rows(sql, &mut |row| {
+        self.rows(sql, Work::Little, &mut |row| {
             rows.push(row);
             Ok(())
         })?;
@@ -154,16 +193,17 @@ impl Connection {
     }
 
     /// Runs a query and gives its rows as they arrive: none is kept here.
-    pub(crate) fn rows(&mut self, sql: &str, each: &mut dyn FnMut(Texts) -> Result<()>) -> Result<()> {
-        self.ask(sql)?;
+    pub(crate) fn rows(&mut self, sql: &str, work: Work, each: &mut dyn FnMut(Texts) -> Result<()>) -> Result<()> {
+        self.ask(sql, work)?;
         let mut outcome = Ok(());
         loop {
             match self.message()? {
                 Message::DataRow(body) if outcome.is_ok() => {
-                    let ranges: Vec<_> = body.ranges().collect().map_err(|error| internal(&error))?;
-                    let text = |range: std::ops::Range<usize>| utf8(&body.buffer()[range]);
-                    let row = ranges.into_iter().map(|range| range.map(text).transpose()).collect::<Result<_>>();
-                    outcome = row.and_then(&mut *each);
+                    outcome = texts(&body).and_then(&mut *each);
+                    if outcome.is_err() {
+                        // Nobody reads the rest, which may be long.
+                        self.cancel();
+                    }
                 }
                 Message::ErrorResponse(body) if outcome.is_ok() => outcome = Err(server_error(&body)),
                 Message::ReadyForQuery(_) => return outcome,
@@ -172,21 +212,21 @@ impl Connection {
         }
     }
 
-    pub(crate) fn ask(&mut self, sql: &str) -> Result<()> {
+    fn ask(&mut self, sql: &str, work: Work) -> Result<()> {
         frontend::query(sql, &mut self.output).map_err(|error| internal(&error))?;
+        self.work = work;
         self.send()
     }
 
     /// Waits until a query has put the connection into copy mode in both directions.
     pub(crate) fn copy_both(&mut self, sql: &str) -> Result<()> {
-        self.ask(sql)?;
+        self.ask(sql, Work::Much)?;
         loop {
-            self.fill(1)?;
+            self.fill(5)?;
             if self.input[0] == COPY_BOTH {
-                self.fill(5)?;
-                let length = u32::from_be_bytes([self.input[1], self.input[2], self.input[3], self.input[4]]);
-                self.fill(1 + length as usize)?;
-                self.input.advance(1 + length as usize);
+                let length = self.message_length()?;
+                self.fill(length)?;
+                self.input.advance(length);
                 return Ok(());
             }
             if let Message::ErrorResponse(body) = self.message()? {
@@ -195,11 +235,10 @@ impl Connection {
         }
     }
 
-    /// The next message in copy mode; none when the timeout has passed without one.
+    /// The next message in copy mode; none when a moment has passed without one.
     pub(crate) fn copied(&mut self) -> Result<Option<Bytes>> {
         loop {
-            let parsed = Message::parse(&mut self.input).map_err(|error| internal(&error))?;
-            match parsed {
+            match parsed(&mut self.input)? {
                 Some(Message::CopyData(body)) => return Ok(Some(body.into_bytes())),
                 Some(Message::ErrorResponse(body)) => return Err(server_error(&body)),
                 Some(Message::CopyDone | Message::CommandComplete(_)) => {
@@ -217,9 +256,12 @@ impl Connection {
 
     /// Whether a whole message of copy mode is here already.
     pub(crate) fn has_message(&self) -> bool {
-        let Some(head) = self.input.get(..5) else { return false };
-        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-        self.input.len() > length
+        self.message_length().is_ok_and(|length| self.input.len() >= length)
+    }
+
+    /// The bytes of the message at the beginning of the input, its head included.
+    fn message_length(&self) -> Result<usize> {
+        length(&self.input)?.ok_or_else(|| strange("a message was cut"))
     }
 
     /// Sends a message in copy mode.
@@ -228,13 +270,13 @@ impl Connection {
         self.send()
     }
 
-    pub(crate) fn set_timeout(&mut self, timeout: Option<Duration>) -> Result<()> {
-        self.stream.set_read_timeout(timeout).map_err(|error| unavailable(&self.dsn, &error))
-    }
-
     fn message(&mut self) -> Result<Message> {
         loop {
-            if let Some(message) = Message::parse(&mut self.input).map_err(|error| internal(&error))? {
+            if self.patience.is_over() {
+                self.cancel();
+                return Err(Patience::stopped());
+            }
+            if let Some(message) = parsed(&mut self.input)? {
                 return Ok(message);
             }
             self.fill(self.input.len() + 1)?;
@@ -244,18 +286,90 @@ impl Connection {
     fn fill(&mut self, length: usize) -> Result<()> {
         while self.input.len() < length {
             if !self.read_more()? {
-                let late = io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time");
-                return Err(unavailable(&self.dsn, &late));
+                self.wait_on()?;
             }
         }
         Ok(())
     }
 
-    /// Reads what is there; false when the timeout has passed.
-    fn read_more(&mut self) -> Result<bool> {
-        if self.input.len() > MAX_MESSAGE_BYTES {
-            return Err(self.strange());
+    /// Whether it is worth to wait on for a server that is silent.
+    fn wait_on(&mut self) -> Result<()> {
+        if self.patience.is_over() {
+            self.cancel();
+            return Err(Patience::stopped());
         }
+        let silent = self.heard.elapsed();
+        let most = if self.work == Work::Much { WORKS_AT_MOST } else { ANSWERS_WITHIN };
+        if silent > most {
+            self.cancel();
+            let late = format!("the server has not answered for {} s", silent.as_secs());
+            return Err(unavailable(&self.dsn, &io::Error::new(io::ErrorKind::TimedOut, late)));
+        }
+        let is_time = match self.asked {
+            None => silent > ASK_AFTER,
+            Some(asked) => asked.elapsed() > asked.duration_since(self.heard).min(ASKS_EVERY),
+        };
+        if self.work == Work::Much && is_time {
+            self.ask_elsewhere()?;
+            self.asked = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Asks on another connection whether the server still works for this one: one that is gone without a word, or whose
+    /// connection somebody holds, does not answer there either.
+    fn ask_elsewhere(&mut self) -> Result<()> {
+        let Some(Backend { process, .. }) = self.backend else { return Ok(()) };
+        let asking = Self::open(&self.dsn, &self.patience);
+        let state = asking.and_then(|mut other| {
+            let sql = format!(
+                "SELECT state = 'active', array_to_string(pg_blocking_pids(pid), ', ') FROM pg_stat_activity \
+                 WHERE pid = {process}"
+            );
+            other.all(&sql)
+        });
+        let state = state.map_err(|error| match error.kind {
+            ErrorKind::Closed => error,
+            _ => {
+                let message = format!("the server fell silent while it worked, and now: {}", error.message);
+                Error::new(ErrorKind::Unavailable, message)
+            }
+        })?;
+        match state.first().map(Vec::as_slice) {
+            Some([Some(active), blocking]) if active == "t" => {
+                let seconds = self.heard.elapsed().as_secs();
+                let what = match blocking.as_deref() {
+                    None | Some("") => format!("the server has been at work for {seconds} s"),
+                    Some(others) => format!(
+                        "waiting for {seconds} s for what another session of the server holds (an open transaction or a \
+                         lock; process {others} in pg_stat_activity)"
+                    ),
+                };
+                self.patience.tell(&what);
+                Ok(())
+            }
+            // It has answered meanwhile, and the answer is on its way.
+            Some([Some(_), _]) if self.asked.is_none() => Ok(()),
+            _ => {
+                let gone =
+                    io::Error::new(io::ErrorKind::ConnectionAborted, "the server no longer knows this connection");
+                Err(unavailable(&self.dsn, &gone))
+            }
+        }
+    }
+
+    /// Asks the server to stop what it does here; whether it does is not waited for.
+    fn cancel(&mut self) {
+        let Some(Backend { process, secret }) = self.backend else { return };
+        let mut request = BytesMut::new();
+        frontend::cancel_request(process, secret, &mut request);
+        if let Ok(mut other) = Stream::open(&self.dsn, CANCELS_WITHIN) {
+            let _ = other.write_all(&request).and_then(|()| other.flush());
+        }
+    }
+
+    /// Reads what is there; false when a moment has passed without anything.
+    fn read_more(&mut self) -> Result<bool> {
         let start = self.input.len();
         self.input.resize(start + READ_BYTES, 0);
         let read = self.stream.read(&mut self.input[start..]);
@@ -265,7 +379,10 @@ impl Connection {
                 let gone = io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection");
                 Err(unavailable(&self.dsn, &gone))
             }
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                (self.heard, self.asked) = (Instant::now(), None);
+                Ok(true)
+            }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(false),
                 io::ErrorKind::Interrupted => Ok(true),
@@ -277,15 +394,12 @@ impl Connection {
     fn send(&mut self) -> Result<()> {
         let sent = self.stream.write_all(&self.output).and_then(|()| self.stream.flush());
         self.output.clear();
+        (self.heard, self.asked) = (Instant::now(), None);
         sent.map_err(|error| unavailable(&self.dsn, &error))
     }
 
     fn denied(&self, problem: &str) -> Error {
         Error::new(ErrorKind::Denied, format!("{}: {problem}", self.dsn))
-    }
-
-    fn strange(&self) -> Error {
-        Error::new(ErrorKind::Unavailable, format!("{}: this does not speak PostgreSQL's protocol", self.dsn))
     }
 }
 
@@ -295,6 +409,29 @@ impl Drop for Connection {
         // A server that is gone needs no farewell.
         let _ = self.send();
     }
+}
+
+/// The next message, once all of it is here.
+pub(crate) fn parsed(input: &mut BytesMut) -> Result<Option<Message>> {
+    match length(input)? {
+        // The parser would make room for whatever length is announced.
+        Some(length) if input.len() >= length => Message::parse(input).map_err(|error| internal(&error)),
+        _ => Ok(None),
+    }
+}
+
+/// The bytes of the message at the beginning of some input, its head included; none before the head is here.
+fn length(input: &[u8]) -> Result<Option<usize>> {
+    let Some(head) = input.get(..5) else { return Ok(None) };
+    let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+    if (4..=MAX_MESSAGE_BYTES).contains(&length) { Ok(Some(1 + length)) } else { Err(strange("a message's length")) }
+}
+
+/// The columns of a row.
+pub(crate) fn texts(body: &DataRowBody) -> Result<Texts> {
+    let ranges: Vec<_> = body.ranges().collect().map_err(|error| internal(&error))?;
+    let text = |range: std::ops::Range<usize>| utf8(&body.buffer()[range]);
+    ranges.into_iter().map(|range| range.map(text).transpose()).collect()
 }
 
 /// A text as an SQL literal.
@@ -317,30 +454,6 @@ fn internal(error: &io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, format!("PostgreSQL's protocol: {error}"))
 }
 
-/// What a server's error means for the caller, by its SQLSTATE.
-fn server_error(body: &ErrorResponseBody) -> Error {
-    let (mut state, mut message, mut hint) = (String::new(), String::new(), String::new());
-    let mut fields = body.fields();
-    while let Ok(Some(field)) = fields.next() {
-        let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
-        match field.type_() {
-            b'C' => state = value,
-            b'M' => message = value,
-            b'H' => hint = format!(" ({value})"),
-            _ => {}
-        }
-    }
-    let kind = match state.as_str() {
-        "42501" => ErrorKind::Denied,
-        "42P01" | "3F000" | "3D000" | "42704" => ErrorKind::NotFound,
-        "42710" => ErrorKind::Conflict,
-        "55006" | "55P03" => ErrorKind::Busy,
-        _ => match state.get(..2).unwrap_or("") {
-            "28" => ErrorKind::Denied,
-            "08" | "53" | "57" | "58" => ErrorKind::Unavailable,
-            "40" => ErrorKind::Busy,
-            _ => ErrorKind::Invalid,
-        },
-    };
-    Error::new(kind, format!("PostgreSQL: {message}{hint} [{state}]"))
+fn strange(what: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("this does not speak PostgreSQL's protocol: {what}"))
 }

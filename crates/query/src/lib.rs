@@ -30,6 +30,7 @@ mod session;
 mod shape;
 mod sizes;
 mod source;
+mod spans;
 mod statement;
 mod table;
 mod tables;

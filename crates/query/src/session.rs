@@ -23,6 +23,7 @@ use crate::error::translate;
 use crate::json::TypedJson;
 use crate::pauses::Pauses;
 use crate::sealed::STORE;
+use crate::spans::ByLength;
 
 const CATALOG: &str = "counterfoil";
 const SCHEMA: &str = "public";
@@ -51,6 +52,8 @@ pub(crate) fn template(cores: usize) -> Result<SessionState> {
     let mut state = SessionStateBuilder::new_with_default_features()
         .with_config(config(cores))
         .with_physical_optimizer_rule(Arc::new(Pauses))
+        // Behind those of the engine.
+        .with_analyzer_rule(Arc::new(ByLength))
         .build();
     datafusion_functions_json::register_all(&mut state)?;
     state.register_function_rewrite(Arc::new(TypedJson))?;

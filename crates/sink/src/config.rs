@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_entry::catalog;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::filter::{Filter, Level};
+use crate::nearest::{did_you_mean, with_nearest};
 use crate::receiver::Receiver;
 use crate::receiver::{alertmanager, cloudwatch, file, hec, smtp, syslog, webhook};
+use crate::secret;
 
 /// The most sinks a ledger may have.
 const MAX_SINKS: usize = 64;
@@ -85,7 +88,7 @@ impl Config {
             #[serde(default)]
             sink: Vec<toml::Table>,
         }
-        let file: File = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|error| invalid(with_nearest(&error.to_string())))?;
         if file.sink.len() > MAX_SINKS {
             return Err(invalid(format!("{} sinks: at most {MAX_SINKS}", file.sink.len())));
         }
@@ -106,7 +109,7 @@ impl Config {
     /// Reads a configuration's file. Errors as for [`Config::parse`], with the file's name.
     pub fn load(path: &Path) -> Result<Self> {
         let named = |reason: String| invalid(format!("{}: {reason}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+        let text = secret::read_regular(path).map_err(named)?;
         Self::parse(&text).map_err(|error| named(error.message))
     }
 
@@ -127,11 +130,7 @@ impl SinkConfig {
         let common: Common = read(common).map_err(at)?;
         check_name(&common.name).map_err(at)?;
         let target = Target::read(&common.r#type, table).map_err(at)?;
-        if let Some(pattern) = common.events.iter().find(|pattern| pattern.is_empty()) {
-            return Err(at(format!(
-                "events: {pattern:?} names nothing: write an event type, or a prefix with * behind it"
-            )));
-        }
+        common.events.iter().try_for_each(|pattern| check_pattern(pattern)).map_err(at)?;
         let alerts = common.alerts.or(common.events.is_empty().then_some(Level::Informational));
         let retry_max_s = common.retry_max_s.unwrap_or(300);
         if !(1..=3600).contains(&retry_max_s) {
@@ -141,6 +140,11 @@ impl SinkConfig {
         let sink = Self { name: common.name, filter, start: common.start, retry_max_s, target };
         sink.receiver().map_err(|error| at(error.message))?;
         Ok(sink)
+    }
+
+    /// Where it delivers, without anything that is secret.
+    pub fn address(&self) -> String {
+        self.target.address()
     }
 
     /// Refuses a file that would be written among the ledger's own.
@@ -179,7 +183,10 @@ impl Target {
             "syslog" => Self::Syslog(read(table)?),
             "file" => Self::File(read(table)?),
             "alertmanager" => Self::Alertmanager(read(table)?),
-            other => return Err(format!("type: {other:?} is none of {TYPES}")),
+            other => {
+                let near = did_you_mean(other, TYPES.split(", "));
+                return Err(format!("type: {other:?} is none of {TYPES}{near}"));
+            }
         })
     }
 
@@ -246,7 +253,23 @@ pub(crate) fn minute() -> u64 {
 pub(crate) type Ca = Option<PathBuf>;
 
 fn read<T: DeserializeOwned>(table: toml::Table) -> std::result::Result<T, String> {
-    table.try_into().map_err(|error: toml::de::Error| error.to_string().trim().replace('\n', ": "))
+    table.try_into().map_err(|error: toml::de::Error| with_nearest(&error.to_string()).replace('\n', ": "))
+}
+
+/// Refuses a pattern that no entry can meet. What the ledger itself records is known; programs may have types of their own.
+fn check_pattern(pattern: &str) -> std::result::Result<(), String> {
+    if pattern.is_empty() {
+        return Err(format!("events: {pattern:?} names nothing: write an event type, or a prefix with * behind it"));
+    }
+    let own = || catalog::all().iter().filter(|event| event.is_own()).map(|event| event.name);
+    let is_met = match pattern.strip_suffix('*') {
+        Some(prefix) => own().any(|name| name.starts_with(prefix)),
+        None => own().any(|name| name == pattern),
+    };
+    if is_met || !pattern.starts_with("ledger.") {
+        return Ok(());
+    }
+    Err(format!("events: the ledger records no {pattern:?}{}", did_you_mean(pattern, own())))
 }
 
 fn check_name(name: &str) -> std::result::Result<(), String> {

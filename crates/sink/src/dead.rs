@@ -1,9 +1,8 @@
 //! Dead letters: what a receiver refused for good. The entries themselves are in the ledger.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 
-use counterfoil::{Error, ErrorKind, Result};
+use counterfoil::{Disk, Error, ErrorKind, OsDisk, Result};
 use serde::Serialize;
 
 use crate::state::Store;
@@ -30,19 +29,23 @@ impl Store {
         let mut line = serde_json::to_vec(letter).expect("texts and numbers are JSON");
         line.push(b'\n');
         let append = || {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create(true).append(true).mode(0o640).open(&path)?;
-            if file.metadata()?.len() > MAX_BYTES {
+            let file = match OsDisk.open_writable(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => OsDisk.create(&path, 0o640)?,
+                other => other?,
+            };
+            let end = file.len();
+            if end > MAX_BYTES {
                 return Ok(false);
             }
-            file.write_all(&line)?;
-            file.sync_all()?;
+            file.write_at(end, &line)?;
+            file.sync()?;
+            OsDisk.sync_folder(path.parent().unwrap_or(&path))?;
             Ok(true)
         };
         match append() {
             Ok(true) => Ok(()),
             Ok(false) => Err(failed("it is full of dead letters: look at them and move it away".to_owned())),
-            Err::<_, std::io::Error>(error) => Err(failed(error.to_string())),
+            Err::<_, io::Error>(error) => Err(failed(error.to_string())),
         }
     }
 }

@@ -13,6 +13,7 @@ mod event;
 mod filter;
 mod gather;
 mod message;
+mod nearest;
 mod ocsf;
 mod receiver;
 mod secret;
@@ -25,3 +26,13 @@ pub use config::{Config, SinkConfig};
 pub use filter::Level;
 pub use sinks::{Sinks, test};
 pub use status::Status;
+
+/// What fuzzing does with a configuration from a stranger: nothing but an error may come of it.
+#[doc(hidden)]
+pub fn fuzz(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Err(error) = Config::parse(text)
+    {
+        assert!(!error.message.is_empty());
+    }
+}

@@ -1,10 +1,13 @@
 //! Values that do not stand in the configuration itself.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use counterfoil::{Error, ErrorKind, Result};
 use serde::Deserialize;
+
+/// The most bytes of a configuration or a credential.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Where a credential is read from, anew at each connection.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -21,15 +24,23 @@ impl Secret {
     pub fn read(&self, member: &str) -> Result<String> {
         let (value, place) = match self {
             Self::Env(name) => (std::env::var(name).map_err(|error| error.to_string()), format!("variable {name}")),
-            Self::File(path) => {
-                (std::fs::read_to_string(path).map_err(|error| error.to_string()), path.display().to_string())
-            }
+            Self::File(path) => (read_regular(path), path.display().to_string()),
         };
         let invalid = |reason: &str| Error::new(ErrorKind::Invalid, format!("{member}: {place}: {reason}"));
         let value = value.map_err(|reason| invalid(&reason))?;
         let value = value.trim_end();
         if value.is_empty() { Err(invalid("it is empty")) } else { Ok(value.to_owned()) }
     }
+}
+
+/// The text of a file that an operator wrote; anything but a regular file, or a link to one, could hang its reader.
+pub(crate) fn read_regular(path: &Path) -> std::result::Result<String, String> {
+    let words = |error: std::io::Error| error.to_string();
+    let about = std::fs::metadata(path).map_err(words)?;
+    if !about.is_file() || about.len() > MAX_FILE_BYTES {
+        return Err(format!("it is no regular file of at most {MAX_FILE_BYTES} bytes"));
+    }
+    std::fs::read_to_string(path).map_err(words)
 }
 
 impl TryFrom<toml::Value> for Secret {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
 
@@ -18,6 +18,9 @@ use crate::status::Status;
 
 /// How long a sink rests that could not begin.
 const REST: Duration = Duration::from_secs(5);
+/// How long the end waits for all sinks together; most requests end within 15 seconds.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The sinks of a ledger at work.
 #[derive(Debug)]
@@ -50,8 +53,8 @@ impl Sinks {
         self.sinks.iter().map(|sink| sink.shared.status.lock().expect("no panic while held").clone()).collect()
     }
 
-    /// Ends them, each after the request it is in (at most 15 seconds; a minute where Splunk has to acknowledge). What was
-    /// not sent is sent after the next start.
+    /// Ends them, each after the request it is in. One that hangs is left behind after 20 seconds: what was not sent, or was
+    /// sent and not remembered, is sent after the next start.
     pub fn close(mut self) {
         self.end();
     }
@@ -61,8 +64,12 @@ impl Sinks {
             *sink.shared.ending.lock().expect("no panic while held") = true;
             sink.shared.woken.notify_all();
         }
-        for sink in &mut self.sinks {
-            if let Some(thread) = sink.thread.take() {
+        let until = Instant::now() + ENDS_WITHIN;
+        for thread in self.sinks.iter_mut().filter_map(|sink| sink.thread.take()) {
+            while !thread.is_finished() && Instant::now() < until {
+                std::thread::sleep(LOOK);
+            }
+            if thread.is_finished() {
                 let _ = thread.join();
             }
         }
@@ -136,9 +143,9 @@ pub fn test(config: &Config, name: &str, snapshot: &Snapshot) -> Result<String> 
     match receiver.send(&message) {
         Ok(sent) => match sent.refused.first() {
             None => Ok(sent.words),
-            Some((_, reason)) => Err(refused(name, reason)),
+            Some((_, reason)) => Err(refused(sink, reason)),
         },
-        Err(Failure::Later { words, .. } | Failure::Never(words)) => Err(refused(name, &words)),
+        Err(Failure::Later { words, .. } | Failure::Never(words)) => Err(refused(sink, &words)),
     }
 }
 
@@ -147,6 +154,7 @@ fn ledger_of(folder: &Path) -> &Path {
     folder.ancestors().nth(2).unwrap_or(folder)
 }
 
-fn refused(name: &str, words: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("sink {name}: {words}"))
+fn refused(sink: &SinkConfig, words: &str) -> Error {
+    let (name, address) = (&sink.name, sink.address());
+    Error::new(ErrorKind::Unavailable, format!("sink {name}, {address}: {words}"))
 }

@@ -9,6 +9,7 @@ use counterfoil_sink::{Config, test};
 use crate::exit::{Exit, Outcome};
 use crate::ledgers;
 use crate::output::{self, GREEN, styled};
+use crate::text::Printable;
 
 /// Try out where alerts are delivered
 ///
@@ -46,10 +47,12 @@ impl Sink {
         ledgers::check_folder(&self.ledger)?;
         let Action::Test { name, sinks } = self.action;
         let config = Config::load(&sinks)?;
-        config.sink(&name)?.stays_out_of(&self.ledger)?;
+        let sink = config.sink(&name)?;
+        sink.stays_out_of(&self.ledger)?;
         let answer = test(&config, &name, &Reader::open(&self.ledger)?.snapshot()?)?;
         let mut out = output::stdout();
-        writeln!(out, "{} {name}: {answer}", styled(GREEN, "delivered"))?;
+        let address = Printable(&sink.address()).to_string();
+        writeln!(out, "{} {name} ({address}): {answer}", styled(GREEN, "delivered"))?;
         out.flush()?;
         Ok(Exit::Good)
     }

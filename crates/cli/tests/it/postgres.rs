@@ -1,9 +1,11 @@
 //! `postgres install`, `follow` and `check`, and `import` of a table, on a real PostgreSQL.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 use crate::place::{Place, Ran};
-use crate::postgres_server::Server;
+use crate::postgres_server::{Proxy, Server};
 use crate::service::Running;
 
 struct Bank {
@@ -110,6 +112,61 @@ fn mistakes_are_explained() {
     place.run(&["postgres", "follow", "audit", &bare, "--once"]).refused(7, &["counterfoil postgres install"]);
     place.run(&["postgres", "check", "audit", &bare]).refused(7, &["counterfoil postgres install"]);
     place.run(&["postgres", "check", "audit", &bank.dsn("reader")]).refused(6, &["permission denied"]);
+}
+
+/// Starts a command, lets the server fall silent once it said this, sends a signal, and gives the exit code.
+fn ended(bank: &Bank, arguments: &[&str], proxy: &Proxy, said: &str, signal: &str) -> Option<i32> {
+    let mut child = bank.place.command(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(said)), "{said}");
+    proxy.fall_silent(true);
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    // Everything that it says is read, so that it does not wait for us.
+    let rest: Vec<_> = lines.map_while(Result::ok).collect();
+    let code = child.wait().unwrap().code();
+    proxy.fall_silent(false);
+    assert!(!rest.iter().any(|line| line.contains("has not answered")), "it ended by its own limit: {rest:?}");
+    code
+}
+
+#[test]
+fn a_signal_ends_every_command_beside_a_server_that_is_silent() {
+    let Some(bank) = Bank::open() else { return };
+    bank.server.sql(
+        "postgres",
+        "CREATE VIEW slow AS SELECT 'a' AS event_type, 'b' AS actor, 'c' AS entity_id, pg_sleep(600)::text AS slept",
+    );
+    let proxy = Proxy::before(&bank.server);
+    let (follower, superuser) = (proxy.address("follower"), proxy.address("postgres"));
+    let polling = ["postgres", "follow", "audit", &follower, "--by", "polling"];
+    assert_eq!(ended(&bank, &polling, &proxy, "following by polling", "-TERM"), Some(0));
+    let import = ["import", "audit", &superuser, "--table", "slow"];
+    assert_eq!(ended(&bank, &import, &proxy, "table slow", "-INT"), Some(9));
+    let check = ["postgres", "check", "audit", &follower];
+    let silent = |act: &[&str], code| {
+        proxy.fall_silent(true);
+        assert_eq!(ended(&bank, act, &proxy, "counterfoil.audit_log", "-TERM"), Some(code));
+    };
+    silent(&check, 9);
+    silent(&["postgres", "install", &superuser], 9);
+    silent(&polling, 0);
+    bank.place.ok(&["verify", "audit"]);
+}
+
+#[test]
+fn a_command_says_which_database_it_is_about_and_a_wrong_one_records_nothing() {
+    let Some(bank) = Bank::open() else { return };
+    let unnamed = format!("postgres://follower@127.0.0.1:{}", bank.server.port);
+    let before = bank.place.ok(&["status", "audit", "--json"]);
+    let wrong = bank.place.run(&["postgres", "follow", "audit", &unnamed, "--once"]);
+    wrong.refused(7, &["database follower (the address names none: the user's name) on 127.0.0.1", "name the one"]);
+    let mut named = bank.place.command(&["postgres", "check", "audit", &unnamed]);
+    Ran::of(named.env("PGDATABASE", "template1").output().unwrap()).refused(
+        7,
+        &["database template1 (the address names none: PGDATABASE)", "as follower: table counterfoil.audit_log"],
+    );
+    let size = |status: &str| serde_json::from_str::<serde_json::Value>(status).unwrap()["size"].clone();
+    assert_eq!(size(&bank.place.ok(&["status", "audit", "--json"])), size(&before));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a database administrator with superuser can do, and `check` must find.
 
 use counterfoil_postgres::Difference::{self, Backdated, Changed, Inserted, NotMoved, Removed, Seen, Unprotected};
-use counterfoil_postgres::{Dsn, Finding, Options};
+use counterfoil_postgres::{Dsn, Finding, Options, Patience};
 use std::sync::Arc;
 
 use crate::server::{Follower, Server, checked, follow_once, ledger, rows, wait_for};
@@ -122,8 +122,10 @@ fn a_change_that_was_changed_back_and_protection_left_off_are_named() {
 fn a_table_that_was_dropped_and_made_again_does_not_hide_what_it_held() {
     let Some((server, _folder, ledger, dsn, ids)) = setting() else { return };
     server.sql("postgres", "DROP SCHEMA counterfoil CASCADE");
-    counterfoil_postgres::install(&mut counterfoil_postgres::Connection::open(&server.dsn("postgres")).unwrap())
-        .unwrap();
+    counterfoil_postgres::install(
+        &mut counterfoil_postgres::Connection::open(&server.dsn("postgres"), &Patience::default()).unwrap(),
+    )
+    .unwrap();
     server.sql("postgres", "SELECT setval('counterfoil.audit_log_id_seq', 100)");
     let (_, findings) = checked(&dsn, &ledger);
     assert_eq!(findings.len(), 11, "ten rows, and the table is another one: {findings:?}");
@@ -176,8 +178,11 @@ fn while_the_follower_runs_check_waits_for_it_and_is_clean() {
     let ledger = Arc::new(ledger(&folder.path().join("audit")));
     let dsn = server.dsn("follower");
     let follower = Follower::start(dsn.clone(), &ledger, Options::default());
+    let streams =
+        "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'counterfoil' AND active AND NOT temporary";
+    wait_for("it follows", || server.sql("postgres", streams) == "1");
     server.record(1, 1);
-    wait_for("it follows", || rows(&ledger).len() == 1);
+    wait_for("it moves rows", || rows(&ledger).len() == 1);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| server.record(2, 2_000));
         while !writer.is_finished() {

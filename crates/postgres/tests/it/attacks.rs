@@ -2,7 +2,7 @@
 
 use counterfoil_entry::{Draft, Timestamp};
 use counterfoil_postgres::Difference::{Changed, Removed, Seen, Unprotected};
-use counterfoil_postgres::{CheckOptions, Connection, Dsn, Finding, install};
+use counterfoil_postgres::{CheckOptions, Connection, Dsn, Finding, Patience, install};
 
 use crate::administrator::{CHANGE, DISABLE, ENABLE, named, setting};
 use crate::server::{Server, checked, checked_with, follow_once, rows};
@@ -97,6 +97,10 @@ fn what_is_not_of_install_is_named() {
 #[test]
 fn a_row_edited_in_the_data_file_while_the_server_is_down_is_named() {
     let Some((server, _folder, ledger, dsn, ids)) = setting() else { return };
+    if server.sql("postgres", "SHOW data_checksums") == "on" {
+        // The server itself refuses such a page, as it does by default since version 18.
+        return;
+    }
     let file = server.sql("postgres", "CHECKPOINT; SELECT pg_relation_filepath('counterfoil.audit_log')");
     server.down("fast");
     server.in_data(&format!("LC_ALL=C sed -i 's/P-2/P-9/' {file}"));
@@ -239,10 +243,11 @@ fn a_table_of_an_earlier_version_is_brought_up_to_date_and_one_of_a_later_is_lef
     let ledger = crate::server::ledger(&folder.path().join("audit"));
     let dsn: Dsn = server.dsn("follower");
     follow_once(&dsn, &ledger);
-    let early = counterfoil_postgres::check(&dsn, &ledger, &CheckOptions::default(), &mut |_| Ok(()))
-        .expect_err("of version 1");
+    let early =
+        counterfoil_postgres::check(&dsn, &ledger, &CheckOptions::default(), &Patience::default(), &mut |_| Ok(()))
+            .expect_err("of version 1");
     assert!(early.message.contains("version 1") && early.message.contains("postgres install"), "{early}");
-    let mut connection = Connection::open(&server.dsn("postgres")).unwrap();
+    let mut connection = Connection::open(&server.dsn("postgres"), &Patience::default()).unwrap();
     let installed = install(&mut connection).unwrap();
     assert_eq!((installed.replaced, installed.version), (Some(1), 2));
     server.record(4, 2);

@@ -1,7 +1,7 @@
 //! Logging in and encryption.
 
 use counterfoil::ErrorKind;
-use counterfoil_postgres::{Connection, Dsn};
+use counterfoil_postgres::{Connection, Dsn, Patience};
 
 use crate::server::{Server, checked, follow_once, ledger};
 
@@ -31,25 +31,30 @@ fn a_password_over_verified_tls_is_enough_to_follow_and_to_check() {
     };
     let verified = format!("sslmode=verify-full&sslrootcert={}", server.path("ca.pem"));
     let good = dsn("s3cret%3A%2F", &verified);
-    crate::server::wait_for("the settings are read", || Connection::open(&good).is_ok());
+    crate::server::wait_for("the settings are read", || Connection::open(&good, &Patience::default()).is_ok());
     assert_eq!(follow_once(&good, &ledger).rows, 3);
     assert_eq!(checked(&good, &ledger).1, vec![]);
-    let wrong = Connection::open(&dsn("guess", &verified)).expect_err("a wrong password");
+    let wrong = Connection::open(&dsn("guess", &verified), &Patience::default()).expect_err("a wrong password");
     assert_eq!(wrong.kind, ErrorKind::Denied, "{wrong}");
     assert!(!wrong.message.contains("guess"));
     let none = Dsn::parse(&format!("postgres://follower@127.0.0.1:{}/postgres?{verified}", server.port)).unwrap();
-    assert!(Connection::open(&none).expect_err("no password").message.contains("PGPASSWORD"));
+    assert!(Connection::open(&none, &Patience::default()).expect_err("no password").message.contains("PGPASSWORD"));
     let certified = format!("{verified}&sslcert={}&sslkey={}", server.path("app.crt"), server.path("app.key"));
     let as_user =
         |user: &str| Dsn::parse(&format!("postgres://{user}@127.0.0.1:{}/postgres?{certified}", server.port)).unwrap();
-    Connection::open(&as_user("app")).expect("a certificate in the place of a password");
+    Connection::open(&as_user("app"), &Patience::default()).expect("a certificate in the place of a password");
     assert!(
-        Connection::open(&as_user("follower")).expect_err("the certificate is app's").message.contains("PGPASSWORD")
+        Connection::open(&as_user("follower"), &Patience::default())
+            .expect_err("the certificate is app's")
+            .message
+            .contains("PGPASSWORD")
     );
     let without = Dsn::parse(&format!("postgres://app@127.0.0.1:{}/postgres?{verified}", server.port)).unwrap();
-    assert_eq!(Connection::open(&without).expect_err("no certificate").kind, ErrorKind::Denied);
-    let unknown = Connection::open(&dsn("s3cret%3A%2F", "sslmode=verify-full")).expect_err("a certificate of nobody");
+    assert_eq!(Connection::open(&without, &Patience::default()).expect_err("no certificate").kind, ErrorKind::Denied);
+    let unknown = Connection::open(&dsn("s3cret%3A%2F", "sslmode=verify-full"), &Patience::default())
+        .expect_err("a certificate of nobody");
     assert!(unknown.message.contains("certificate"), "{unknown}");
-    let plain = Connection::open(&dsn("s3cret%3A%2F", "sslmode=disable")).expect_err("refused in the clear");
+    let plain = Connection::open(&dsn("s3cret%3A%2F", "sslmode=disable"), &Patience::default())
+        .expect_err("refused in the clear");
     assert_eq!(plain.kind, ErrorKind::Denied, "{plain}");
 }

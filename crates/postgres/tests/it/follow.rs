@@ -1,9 +1,10 @@
 //! Committed rows reach the ledger once each, in commit order, whatever ends in between.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use counterfoil::{ErrorKind, Ledger, OpenOptions, VerifyOptions};
-use counterfoil_postgres::{Connection, Options, Source};
+use counterfoil_postgres::{Connection, Options, Patience, Source};
 
 use crate::server::{Follower, Server, checked, follow_once, ledger, rows, try_follow_once, wait_for};
 
@@ -78,8 +79,32 @@ fn child() {
     let (port, folder) = place.split_once(' ').unwrap();
     let dsn = counterfoil_postgres::Dsn::parse(&format!("postgres://follower@127.0.0.1:{port}/postgres")).unwrap();
     let ledger = Ledger::open(folder, OpenOptions::default()).unwrap();
-    let never = std::sync::atomic::AtomicBool::new(false);
-    counterfoil_postgres::follow(&dsn, &ledger, &Options::default(), &never, &mut |_| ()).unwrap();
+    counterfoil_postgres::follow(&dsn, &ledger, &Options::default(), &Patience::default(), &mut |_| ()).unwrap();
+}
+
+/// So many times a follower is killed in the test below.
+const KILLS: u64 = 20;
+
+/// Numbers that a seed decides.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most
+    }
+}
+
+/// Records acts one after another, through restarts of the server, until it is told to end.
+fn write_until(server: &Server, writer: &str, end: &AtomicBool) {
+    let mut number = 0;
+    while !end.load(Ordering::Relaxed) {
+        let acts = (number..number + 40).map(|number| format!("SELECT counterfoil.audit('act', '{writer}-{number}');"));
+        // What a restart cut short was committed or not; the table knows.
+        let script = acts.collect::<String>().replace(';', ";\n");
+        let _ = server.run_script("app", writer, &script);
+        number += 40;
+    }
 }
 
 #[test]
@@ -87,13 +112,17 @@ fn a_follower_killed_at_any_moment_loses_and_doubles_nothing() {
     let Some(server) = Server::replicating() else { return };
     server.installed();
     server.record(1, 300);
+    let seed = std::env::var("COUNTERFOIL_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| std::process::id().into());
+    eprintln!("COUNTERFOIL_SEED={seed}");
+    let mut dice = Dice(seed);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit");
     ledger(&path).close().unwrap();
+    let end = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let writer = scope.spawn(|| (0..12).for_each(|round| server.record(301 + 300 * round, 300)));
-        let mut kills = 0;
-        while !writer.is_finished() || kills < 15 {
+        let writers = ["A", "B"].map(|writer| scope.spawn(|| write_until(&server, writer, &end)));
+        for kill in 0..KILLS {
             let mut follower = std::process::Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "follow::child"])
                 .env(CHILD, format!("{} {}", server.port, path.display()))
@@ -102,16 +131,31 @@ fn a_follower_killed_at_any_moment_loses_and_doubles_nothing() {
                 .stderr(std::process::Stdio::null())
                 .spawn()
                 .unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(40 + 37 * (kills % 9)));
+            std::thread::sleep(std::time::Duration::from_millis(30 + dice.below(500)));
+            if kill % 5 == 4 {
+                server.down(["fast", "immediate"][dice.below(2) as usize]);
+                server.up();
+                std::thread::sleep(std::time::Duration::from_millis(dice.below(600)));
+            }
             follower.kill().unwrap();
             follower.wait().unwrap();
-            kills += 1;
         }
+        end.store(true, Ordering::Relaxed);
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
     });
     let ledger = Ledger::open(&path, OpenOptions::default()).unwrap();
     let dsn = server.dsn("follower");
     follow_once(&dsn, &ledger);
-    assert_eq!(rows(&ledger).len(), 3_900);
+    let moved = rows(&ledger);
+    for writer in ["P", "A", "B"] {
+        // One session commits in the order of its ids.
+        let sql = format!("SELECT entity_id FROM counterfoil.audit_log WHERE entity_id LIKE '{writer}-%' ORDER BY id");
+        let committed: Vec<_> = server.sql("postgres", &sql).lines().map(str::to_owned).collect();
+        let entity = |row: &String| row.split("\"entity_id\":\"").nth(1)?.split('"').next().map(str::to_owned);
+        let recorded = moved.iter().filter_map(entity).filter(|entity| entity.starts_with(writer));
+        assert!(committed.len() >= 80, "{writer} wrote {}", committed.len());
+        assert_eq!(recorded.collect::<Vec<_>>(), committed, "{writer}");
+    }
     assert_eq!(checked(&dsn, &ledger).1, vec![]);
     let status = ledger.status().unwrap();
     assert!(status.sources.iter().all(|source| source.gaps.is_empty()), "the sequence has no gap");
@@ -185,14 +229,14 @@ fn two_ledgers_follow_one_table_with_a_slot_each_and_not_with_one() {
 #[test]
 fn without_the_table_or_the_server_the_error_says_so() {
     let Some(server) = Server::replicating() else { return };
-    let mut connection = Connection::open(&server.dsn("postgres")).unwrap();
+    let mut connection = Connection::open(&server.dsn("postgres"), &Patience::default()).unwrap();
     let error = Source::of(&mut connection).expect_err("nothing is installed");
     assert_eq!(error.kind, ErrorKind::NotFound);
     assert!(error.message.contains("counterfoil postgres install"), "{error}");
     let dsn = server.dsn("postgres");
     drop(connection);
     server.down("fast");
-    assert_eq!(Connection::open(&dsn).expect_err("nobody is there").kind, ErrorKind::Unavailable);
+    assert_eq!(Connection::open(&dsn, &Patience::default()).expect_err("nobody is there").kind, ErrorKind::Unavailable);
 }
 
 /// Forwards to the server and cuts every connection once so many bytes came back through it. The port, and how many were cut.

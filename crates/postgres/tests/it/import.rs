@@ -1,6 +1,6 @@
 //! Audit tables that teams have already.
 
-use counterfoil_postgres::{ColumnMap, Connection, import};
+use counterfoil_postgres::{ColumnMap, Connection, Patience, import};
 
 use crate::server::{Server, ledger};
 
@@ -17,7 +17,7 @@ fn an_existing_table_is_recorded_once_with_its_digits_and_moments() {
     );
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(&folder.path().join("audit"));
-    let mut connection = Connection::open(&server.dsn("postgres")).unwrap();
+    let mut connection = Connection::open(&server.dsn("postgres"), &Patience::default()).unwrap();
     let map = ColumnMap::parse(["timestamp=at", "actor=who", "actor_type='service'"]).unwrap();
     let imported = import(&mut connection, "\"Audit Trail\"", &map, &ledger).unwrap();
     assert_eq!((imported.rows, imported.repeated), (2, 0));
@@ -43,7 +43,7 @@ fn a_row_that_cannot_become_an_entry_is_named_and_nothing_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(&folder.path().join("audit"));
     let size = ledger.snapshot().size();
-    let mut connection = Connection::open(&server.dsn("postgres")).unwrap();
+    let mut connection = Connection::open(&server.dsn("postgres"), &Patience::default()).unwrap();
     let error = import(&mut connection, "trail", &ColumnMap::default(), &ledger).expect_err("row 2 has no actor");
     assert!(error.message.contains("row 2") && error.message.contains("actor"), "{error}");
     assert_eq!(ledger.snapshot().size(), size);

@@ -1,7 +1,7 @@
 //! What is refused, and what commits with its transaction.
 
 use counterfoil::ErrorKind;
-use counterfoil_postgres::{Connection, install};
+use counterfoil_postgres::{Connection, Patience, install};
 
 use crate::server::Server;
 
@@ -25,7 +25,7 @@ fn the_table_refuses_change_whoever_asks_and_installing_again_changes_nothing() 
     let direct = "INSERT INTO counterfoil.audit_log (event_type, actor, entity_id) VALUES ('a', 'b', 'c')";
     assert!(server.try_sql("app", direct).expect_err("no right").contains("permission denied"));
     assert_eq!(server.sql("postgres", "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'counterfoil_owner'"), "f");
-    let again = install(&mut Connection::open(&server.socket("postgres")).unwrap()).unwrap();
+    let again = install(&mut Connection::open(&server.socket("postgres"), &Patience::default()).unwrap()).unwrap();
     assert!(again.replaced == Some(again.version) && again.replication);
     let kept = server
         .sql("postgres", "SELECT event_type, entity_id, actor, recorded_by, new_value FROM counterfoil.audit_log");
@@ -78,10 +78,24 @@ fn a_business_table_records_its_changes_by_allow_list() {
 }
 
 #[test]
+fn a_role_that_may_make_roles_and_schemas_installs() {
+    let Some(server) = Server::replicating() else { return };
+    server.sql("postgres", "CREATE ROLE dba LOGIN CREATEROLE; GRANT CREATE ON DATABASE postgres TO dba");
+    let installs = || install(&mut Connection::open(&server.dsn("dba"), &Patience::default()).unwrap()).unwrap();
+    assert_eq!(installs().replaced, None);
+    server.sql("dba", "CREATE ROLE app LOGIN; GRANT counterfoil_writer TO app");
+    server.sql("app", "SELECT counterfoil.audit('act', 'X')");
+    server.sql("postgres", "DROP TRIGGER append_only ON counterfoil.audit_log");
+    installs();
+    assert!(server.try_sql("postgres", "DELETE FROM counterfoil.audit_log").is_err(), "what was missing is back");
+}
+
+#[test]
 fn without_rights_the_message_says_what_is_needed() {
     let Some(server) = Server::replicating() else { return };
     server.sql("postgres", "CREATE ROLE nobody LOGIN");
-    let error = install(&mut Connection::open(&server.dsn("nobody")).unwrap()).expect_err("no rights");
+    let error =
+        install(&mut Connection::open(&server.dsn("nobody"), &Patience::default()).unwrap()).expect_err("no rights");
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.message.contains("CREATEROLE") && error.message.contains("--print"), "{error}");
 }

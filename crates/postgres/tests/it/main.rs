@@ -2,9 +2,13 @@
 
 mod administrator;
 mod attacks;
+mod begin;
 mod connect;
 mod follow;
 mod import;
 mod install;
+mod mistakes;
 mod polling;
 mod server;
+mod shapes;
+mod silence;

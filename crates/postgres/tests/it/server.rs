@@ -1,6 +1,7 @@
 //! A real PostgreSQL of the test's own, and a ledger beside it.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use counterfoil::{CreateOptions, Ledger, OpenOptions};
 use counterfoil_postgres::{
-    CheckOptions, Checked, Connection, Dsn, Finding, Followed, Options, check, follow, install,
+    CheckOptions, Checked, Connection, Dsn, Finding, Followed, Options, Patience, check, follow, install,
 };
 
 /// The folder of PostgreSQL's programs, in the PATH or where Debian puts the newest version; none where it is not installed.
@@ -25,7 +26,7 @@ pub fn programs() -> Option<PathBuf> {
     // A wrapper in the PATH has no server beside it.
     let whole =
         |folder: &PathBuf| ["initdb", "pg_ctl", "postgres", "psql"].iter().all(|name| folder.join(name).exists());
-    let found = debian.into_iter().rev().chain(std::env::split_paths(&path)).find(whole);
+    let found = std::env::split_paths(&path).chain(debian.into_iter().rev()).find(whole);
     if found.is_none() {
         let how = "PostgreSQL 15 or later is missing: make deps, or apt-get install postgresql";
         assert!(std::env::var_os("CI").is_none(), "{how}");
@@ -168,7 +169,8 @@ impl Server {
 
     /// Installs, and makes `app`, which may write, and `follower`, which may follow.
     pub fn installed(&self) {
-        install(&mut Connection::open(&self.dsn("postgres")).expect("a connection")).expect("installed");
+        install(&mut Connection::open(&self.dsn("postgres"), &Patience::default()).expect("a connection"))
+            .expect("installed");
         self.sql("postgres", "CREATE ROLE app LOGIN; GRANT counterfoil_writer TO app");
         self.sql("postgres", "CREATE ROLE follower LOGIN REPLICATION; GRANT counterfoil_reader TO follower");
     }
@@ -178,14 +180,21 @@ impl Server {
         let acts = (first..first + count).map(|number| {
             format!("SELECT counterfoil.audit('payment_approved', 'P-{number}', 'maria', new => '{{\"amount\": {number}.25}}');")
         });
-        let script = self.folder.path().join("acts.sql");
-        std::fs::write(&script, acts.collect::<Vec<_>>().join("\n")).expect("a file");
+        assert!(self.run_script("app", "acts", &acts.collect::<Vec<_>>().join("\n")));
+    }
+
+    /// Runs a script with psql, statement by statement; whether all of it went well.
+    pub fn run_script(&self, user: &str, name: &str, script: &str) -> bool {
+        let file = self.folder.path().join(format!("{name}.sql"));
+        std::fs::write(&file, script).expect("a file");
         let done = Command::new(self.programs.join("psql"))
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "app", "-d", "postgres", "-X", "-q"])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-d", "postgres", "-X", "-q"])
             .args(["-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f"])
-            .arg(&script)
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
             .status();
-        assert!(done.expect("psql runs").success());
+        done.expect("psql runs").success()
     }
 }
 
@@ -211,7 +220,7 @@ pub fn follow_once(dsn: &Dsn, ledger: &Ledger) -> Followed {
 
 pub fn try_follow_once(dsn: &Dsn, ledger: &Ledger, options: Options) -> counterfoil::Result<Followed> {
     let options = Options { once: true, ..options };
-    follow(dsn, ledger, &options, &AtomicBool::new(false), &mut |_| ())
+    follow(dsn, ledger, &options, &Patience::default(), &mut |_| ())
 }
 
 pub fn checked(dsn: &Dsn, ledger: &Ledger) -> (Checked, Vec<Finding>) {
@@ -220,7 +229,7 @@ pub fn checked(dsn: &Dsn, ledger: &Ledger) -> (Checked, Vec<Finding>) {
 
 pub fn checked_with(dsn: &Dsn, ledger: &Ledger, options: &CheckOptions) -> (Checked, Vec<Finding>) {
     let mut findings = Vec::new();
-    let checked = check(dsn, ledger, options, &mut |finding| {
+    let checked = check(dsn, ledger, options, &Patience::default(), &mut |finding| {
         findings.push(finding);
         Ok(())
     });
@@ -229,20 +238,20 @@ pub fn checked_with(dsn: &Dsn, ledger: &Ledger, options: &CheckOptions) -> (Chec
 
 /// A follower in a thread, until it is stopped.
 pub struct Follower {
-    stop: Arc<AtomicBool>,
+    patience: Patience,
     thread: JoinHandle<counterfoil::Result<Followed>>,
 }
 
 impl Follower {
     pub fn start(dsn: Dsn, ledger: &Arc<Ledger>, options: Options) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (ledger, stopped) = (ledger.clone(), stop.clone());
+        let patience = Patience::default();
+        let (ledger, stopped) = (ledger.clone(), patience.clone());
         let thread = std::thread::spawn(move || follow(&dsn, &*ledger, &options, &stopped, &mut |_| ()));
-        Self { stop, thread }
+        Self { patience, thread }
     }
 
     pub fn stop(self) -> Followed {
-        self.stop.store(true, Ordering::Relaxed);
+        self.patience.end();
         self.thread.join().expect("no panic").expect("followed")
     }
 }
@@ -253,6 +262,58 @@ pub fn rows(ledger: &Ledger) -> Vec<String> {
     let entries =
         (0..snapshot.size()).map(|index| String::from_utf8(snapshot.entry(index).expect("an entry")).unwrap());
     entries.filter(|entry| entry.contains("\"recorded_by\":\"")).collect()
+}
+
+/// Something between us and the server that can fall silent without closing.
+pub struct Proxy {
+    pub port: u16,
+    silent: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    pub fn before(server: &Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let proxy = Self { port: listener.local_addr().expect("an address").port(), silent: Arc::default() };
+        let (port, silent) = (server.port, proxy.silent.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(behind) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                let both = || Some((client.try_clone().ok()?, behind.try_clone().ok()?));
+                let (Some(out), Some(back)) = (both(), both()) else { continue };
+                for (from, to) in [(out.0, out.1), (back.1, back.0)] {
+                    let silent = silent.clone();
+                    std::thread::spawn(move || Self::forward(from, to, &silent));
+                }
+            }
+        });
+        proxy
+    }
+
+    fn forward(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
+        let mut buffer = [0; 4_096];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            while silent.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Keeps all connections and forwards nothing any more, or goes on.
+    pub fn fall_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+
+    pub fn dsn(&self, user: &str) -> Dsn {
+        Dsn::parse(&self.address(user)).expect("a DSN")
+    }
+
+    pub fn address(&self, user: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/postgres", self.port)
+    }
 }
 
 pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {

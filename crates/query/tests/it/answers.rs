@@ -22,6 +22,12 @@ fn at(time: &str) -> i64 {
     Timestamp::parse(time).expect("a time").micros()
 }
 
+const DAY: i64 = 86_400_000_000;
+
+fn since_new_year(entry: &Value) -> i64 {
+    micros(entry) - at("2026-01-01T00:00:00Z")
+}
+
 fn not(truth: Truth) -> Truth {
     truth.map(|truth| !truth)
 }
@@ -111,6 +117,14 @@ const CONDITIONS: &[Condition] = &[
     }),
     ("timestamp::date = date '2026-03-02'", |_, e| Some(text(e, "timestamp")?.starts_with("2026-03-02"))),
     ("recorded_at - timestamp = interval '1 second'", |_, _| Some(true)),
+    ("timestamp - timestamp '2025-10-01 00:00:00' > interval '90 days' AND index % 2 = 0", |i, _| Some(i % 2 == 0)),
+    ("timestamp - timestamp '2026-01-01 00:00:00' >= interval '2 months'", |_, e| Some(since_new_year(e) >= 60 * DAY)),
+    ("interval '60 days 12 hours' < timestamp - timestamp '2026-01-01 00:00:00'", |_, e| {
+        Some(since_new_year(e) > 60 * DAY + DAY / 2)
+    }),
+    ("timestamp - timestamp '2026-01-01 00:00:00' BETWEEN interval '60 days' AND interval '1448 hours'", |_, e| {
+        Some((60 * DAY..=60 * DAY + DAY / 3).contains(&since_new_year(e)))
+    }),
     ("sequence > 500 AND source = 'importer'", |_, e| {
         and(e.get("sequence").and_then(Value::as_u64).map(|s| s > 500), text(e, "source").map(|s| s == "importer"))
     }),
@@ -289,6 +303,25 @@ fn rows_come_in_order_and_limits_take_the_first() {
     let first: Vec<String> = late.iter().take(5).map(u64::to_string).collect();
     assert_eq!(ask(&ledger, "SELECT index AS i FROM audit_log a WHERE reason = 'late' LIMIT 5"), first);
     assert_eq!(ask(&ledger, "SELECT index FROM audit_log ORDER BY index DESC LIMIT 2"), ["3839", "3838"]);
+    for (holds, truth) in [
+        ("interval '1 day' = interval '24 hours' AND interval '1 month' = interval '30 days'", true),
+        ("interval '1 day' IN (interval '1 hour', interval '1440 minutes')", true),
+        ("interval '1 month' <> interval '720 hours' OR interval '31 days' < interval '1 month'", false),
+        ("interval '1 year' BETWEEN interval '359 days' AND interval '8640 hours'", true),
+    ] {
+        let counted = ask(&ledger, &format!("SELECT count(*) FROM audit_log WHERE index < 5 AND ({holds})"));
+        assert_eq!(counted, [if truth { "5" } else { "0" }], "{holds}");
+    }
+    // By their length: 30 days, 40 days, 41 days 16 hours.
+    let spans =
+        "CASE index % 3 WHEN 0 THEN interval '40 days' WHEN 1 THEN interval '1 month' ELSE interval '1000 hours' END";
+    assert_eq!(ask(&ledger, &format!("SELECT index FROM audit_log ORDER BY {spans}, index LIMIT 1")), ["1"]);
+    assert_eq!(ask(&ledger, &format!("SELECT index FROM audit_log ORDER BY {spans} DESC, index LIMIT 1")), ["2"]);
+    let longest = "SELECT index FROM audit_log ORDER BY timestamp - timestamp '2026-01-01' DESC, index DESC LIMIT 1";
+    assert_eq!(
+        ask(&ledger, longest),
+        ask(&ledger, "SELECT index FROM audit_log ORDER BY timestamp DESC, index DESC LIMIT 1")
+    );
     let last = ask(&ledger, "SELECT entity_id FROM audit_log WHERE reason = 'late' ORDER BY timestamp DESC LIMIT 1");
     assert_eq!(last.len(), 1);
 }

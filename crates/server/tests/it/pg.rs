@@ -206,6 +206,9 @@ fn psql_asks_and_describes() {
         .answers("|");
     ask("SELECT count(*) FROM public.audit_log WHERE entity_id = ANY(ARRAY['INV-000001', 'INV-000002'])")
         .answers("2\n");
+    ask("SELECT count(*) > 0 FROM audit_log WHERE now() - timestamp + interval '159 days' > interval '90 days'")
+        .answers("t\n");
+    ask("SELECT interval '1 day' = interval '24 hours', interval '1 month' > interval '30 days'").answers("t|f\n");
     ask("EXPLAIN SELECT count(*) FROM audit_log").answers("AggregateExec");
     ask("SELECT version()").answers("PostgreSQL 16.0 (counterfoil ");
     ask("SHOW server_version").answers("16.0 (counterfoil ");

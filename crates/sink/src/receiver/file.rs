@@ -34,6 +34,10 @@ impl LogFile {
     }
 
     fn append(&self, lines: &[u8]) -> std::io::Result<()> {
+        // A pipe that nobody reads would hold up the sink for ever.
+        if std::fs::metadata(&self.options.address).is_ok_and(|about| !about.is_file()) {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no regular file"));
+        }
         let mut options = std::fs::OpenOptions::new();
         let mut file = options.create(true).append(true).mode(0o640).open(&self.options.address)?;
         file.write_all(lines)?;

@@ -23,6 +23,12 @@ fn a_wrong_configuration_is_answered_with_what_to_write() {
             "bearer: variable NOT_SET_AT_ALL",
         ),
         (hook("adress = \"https://example.com\""), "unknown field `adress`, expected one of `address`"),
+        (hook("adress = \"https://example.com\""), "did you mean address?"),
+        (hook("address = \"https://example.com\"\ntemplate = \"slak\""), "did you mean slack?"),
+        (hook("address = \"https://example.com\"\nalert = \"high\""), "unknown field `alert`"),
+        (sink("type = \"webhok\""), "did you mean webhook?"),
+        (hook("address = \"https://example.com\"\nevents = [\"ledger.seald\"]"), "did you mean ledger.sealed?"),
+        (hook("address = \"https://example.com\"\nevents = [\"ledger.alrt_*\"]"), "the ledger records no"),
         (
             hook("address = \"https://example.com\"\nalerts = \"loud\""),
             "unknown variant `loud`, expected one of `informational`",
@@ -38,6 +44,7 @@ fn a_wrong_configuration_is_answered_with_what_to_write() {
         ("[[sink]]\nname = \"../x\"\ntype = \"file\"\naddress = \"/tmp/x\"".to_owned(), "it names a file"),
         ("console = \"ledger\"".to_owned(), "write https://ledger.example.com"),
         ("[[sinks]]".to_owned(), "unknown field `sinks`"),
+        ("[[sinks]]".to_owned(), "did you mean sink?"),
     ];
     for (text, wanted) in table {
         let said = refused(&text);
@@ -45,6 +52,37 @@ fn a_wrong_configuration_is_answered_with_what_to_write() {
     }
     let twice = "[[sink]]\nname = \"one\"\ntype = \"file\"\naddress = \"/tmp/x\"\n".repeat(2);
     assert!(refused(&twice).contains("the name stands twice"));
+}
+
+#[test]
+fn no_configuration_makes_it_panic() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/sinks");
+    let mut dice = 1_u64;
+    let mut below = |most: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) as usize % most
+    };
+    for input in std::fs::read_dir(corpus).expect("a corpus") {
+        let text = std::fs::read(input.expect("an input").path()).expect("it is read");
+        Config::parse(std::str::from_utf8(&text).expect("UTF-8")).expect("it is good");
+        for _ in 0..300 {
+            let mut damaged = text.clone();
+            let at = below(damaged.len());
+            damaged[at] = below(128) as u8;
+            counterfoil_sink::fuzz(&damaged);
+        }
+    }
+}
+
+#[test]
+fn a_credential_in_a_pipe_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let text = format!(
+        "[[sink]]\nname = \"one\"\ntype = \"webhook\"\naddress = \"https://example.com\"\nbearer = {{ file = {pipe:?} }}\n"
+    );
+    assert!(refused(&text).contains("it is no regular file"));
 }
 
 #[test]

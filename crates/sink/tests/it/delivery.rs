@@ -100,6 +100,53 @@ fn a_message_that_is_refused_for_good_goes_to_the_dead_letters() {
 }
 
 #[test]
+fn dead_letters_go_into_a_file_of_the_sinks_own_and_nowhere_else() {
+    let Some(server) = HttpSinks::start(&["--poison", "POISON"]) else { return };
+    let trail = Trail::new();
+    std::fs::create_dir_all(trail.state("")).expect("a folder");
+    let (elsewhere, letters) = (trail.folder.path().join("elsewhere"), trail.state("hook.dead"));
+    std::fs::write(&elsewhere, "").expect("a file");
+    std::os::unix::fs::symlink(&elsewhere, &letters).expect("a link");
+    trail.raise("a-1", "burst", "POISON");
+    let sinks = trail.sinks(&hook("hook", server.port));
+    let says = |words: &str| status(&sinks, "hook").last_error.is_some_and(|error| error.contains(words));
+    wait_for("a link is refused", || says("hook.dead"));
+    assert_eq!(std::fs::read(&elsewhere).expect("it is there"), b"", "nothing is written behind a link");
+    std::fs::remove_file(&letters).expect("it is gone");
+    assert!(std::process::Command::new("mkfifo").arg(&letters).status().expect("mkfifo").success());
+    wait_for("a pipe is refused and does not hang", || says("it is no regular file"));
+    std::fs::remove_file(&letters).expect("it is gone");
+    wait_for("it is kept", || status(&sinks, "hook").dead_letters == 1);
+    assert_eq!(json_lines(&letters).len(), 1);
+}
+
+#[test]
+fn a_sink_that_hangs_is_left_behind_at_the_end() {
+    let trail = Trail::new();
+    let config = Config::parse(&hook("hook", 1)).expect("a configuration");
+    let (hangs, never) = std::sync::mpsc::channel::<()>();
+    let never = std::sync::Arc::new(std::sync::Mutex::new(never));
+    let ledger = trail.ledger.clone();
+    let looked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = looked.clone();
+    let sinks = Sinks::start(&config, &trail.state(""), move || {
+        if counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 2 {
+            let _ = never.lock().expect("one thread").recv();
+        }
+        Ok(ledger.snapshot())
+    });
+    let sinks = sinks.expect("sinks");
+    wait_for("it hangs", || looked.load(std::sync::atomic::Ordering::Relaxed) > 3);
+    let (ended, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        sinks.close();
+        ended.send(()).expect("somebody listens");
+    });
+    told.recv_timeout(std::time::Duration::from_secs(60)).expect("the end comes all the same");
+    drop(hangs);
+}
+
+#[test]
 fn a_restart_continues_where_it_was() {
     let Some(server) = HttpSinks::start(&[]) else { return };
     let trail = Trail::new();

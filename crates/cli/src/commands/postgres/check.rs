@@ -8,8 +8,10 @@ use counterfoil::ErrorKind;
 use counterfoil_postgres::{CheckOptions, Checked, Difference, Dsn, Finding};
 use serde::Serialize;
 
+use super::{AUDIT_TABLE, note_database};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, BOLD, GREEN, RED, YELLOW, styled};
+use crate::signals;
 use crate::text::{Counted, Printable};
 use crate::trail::ReadTrail;
 
@@ -43,13 +45,15 @@ struct Summary<'a> {
 impl Check {
     pub fn run(self) -> Outcome {
         let dsn = Dsn::parse(&self.dsn)?;
+        let patience = signals::patience()?;
         let trail = ReadTrail::of(&self.ledger)?;
+        note_database(&dsn, AUDIT_TABLE);
         let options =
             CheckOptions { slot: self.slot.clone(), patience_seconds: self.patience, looked_into: self.looked_into };
         let mut out = output::stdout();
         // The verdict stands, whoever reads it: a reader that went away does not end the comparison.
         let mut written = Ok(());
-        let checked = counterfoil_postgres::check(&dsn, &trail, &options, &mut |finding| {
+        let checked = counterfoil_postgres::check(&dsn, &trail, &options, &patience, &mut |finding| {
             if written.is_ok() {
                 written = self.write(&mut out, &finding);
             }

@@ -6,8 +6,10 @@ use std::path::Path;
 use clap::Args;
 use counterfoil_postgres::{ColumnMap, Connection, Dsn};
 
+use super::note_database;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::signals;
 use crate::text::Counted;
 use crate::trail::WrittenTrail;
 
@@ -32,7 +34,10 @@ pub fn import_table(ledger: &Path, dsn: &str, options: &TableOptions, json: bool
     let table = options.table.as_deref();
     let table = table.ok_or_else(|| Failure::invalid("name the table of the database: --table public.audit_trail"))?;
     let map = ColumnMap::parse(options.columns.iter().map(String::as_str))?;
-    let mut connection = Connection::open(&Dsn::parse(dsn)?)?;
+    let dsn = Dsn::parse(dsn)?;
+    let patience = signals::patience()?;
+    note_database(&dsn, table);
+    let mut connection = Connection::open(&dsn, &patience)?;
     let trail = WrittenTrail::of(ledger)?;
     let imported = counterfoil_postgres::import(&mut connection, table, &map, &trail);
     let closed = trail.close();

@@ -5,8 +5,10 @@ use std::io::Write;
 use clap::Args;
 use counterfoil_postgres::{Connection, Dsn, Installed, SQL};
 
+use super::{AUDIT_TABLE, note_database};
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, DIM, styled};
+use crate::signals;
 
 #[derive(Debug, Args)]
 pub struct Install {
@@ -29,7 +31,10 @@ impl Install {
             out.flush()?;
             return Ok(Exit::Good);
         };
-        let installed = counterfoil_postgres::install(&mut Connection::open(&Dsn::parse(&dsn)?)?)?;
+        let dsn = Dsn::parse(&dsn)?;
+        let patience = signals::patience()?;
+        note_database(&dsn, AUDIT_TABLE);
+        let installed = counterfoil_postgres::install(&mut Connection::open(&dsn, &patience)?)?;
         if self.json {
             output::json(&installed)?;
             return Ok(Exit::Good);

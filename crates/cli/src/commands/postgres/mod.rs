@@ -7,9 +7,21 @@ mod install;
 
 use clap::{Args, Subcommand};
 
+use counterfoil_postgres::Dsn;
+
 use crate::exit::Outcome;
+use crate::output::{self, DIM, styled};
+use crate::text::Printable;
 
 pub use import::{TableOptions, import_table, is_database};
+
+/// The table that install makes.
+const AUDIT_TABLE: &str = "counterfoil.audit_log";
+
+/// Says which database and table a command is about: what the address leaves out comes from elsewhere.
+fn note_database(dsn: &Dsn, table: &str) {
+    output::note(styled(DIM, Printable(&dsn.sentence(table))));
+}
 
 /// Follow an audit table in PostgreSQL, and check the table against the ledger
 ///
@@ -26,8 +38,8 @@ Examples:
 
 The password is taken from PGPASSWORD, where other users of the machine do not see it.
 
-Exit codes: 0 done, for check: as recorded; 4 another process has the ledger open for writing, 5 rows are not moved yet, \
-6 a right is missing, 11 the table was tampered with. Other exit codes: see `counterfoil --help`.")]
+Exit codes: 0 done, for check: as recorded; 4 another process has the ledger open for writing, 5 rows are not moved yet or the server is silent, \
+6 a right is missing, 9 ended by a signal, 11 the table was tampered with. Other exit codes: see `counterfoil --help`.")]
 pub struct Postgres {
     #[command(subcommand)]
     command: Act,

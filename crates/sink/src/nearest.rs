@@ -1,0 +1,23 @@
+//! What was most likely meant by a word that nobody knows.
+
+/// A word with more edits than this was not meant.
+const MOST_EDITS: usize = 3;
+
+/// The known word that is nearest, as the end of a sentence; nothing where none is near.
+pub(crate) fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = known.into_iter().map(|word| (strsim::levenshtein(wanted, word), word)).min();
+    match near {
+        Some((edits, word)) if edits <= MOST_EDITS && edits < wanted.len() => format!("; did you mean {word}?"),
+        _ => String::new(),
+    }
+}
+
+/// The text of an error of serde about an unknown member or value, with the known one that is nearest: it names both in
+/// backticks, the unknown one first.
+pub(crate) fn with_nearest(error: &str) -> String {
+    let error = error.trim();
+    let Some((_, about)) = error.split_once("unknown ") else { return error.to_owned() };
+    let mut words = about.split('`').skip(1).step_by(2);
+    let wanted = words.next().unwrap_or_default();
+    error.to_owned() + &did_you_mean(wanted, words)
+}
