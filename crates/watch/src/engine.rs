@@ -65,7 +65,7 @@ pub struct Firing {
 }
 
 /// How full the memory of rules is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Load {
     /// Groups that correlations keep.
     pub groups: usize,

@@ -32,4 +32,4 @@ pub use rule::{Place, RuleInfo, RuleKind};
 pub use set::RuleSet;
 pub use shipped::shipped;
 pub use trial::{Trial, run_tests};
-pub use watcher::{Start, Step, Watcher};
+pub use watcher::{Start, Step, Watcher, now};

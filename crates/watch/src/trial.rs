@@ -14,6 +14,8 @@ use crate::set::RuleSet;
 /// When the first entry of a test happens that does not say when: a Wednesday morning.
 const FIRST_MICROS: i64 = 1_767_776_400_000_000;
 const SECOND_MICROS: i64 = 1_000_000;
+/// How often a test may repeat an entry.
+const MAX_TIMES: u64 = 100_000;
 /// What stands in place of an entry where time passes without one.
 const WAIT: &str = "wait";
 
@@ -95,7 +97,9 @@ fn fires(rules: &Arc<RuleSet>, id: &str, case: Case) -> std::result::Result<bool
             fired |= firings.iter().any(|firing| engine.rule(firing).id == id);
             continue;
         }
-        let times = entry.remove("times").map_or(Some(1), |times| times.as_u64()).ok_or("`times` is a number")?;
+        let times = entry.remove("times").map_or(Some(1), |times| times.as_u64());
+        let times = times.filter(|times| *times <= MAX_TIMES);
+        let times = times.ok_or_else(|| format!("`times` is a number of at most {MAX_TIMES}"))?;
         for time in 0..times {
             let (made, at) = complete(entry.clone(), time, micros)?;
             micros = at + SECOND_MICROS;

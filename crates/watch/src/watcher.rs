@@ -263,7 +263,8 @@ impl Watcher {
     }
 }
 
-fn now() -> Timestamp {
+/// What time it is on this machine.
+pub fn now() -> Timestamp {
     Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use counterfoil::{Ledger, OpenOptions};
 use counterfoil_entry::{Draft, Timestamp};
-use counterfoil_watch::{Alert, Engine, Record, Start, Watcher};
+use counterfoil_watch::{Alert, Engine, Record, Start, Watcher, now};
 use serde_json::json;
 
 use crate::watcher::{Place, alerts, append, catch_up};
@@ -122,8 +122,7 @@ fn what_was_told_live_is_what_the_past_tells() {
             tell(&engine, firings);
         }
     }
-    let now = Timestamp::from_micros(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_micros() as i64);
-    let firings = engine.pass(now);
+    let firings = engine.pass(now());
     tell(&engine, firings);
     let live: BTreeSet<String> = alerts(&ledger).into_iter().map(|(id, _)| id).collect();
     assert_eq!(live, past);
