@@ -32,7 +32,8 @@ pub fn run(arguments: &Arguments) -> Value {
         let clients: Vec<_> = requests
             .iter()
             .map(|list| {
-                scope.spawn(|| {
+                let (service, acknowledged) = (&service, &acknowledged);
+                scope.spawn(move || {
                     let mut connection = service.connect();
                     for request in list {
                         connection.exchange(request, "201");
