@@ -21,10 +21,10 @@ scripts/pyenv.sh "$cache/py-$name" "$here/$name/requirements.txt"
 
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/counterfoil-$name.XXXXXX")
 ledger=$WORK/ledger SPOOL=$WORK/spool
-service=
+service= beside=
 finish() {
   code=$?
-  [ -z "$service" ] || { kill "$service" 2>/dev/null; wait "$service" 2>/dev/null; } || true
+  for pid in $service $beside; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
   if [ "$code" -ne 0 ]; then echo "examples/$name failed (exit code $code); what it left is in $WORK" >&2; else rm -rf "$WORK"; fi
 }
 trap finish EXIT
@@ -32,7 +32,11 @@ trap finish EXIT
 "$COUNTERFOIL" init "$ledger" --origin "example.com/$name" >/dev/null
 COUNTERFOIL_TOKEN=$("$COUNTERFOIL" token create "$ledger" --role writer --name "$name")
 COUNTERFOIL_READ_TOKEN=$("$COUNTERFOIL" token create "$ledger" --role reader --name reader)
-"$COUNTERFOIL" serve "$ledger" --listen 127.0.0.1:0 </dev/null >"$WORK/serve.out" 2>"$WORK/serve.log" &
+export COUNTERFOIL WORK PYTHON=$cache/py-$name/bin/python PYTHONDONTWRITEBYTECODE=1
+serve=()
+# What an example starts beside the service, and what the service is told of it.
+[ ! -e "$here/$name/beside.sh" ] || . "$here/$name/beside.sh"
+"$COUNTERFOIL" serve "$ledger" --listen 127.0.0.1:0 "${serve[@]}" </dev/null >"$WORK/serve.out" 2>"$WORK/serve.log" &
 service=$!
 for _ in $(seq 300); do
   COUNTERFOIL_URL=$(grep -o 'http://127.0.0.1:[0-9]*' "$WORK/serve.out" | head -1 || true)
@@ -40,8 +44,7 @@ for _ in $(seq 300); do
   kill -0 "$service" 2>/dev/null || { cat "$WORK/serve.log" >&2; exit 1; }
   sleep 0.1
 done
-export COUNTERFOIL COUNTERFOIL_URL COUNTERFOIL_TOKEN COUNTERFOIL_READ_TOKEN SPOOL WORK
-export PYTHON=$cache/py-$name/bin/python PYTHONDONTWRITEBYTECODE=1
+export COUNTERFOIL_URL COUNTERFOIL_TOKEN COUNTERFOIL_READ_TOKEN SPOOL
 "$here/$name/run.sh"
 
 # What processes left in their spools is shipped by whoever connects next.
@@ -59,6 +62,7 @@ with counterfoil.connect(os.environ["COUNTERFOIL_URL"], spool=spool):
     else:
         raise SystemExit(f"not everything was shipped: {left}")
 PYTHON
+[ ! -e "$here/$name/after.sh" ] || "$here/$name/after.sh"
 kill "$service"
 wait "$service" 2>/dev/null || true
 service=

@@ -16,7 +16,7 @@ use crate::load::Load;
 const SECONDS: u64 = 6;
 
 /// A service that runs on a ledger of its own.
-struct Service {
+pub(crate) struct Service {
     child: Child,
     address: String,
     token: String,
@@ -24,6 +24,11 @@ struct Service {
 
 impl Service {
     fn start(binary: &Path, ledger: &Path) -> Self {
+        Self::start_with(binary, ledger, &[])
+    }
+
+    /// The same with more arguments of `serve`.
+    pub(crate) fn start_with(binary: &Path, ledger: &Path, more: &[&str]) -> Self {
         let run = |arguments: &[&str]| {
             let output = Command::new(binary).args(arguments).output().expect("the counterfoil binary runs");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -35,6 +40,7 @@ impl Service {
         }
         let mut child = Command::new(binary)
             .args(["serve", folder, "--listen", "127.0.0.1:0", "--log", "error"])
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the service starts");
@@ -45,13 +51,13 @@ impl Service {
         Self { child, address, token }
     }
 
-    fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         let stream = TcpStream::connect(&self.address).expect("the service accepts");
         stream.set_nodelay(true).expect("TCP");
         Connection { reader: BufReader::new(stream) }
     }
 
-    fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
         let mut request = format!(
             "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
             self.token,
@@ -71,13 +77,18 @@ impl Drop for Service {
 }
 
 /// A connection that is kept.
-struct Connection {
+pub(crate) struct Connection {
     reader: BufReader<TcpStream>,
 }
 
 impl Connection {
     /// Sends a request and reads its answer whole.
-    fn exchange(&mut self, request: &[u8], wanted: &str) {
+    pub(crate) fn exchange(&mut self, request: &[u8], wanted: &str) {
+        self.exchange_into(request, wanted, &mut std::io::sink());
+    }
+
+    /// The same; the answer's body goes into `out`.
+    pub(crate) fn exchange_into(&mut self, request: &[u8], wanted: &str, out: &mut impl Write) {
         self.reader.get_mut().write_all(request).expect("the service reads");
         let mut line = String::new();
         self.reader.read_line(&mut line).expect("an answer");
@@ -96,27 +107,27 @@ impl Connection {
             chunked |= header == "transfer-encoding: chunked";
         }
         if !chunked {
-            return self.skip(length);
+            return self.take(length, out);
         }
         loop {
             line.clear();
             self.reader.read_line(&mut line).expect("a chunk");
             let size = u64::from_str_radix(line.trim(), 16).expect("a size");
-            self.skip(size + 2);
+            self.take(size, out);
+            self.take(2, &mut std::io::sink());
             if size == 0 {
                 return;
             }
         }
     }
 
-    fn skip(&mut self, bytes: u64) {
-        std::io::copy(&mut Read::by_ref(&mut self.reader).take(bytes), &mut std::io::sink()).expect("a body");
+    fn take(&mut self, bytes: u64, out: &mut impl Write) {
+        std::io::copy(&mut Read::by_ref(&mut self.reader).take(bytes), out).expect("a body");
     }
 }
 
-/// Batches of 1,000 over four connections: `entries`, `load`.
-pub fn batches(arguments: &Arguments) -> Value {
-    let service = Service::start(&arguments.path("binary"), &arguments.path("ledger"));
+/// Batches of 1,000 of `entries` of a load, dealt out to four connections, and how many entries they hold.
+pub(crate) fn dealt(service: &Service, arguments: &Arguments) -> (Vec<Vec<Vec<u8>>>, u64) {
     let mut load = Load::open(&arguments.path("load"), arguments.number("entries", 1_000_000)).preloaded();
     let mut requests: Vec<Vec<Vec<u8>>> = vec![Vec::new(); 4];
     let mut entries = 0;
@@ -125,6 +136,13 @@ pub fn batches(arguments: &Arguments) -> Value {
         let at = requests.iter().enumerate().min_by_key(|(_, list)| list.len()).map_or(0, |(at, _)| at);
         requests[at].push(service.request("POST", "/api/v1/entries", "application/x-ndjson", batch.bytes()));
     }
+    (requests, entries)
+}
+
+/// Batches of 1,000 over four connections: `entries`, `load`.
+pub fn batches(arguments: &Arguments) -> Value {
+    let service = Service::start(&arguments.path("binary"), &arguments.path("ledger"));
+    let (requests, entries) = dealt(&service, arguments);
     let since = Instant::now();
     std::thread::scope(|scope| {
         for list in &requests {

@@ -16,6 +16,7 @@ mod queries;
 mod rules;
 mod suite;
 mod verification;
+mod watched;
 
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ fn main() {
         "queries" => queries::run(&arguments),
         "rules" => rules::run(&arguments),
         "http-batches" => http::batches(&arguments),
+        "http-watched" => watched::run(&arguments),
         "http-singles" => http::singles(&arguments),
         "http-contention" => http::contention(&arguments),
         "ship" => copy::ship(&arguments),

@@ -9,17 +9,21 @@ use serde_json::{Value, json};
 use crate::Arguments;
 use crate::load::Load;
 
-/// Shows `n` entries of a load to the shipped rules, taken as often as it needs for 60; reading JSON is part of it.
+/// Shows `n` entries of a load to the shipped rules, and as many copies of them as it takes to be 60; reading JSON is part
+/// of it.
 pub fn run(arguments: &Arguments) -> Value {
     const RULES: usize = 60;
-    let mut texts = Texts::default();
+    let (mut texts, mut copy) = (Texts::default(), 0);
     while RuleSet::of(&texts).rules.len() < RULES {
-        let copy = texts.files.len();
-        texts
-            .files
-            .extend(shipped().files.into_iter().map(|(name, text)| (format!("{copy}/{name}"), renamed(&text, copy))));
+        for (name, text) in shipped().files {
+            if RuleSet::of(&texts).rules.len() < RULES {
+                texts.files.push((format!("{copy}/{name}"), renamed(&text, copy)));
+            }
+        }
+        copy += 1;
     }
     let set = Arc::new(RuleSet::of(&texts));
+    assert!(set.problems.is_empty(), "{:?}", set.problems);
     let mut engine = Engine::new(set.clone()).expect("shipped rules hold");
     let batch = Load::open(&arguments.path("load"), arguments.number("n", 1_000_000)).batch(u64::MAX);
     let batch = batch.expect("a load");

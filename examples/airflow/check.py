@@ -1,6 +1,9 @@
 """Asserts what the trail of the two runs must say: check.py LEDGER."""
 
 import datetime
+import json
+import os
+import pathlib
 import sys
 
 import counterfoil
@@ -10,11 +13,13 @@ TASKS = {
         "extract": ["queued → running", "running → success"],
         "score": ["queued → running", "running → success"],
         "approve": ["queued → running", "running → awaiting_input", "queued → running", "running → success"],
+        "tell": ["None → skipped"],
     },
     "LOAN-2": {
         "extract": ["queued → running", "running → success"],
         "score": ["queued → running", "running → up_for_retry", "queued → running", "running → failed"],
         "approve": ["None → upstream_failed"],
+        "tell": ["queued → running", "running → success"],
     },
 }
 
@@ -22,7 +27,8 @@ TASKS = {
 def main(folder):
     with counterfoil.open(folder, create=False) as ledger:
         assert ledger.verify(), "the ledger does not verify"
-        entries = sorted((entry for entry in ledger if not entry["event_type"].startswith("ledger.")), key=when)
+        trail = list(ledger)
+    entries = sorted((entry for entry in trail if not entry["event_type"].startswith("ledger.")), key=when)
     loans = [entry for entry in entries if entry["event_type"] == "credit_application_received"]
     runs = {loan["entity_id"]: loan["context"]["run_id"] for loan in loans}
     assert sorted(runs) == sorted(TASKS), runs
@@ -31,7 +37,7 @@ def main(folder):
         check_run(loan, run)
         print(f"{loan}: every change of state of {run_id}, in order, with actor, try and links; {len(run)} entries")
     check_decision(entries, runs["LOAN-1"])
-    check_failure(entries, runs["LOAN-2"])
+    check_mails(trail, check_failure(entries, runs["LOAN-2"]))
 
 
 def when(entry):
@@ -50,7 +56,8 @@ def check_run(loan, run):
     for entry in run:
         if entry["event_type"].startswith("task_"):
             told = entry["context"]
-            assert told["try_number"] == tries(told["task_id"], changes), entry
+            never_ran = entry["new_value"] in ("skipped", "upstream_failed")
+            assert told["try_number"] == (0 if never_ran else tries(told["task_id"], changes)), entry
             assert f"/tasks/{told['task_id']}" in told["links"]["task"], told
             changes[told["task_id"]].append(f"{entry['old_value']} → {entry['new_value']}")
     assert changes == TASKS[loan], changes
@@ -66,8 +73,6 @@ def check_run(loan, run):
 
 def tries(task, changes):
     """The try that the next change belongs to."""
-    if changes[task] == [] and task == "approve" and changes["score"][-1:] == ["running → failed"]:
-        return 0
     return 1 + sum(change.endswith("up_for_retry") for change in changes[task])
 
 
@@ -94,6 +99,23 @@ def check_failure(entries, run_id):
     told = [entry for entry in run if entry["event_type"] == "workflow_failed"]
     assert len(told) == 1, "the callback was recorded once"
     print(f"LOAN-2: {failed[0]['context']['exception']['type']} in try 2, told by the callback: {told[0]['reason']}")
+    return told[0]
+
+
+def check_mails(trail, failure):
+    """The rule saw the entry, its alert is in the ledger, and a person has it by mail; so has one from the workflow."""
+    raised = [one for one in trail if one["event_type"] == "ledger.alert_raised"]
+    alerts = [one["context"] for one in raised if one["context"]["title"] == "Workflow failed"]
+    assert [alert["indices"] for alert in alerts] == [[trail.index(failure)]], alerts
+    with open(pathlib.Path(os.environ["WORK"]) / "mails.json") as file:
+        mails = json.load(file)
+    assert {to for mail in mails for to in mail["to"]} == {"controlling@bank.example"}, mails
+    of_rule = [mail for mail in mails if mail["from"] == "ledger@bank.example" and "Workflow failed" in mail["subject"]]
+    assert len(of_rule) == 1, [mail["subject"] for mail in mails]
+    assert failure["entity_id"] in of_rule[0]["text"], of_rule[0]["text"]
+    of_workflow = [mail for mail in mails if mail["from"] == "airflow@bank.example"]
+    assert [mail["subject"] for mail in of_workflow] == ["loan_approval failed for LOAN-2"], of_workflow
+    print(f"LOAN-2: mail of the rule: {of_rule[0]['subject']}; of the workflow: {of_workflow[0]['subject']}")
 
 
 main(sys.argv[1])

@@ -19,6 +19,7 @@ AIRFLOW__API_AUTH__JWT_SECRET=$(head -c 48 /dev/urandom | base64)
 export AIRFLOW__API_AUTH__JWT_SECRET AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False
 printf '{"t.berg": "%s", "m.huber": "%s"}' "$AIRFLOW_PASSWORD" "$AIRFLOW_PASSWORD" >"$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
+export AIRFLOW_CONN_SMTP_DEFAULT="smtp://127.0.0.1:$SMTP_PORT?disable_tls=true&disable_ssl=true&from_email=airflow%40bank.example"
 mkdir -p "$AIRFLOW_HOME"
 
 good='{"loan": "LOAN-1"}' bad='{"loan": "LOAN-2", "model": "credit-9.9"}'

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use counterfoil::{Error, ErrorKind, Ledger, Result};
-use counterfoil_watch::{Start, Watcher};
+use counterfoil_watch::{Load, Start, Watcher};
 use serde::Serialize;
 
 /// How often new commits are looked for.
@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) behind: u64,
     /// Alerts raised since the start.
     pub(crate) alerts: u64,
+    /// How full the memory of the rules is, and what it had to forget.
+    load: Load,
     /// Why it does not go on.
     pub(crate) fault: Option<String>,
     /// When it last came to the end of the ledger, or a good step towards it.
@@ -159,6 +161,7 @@ impl Shared {
         state.loaded = rules.rules.len();
         state.skipped = skipped.collect();
         state.cursor = watcher.cursor();
+        state.load = watcher.load();
         state.fault = watcher.fault().map(str::to_owned);
     }
 }

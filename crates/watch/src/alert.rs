@@ -38,7 +38,7 @@ pub struct Alert {
     /// The rule's tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// The entries that caused it, ascending. At the last of them it was raised.
+    /// The entries that caused it, ascending.
     pub indices: Vec<u64>,
     /// What those have in common, by field.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,6 +1,10 @@
 //! From a file's text to documents, each with its place and its tests.
 
-use rsigma_parser::{CorrelationRule, Detection, FilterRule, Modifier, SigmaRule, SigmaValue, parse_sigma_yaml};
+use std::str::FromStr;
+
+use rsigma_parser::{
+    CorrelationRule, Detection, FilterRule, Level, Modifier, SigmaRule, SigmaValue, Status, parse_sigma_yaml,
+};
 use serde::Deserialize;
 use yaml_serde::{Mapping, Value};
 
@@ -86,8 +90,10 @@ fn title(members: &Mapping) -> Option<String> {
     members.get("title").and_then(Value::as_str).map(str::to_owned)
 }
 
-fn parse(members: Mapping, warnings: &mut Vec<String>) -> Result<Document, String> {
+fn parse(mut members: Mapping, warnings: &mut Vec<String>) -> Result<Document, String> {
     if members.contains_key("detector") {
+        drop_unknown::<Level>("level", &mut members, warnings);
+        drop_unknown::<Status>("status", &mut members, warnings);
         let detector = yaml_serde::from_value(Value::Mapping(members)).map_err(|error| error.to_string())?;
         return Ok(Document::Detector(Box::new(detector)));
     }
@@ -104,6 +110,15 @@ fn parse(members: Mapping, warnings: &mut Vec<String>) -> Result<Document, Strin
     };
     warnings.extend(read.errors);
     Ok(document)
+}
+
+/// Leaves out a level or a status that Sigma does not know, as its parser does.
+fn drop_unknown<T: FromStr>(name: &str, members: &mut Mapping, warnings: &mut Vec<String>) {
+    let unknown = members.get(name).filter(|value| value.as_str().is_none_or(|text| text.parse::<T>().is_err()));
+    if let Some(value) = unknown {
+        warnings.push(format!("invalid {name}: '{}'", value.as_str().unwrap_or("no text")));
+        members.remove(name);
+    }
 }
 
 /// Refuses what the engine would take and mean something else by, and what costs too much.

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use counterfoil::{Error, ErrorKind, Result};
+use counterfoil_entry::Timestamp;
 use rsigma_eval::{
     CorrelationConfig, CorrelationEngine, CorrelationEventMode, CorrelationSnapshot, EvaluationResult, ResultBody,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, DetectorState, Finding, Role};
-use crate::limits::{MAX_CAUSES, MAX_CORRELATION_GROUPS, MAX_GROUP_ENTRIES};
-use crate::record::{Record, View};
+use crate::limits::{MAX_CAUSES, MAX_COMMIT_SECONDS, MAX_CORRELATION_GROUPS, MAX_GROUP_ENTRIES};
+use crate::record::{Record, Times, View};
 use crate::rule::RuleInfo;
 use crate::set::RuleSet;
 
@@ -26,6 +27,10 @@ pub struct Engine {
     waiting: Vec<Waiting>,
     /// Position of each detector's rule.
     detector_rules: Vec<usize>,
+    /// Detectors that find something when time passes.
+    deadlines: Vec<usize>,
+    /// Detectors that look at every entry of a client.
+    everywhere: Vec<usize>,
     overflows: u64,
 }
 
@@ -47,9 +52,9 @@ struct Waiting {
 pub struct Firing {
     /// Its position in [`RuleSet::rules`].
     pub rule: usize,
-    /// The entry at which it fired.
+    /// The entry at which it fired; where a step did not come in time, the one that it should have followed.
     pub index: u64,
-    /// The entries that caused it, ascending; the last is `index`.
+    /// The entries that caused it, ascending.
     pub causes: Vec<u64>,
     /// What its entries have in common, by field.
     pub group: Vec<(String, String)>,
@@ -60,7 +65,7 @@ pub struct Firing {
 }
 
 /// How full the memory of rules is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Load {
     /// Groups that correlations keep.
     pub groups: usize,
@@ -93,6 +98,7 @@ impl Engine {
             Error::new(ErrorKind::Internal, format!("rules that were checked do not hold: {error}"))
         })?;
         let positions = rules.positions();
+        let everywhere = (0..rules.detectors.len()).filter(|at| rules.detectors[*at].looks_at.is_empty()).collect();
         let mut waiting = vec![Waiting::default(); rules.rules.len()];
         for (detector, bound) in rules.detectors.iter().enumerate() {
             for (id, role) in &bound.looks_at {
@@ -103,9 +109,11 @@ impl Engine {
             let known = rules.find(name).expect("correlations refer to rules that hold");
             waiting[positions[&known.id]].correlations = true;
         }
-        let detectors = rules.detectors.iter().map(|bound| Detector::new(bound.rule.detector.clone())).collect();
+        let detectors: Vec<Detector> =
+            rules.detectors.iter().map(|bound| Detector::new(bound.rule.detector.clone())).collect();
+        let deadlines = (0..detectors.len()).filter(|position| detectors[*position].has_deadlines()).collect();
         let detector_rules = rules.detectors.iter().map(|bound| positions[&bound.id]).collect();
-        Ok(Self { rules, sigma, detectors, positions, waiting, detector_rules, overflows: 0 })
+        Ok(Self { rules, sigma, detectors, positions, waiting, detector_rules, deadlines, everywhere, overflows: 0 })
     }
 
     /// The rules.
@@ -120,25 +128,53 @@ impl Engine {
 
     /// Takes in the next entry. Rules that only serve others fire too; see [`RuleInfo::base`].
     pub fn observe(&mut self, record: &Record) -> Vec<Firing> {
+        let mut times = None;
         let mut firings = Vec::new();
+        if !self.deadlines.is_empty() {
+            self.over(*times.insert(record.times()), &mut firings);
+        }
         for view in record.views() {
+            if view.is_of_client() {
+                for detector in &self.everywhere {
+                    let times = *times.get_or_insert_with(|| record.times());
+                    let finding = self.detectors[*detector].observe(Role::Subject, &view, times);
+                    firings.extend(finding.map(|finding| of_detector(self.detector_rules[*detector], finding)));
+                }
+            }
             let matches = self.sigma.engine().evaluate_with_logsource(&view, view.source);
             if !matches.is_empty() {
-                self.follow(&view, matches, record.seconds(), &mut firings);
+                self.follow(&view, matches, *times.get_or_insert_with(|| record.times()), &mut firings);
             }
         }
         firings
     }
 
+    /// Takes in that it is now so late and every entry committed before was shown: what should have come by now and did
+    /// not is told, at the entry that it should have followed.
+    pub fn pass(&mut self, now: Timestamp) -> Vec<Firing> {
+        let seconds = now.micros().div_euclid(1_000_000) - MAX_COMMIT_SECONDS;
+        let mut firings = Vec::new();
+        self.over(Times { happened: i64::MIN, recorded: seconds, claimed: seconds }, &mut firings);
+        firings
+    }
+
+    fn over(&mut self, now: Times, firings: &mut Vec<Firing>) {
+        for detector in &self.deadlines {
+            let rule = self.detector_rules[*detector];
+            let found = self.detectors[*detector].pass(now);
+            firings.extend(found.into_iter().map(|finding| of_detector(rule, finding)));
+        }
+    }
+
     /// Gives matches of one entry to the correlations and detectors that wait for them.
-    fn follow(&mut self, view: &View<'_>, matches: Vec<EvaluationResult>, seconds: i64, firings: &mut Vec<Firing>) {
+    fn follow(&mut self, view: &View<'_>, matches: Vec<EvaluationResult>, times: Times, firings: &mut Vec<Firing>) {
         let mut correlated = Vec::new();
         for found in matches {
             let rule = self.position(&found);
             let Waiting { detectors, correlations } = &self.waiting[rule];
             for (detector, role) in detectors {
-                let finding = self.detectors[*detector].observe(*role, view, seconds);
-                firings.extend(finding.map(|finding| of_detector(self.detector_rules[*detector], view, finding)));
+                let finding = self.detectors[*detector].observe(*role, view, times);
+                firings.extend(finding.map(|finding| of_detector(self.detector_rules[*detector], finding)));
             }
             match correlations {
                 true => correlated.push(found),
@@ -151,7 +187,7 @@ impl Engine {
         if self.sigma.state_count() >= MAX_CORRELATION_GROUPS {
             self.overflows += 1;
         }
-        let results = self.sigma.process_with_detections(view, correlated, seconds);
+        let results = self.sigma.process_with_detections(view, correlated, times.happened);
         firings.extend(results.into_iter().map(|result| self.of_sigma(view, result)));
     }
 
@@ -212,8 +248,8 @@ impl Engine {
     }
 }
 
-fn of_detector(rule: usize, view: &View<'_>, finding: Finding) -> Firing {
-    let Finding { group, mut causes, value, why } = finding;
+fn of_detector(rule: usize, finding: Finding) -> Firing {
+    let Finding { index, group, mut causes, value, why } = finding;
     causes.sort_unstable();
-    Firing { rule, index: view.index(), causes, group, value, why: Some(why) }
+    Firing { rule, index, causes, group, value, why: Some(why) }
 }

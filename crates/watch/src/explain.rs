@@ -6,7 +6,7 @@ use rsigma_eval::{ConditionTrace, DetectionTrace, ItemTrace, MatchReason, Select
 use rsigma_parser::{CorrelationCondition, CorrelationRule};
 use serde_json::Value;
 
-use crate::detector::Spec;
+use crate::detector::{Check, Process, Spec, length};
 use crate::engine::Engine;
 use crate::record::{Record, View};
 use crate::rule::{RuleInfo, RuleKind};
@@ -109,8 +109,35 @@ fn describe_detector(spec: &Spec) -> String {
         Spec::Rate { usual, .. } => {
             format!("a share of more than {} times what is usual in {} s", usual.factor, usual.period.0)
         }
+        Spec::Clock(skew) => format!(
+            "a time more than {} after it was recorded; where entries usually come in time also more than {} before, or \
+             {} before that of the entry before",
+            length(skew.ahead.0),
+            length(skew.behind.0),
+            length(skew.back.0)
+        ),
+        Spec::Amount(far) => {
+            let what = far.from.as_ref().map_or_else(|| far.field.clone(), |from| format!("{from} to {}", far.field));
+            format!("{what} of {} at least, {} times the usual spread from the median", far.at_least, far.factor)
+        }
+        Spec::Process(process) => describe_steps(process),
     };
-    format!("looks at matches of {}{group}: {what}\n", rules.join(", "))
+    let whom = if rules.is_empty() { "every entry".to_owned() } else { format!("matches of {}", rules.join(", ")) };
+    format!("looks at {whom}{group}: {what}\n")
+}
+
+fn describe_steps(process: &Process) -> String {
+    let steps = process.steps.iter().map(|step| match step.within {
+        Some(within) => format!("{} (within {})", step.name, length(within.0)),
+        None => step.name.clone(),
+    });
+    let checks = [
+        (Check::Late, "a step that does not come in time"),
+        (Check::Skipped, "one that comes without the one before it"),
+        (Check::Back, "one that comes after a later one"),
+    ];
+    let checked = checks.into_iter().filter(|(check, _)| process.checks(*check)).map(|(_, text)| text);
+    format!("{}; told are {}", steps.collect::<Vec<_>>().join(", then "), checked.collect::<Vec<_>>().join(", "))
 }
 
 fn mark(matched: bool) -> &'static str {

@@ -28,3 +28,11 @@ pub const MAX_PERIODS: u32 = 366;
 pub const MAX_CAUSES: usize = 100;
 /// Bytes of a value that an alert quotes from an entry.
 pub const MAX_QUOTED_BYTES: usize = 256;
+/// Groups that one detector of amounts keeps.
+pub const MAX_AMOUNT_GROUPS: usize = 1_000;
+/// Amounts that such a group keeps; the oldest is forgotten for the newest.
+pub const MAX_AMOUNTS: usize = 256;
+/// Steps of a process.
+pub const MAX_STEPS: usize = 16;
+/// How long after its time was taken an entry may take to be seen: deadlines are held to be over this much later.
+pub const MAX_COMMIT_SECONDS: i64 = 5;

@@ -7,6 +7,7 @@ use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::{OWN_PREFIX, Timestamp};
 use rsigma_eval::{Event, EventValue, JsonEvent};
 use rsigma_parser::LogSource;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Entries that no rule sees, so that alerts do not raise alerts.
@@ -18,6 +19,29 @@ pub struct Record {
     /// Its place in the ledger.
     pub index: u64,
     entry: Value,
+}
+
+/// The times of an entry, in seconds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Times {
+    /// When it happened; never after it was recorded, whatever its client says: a time of the future would outdo every
+    /// later one.
+    pub happened: i64,
+    pub recorded: i64,
+    /// When its client says that it happened.
+    #[serde(skip)]
+    pub claimed: i64,
+}
+
+impl Times {
+    /// The later of each.
+    pub fn later(self, other: Self) -> Self {
+        Self {
+            happened: self.happened.max(other.happened),
+            recorded: self.recorded.max(other.recorded),
+            claimed: self.claimed.max(other.claimed),
+        }
+    }
 }
 
 /// One way of seeing a record. A rule sees the views whose log source it names, and no other.
@@ -62,12 +86,13 @@ impl Record {
         self.entry[member].as_str().unwrap_or_default()
     }
 
-    /// When it happened, in seconds; never after it was recorded, whatever its client says: a time of the future would outdo
-    /// every later one.
-    pub(crate) fn seconds(&self) -> i64 {
+    /// When it happened and was recorded.
+    pub(crate) fn times(&self) -> Times {
         let seconds = |member| Timestamp::parse(self.text(member)).ok().map(|time| time.micros().div_euclid(1_000_000));
-        let (happened, recorded) = (seconds("timestamp"), seconds("recorded_at"));
-        happened.into_iter().chain(recorded).min().unwrap_or(0)
+        let (claimed, recorded) = (seconds("timestamp"), seconds("recorded_at"));
+        let recorded = recorded.or(claimed).unwrap_or_default();
+        let claimed = claimed.unwrap_or(recorded);
+        Times { happened: claimed.min(recorded), recorded, claimed }
     }
 
     /// The ways in which rules may see it.
@@ -100,6 +125,11 @@ impl Record {
 impl View<'_> {
     pub fn index(&self) -> u64 {
         self.index
+    }
+
+    /// Whether this is an entry of a client, as it is.
+    pub fn is_of_client(&self) -> bool {
+        std::ptr::eq(self.source, &*ENTRY)
     }
 
     /// The text of a field, if it is there: what entries are grouped by.

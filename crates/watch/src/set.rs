@@ -4,12 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use rsigma_eval::compiler::compile_rule;
 use rsigma_eval::correlation::compile_correlation;
-use rsigma_parser::{CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule};
+use rsigma_parser::{
+    CorrelationCondition, CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule,
+};
 
 use crate::detector::{DetectorRule, Role};
 use crate::document::{self, Document, Read};
 use crate::folder::Texts;
 use crate::limits::{MAX_RULES, OWN_RULES};
+use crate::names;
 use crate::problem::Problem;
 use crate::rule::{Place, RuleInfo};
 
@@ -86,6 +89,9 @@ impl RuleSet {
             let warning = format!("no entry holds records of the product {known:?}, so it never matches");
             self.warn(&place, Some(&title), vec![warning]);
         }
+        if rule.logsource.product.as_deref() == Some(PRODUCTS[0]) {
+            self.warn(&place, Some(&title), names::odd_in_detection(&rule));
+        }
         let tests = rule.custom_attributes.remove(TESTS);
         if let Err(error) = compile_rule(&rule) {
             return self.skip(&place, Some(&title), error.to_string());
@@ -137,6 +143,15 @@ impl RuleSet {
                 );
             }
         }
+        if self.looks_at_entries(&rule.rules) {
+            let aliased = |field: &&str| !rule.aliases.iter().any(|alias| alias.alias == **field);
+            let counted = match &rule.condition {
+                CorrelationCondition::Threshold { field, .. } => field.iter().flatten(),
+                CorrelationCondition::Extended(_) => None.iter().flatten(),
+            };
+            let fields = rule.group_by.iter().chain(counted).map(String::as_str).filter(aliased);
+            self.warn(&place, Some(&title), names::odd_among(fields));
+        }
         let tests = rule.custom_attributes.remove(TESTS);
         // One alert a group until its time has passed, unless the rule says otherwise; and no rule speaks for others.
         let attributes = &mut rule.custom_attributes;
@@ -167,6 +182,10 @@ impl RuleSet {
                     return self.skip(&place, Some(&title), reason);
                 }
             }
+        }
+        if self.looks_at_entries(looks_at.iter().map(|(id, _)| id)) {
+            let fields = rule.detector.group_by().iter().map(String::as_str).chain(rule.detector.fields());
+            self.warn(&place, Some(&title), names::odd_among(fields));
         }
         let tests = rule.tests.take();
         let info = rule.info(&place);
@@ -199,6 +218,15 @@ impl RuleSet {
             Ok(()) => self.sigma.filters.push(filter),
             Err(error) => self.skip(&place, Some(&title), error.to_string()),
         }
+    }
+
+    /// Whether all rules of these names look at entries as they are.
+    fn looks_at_entries<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> bool {
+        let ids: Vec<&str> = names.into_iter().filter_map(|name| Some(self.find(name)?.id.as_str())).collect();
+        ids.iter().all(|id| {
+            let rule = self.sigma.rules.iter().find(|rule| rule.id.as_deref() == Some(id));
+            rule.is_some_and(|rule| rule.logsource.product.as_deref() == Some(PRODUCTS[0]))
+        })
     }
 
     /// Rules that others refer to raise no alerts themselves, unless one of those says `generate`.

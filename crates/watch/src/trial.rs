@@ -2,6 +2,7 @@
 
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::Timestamp;
+use rsigma_parser::Timespan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -13,6 +14,10 @@ use crate::set::RuleSet;
 /// When the first entry of a test happens that does not say when: a Wednesday morning.
 const FIRST_MICROS: i64 = 1_767_776_400_000_000;
 const SECOND_MICROS: i64 = 1_000_000;
+/// How often a test may repeat an entry.
+const MAX_TIMES: u64 = 100_000;
+/// What stands in place of an entry where time passes without one.
+const WAIT: &str = "wait";
 
 /// The member `tests` of a rule.
 #[derive(Debug, Deserialize)]
@@ -84,7 +89,17 @@ fn fires(rules: &Arc<RuleSet>, id: &str, case: Case) -> std::result::Result<bool
     let mut micros = FIRST_MICROS;
     let mut fired = false;
     for mut entry in entries {
-        let times = entry.remove("times").map_or(Some(1), |times| times.as_u64()).ok_or("`times` is a number")?;
+        if let Some(wait) = entry.remove(WAIT) {
+            let waited = wait.as_str().and_then(|text| Timespan::parse(text).ok());
+            let seconds = waited.ok_or("`wait` is a length of time such as 3d")?.seconds;
+            micros = micros.saturating_add_unsigned(seconds.saturating_mul(SECOND_MICROS.unsigned_abs()));
+            let firings = engine.pass(Timestamp::from_micros(micros));
+            fired |= firings.iter().any(|firing| engine.rule(firing).id == id);
+            continue;
+        }
+        let times = entry.remove("times").map_or(Some(1), |times| times.as_u64());
+        let times = times.filter(|times| *times <= MAX_TIMES);
+        let times = times.ok_or_else(|| format!("`times` is a number of at most {MAX_TIMES}"))?;
         for time in 0..times {
             let (made, at) = complete(entry.clone(), time, micros)?;
             micros = at + SECOND_MICROS;
@@ -103,13 +118,16 @@ fn complete(entry: Map<String, Value>, time: u64, micros: i64) -> std::result::R
     for (member, value) in [("actor", json!("tester")), ("entity_id", json!("TEST-1"))] {
         members.entry(member).or_insert(value);
     }
-    let at = match members.get("timestamp") {
-        None => Timestamp::from_micros(micros),
-        Some(text) => Timestamp::parse(text.as_str().unwrap_or_default()).map_err(|error| error.to_string())?,
+    let given = |member: &str| match members.get(member) {
+        None => Ok(None),
+        Some(text) => Timestamp::parse(text.as_str().unwrap_or_default()).map(Some).map_err(|error| error.to_string()),
     };
-    members.insert("timestamp".into(), at.to_string().into());
-    members.insert("recorded_at".into(), at.to_string().into());
-    Ok((entry, at.micros()))
+    let (happened, recorded) = (given("timestamp")?, given("recorded_at")?);
+    let happened = happened.or(recorded).unwrap_or(Timestamp::from_micros(micros));
+    let recorded = recorded.unwrap_or(happened);
+    members.insert("timestamp".into(), happened.to_string().into());
+    members.insert("recorded_at".into(), recorded.to_string().into());
+    Ok((entry, recorded.micros().max(happened.micros())))
 }
 
 fn numbered(value: Value, time: u64) -> Value {

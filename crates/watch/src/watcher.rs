@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use counterfoil::{Disk, ErrorKind, Ledger, OsDisk, Result, Snapshot};
-use counterfoil_entry::{ActorType, Draft, Fields};
+use counterfoil_entry::{ActorType, Draft, Fields, Timestamp};
 use serde_json::json;
 
 use crate::alert::{ALERT_RAISED, Alert};
-use crate::engine::{Engine, Load};
+use crate::engine::{Engine, Firing, Load};
 use crate::folder::{Stamp, Texts};
 use crate::problem::Problem;
 use crate::record::Record;
@@ -132,9 +132,14 @@ impl Watcher {
             self.announce(ledger)?;
         }
         let mut alerts = self.raise(ledger)?;
+        let now = now();
         let snapshot = ledger.snapshot();
         let before = self.cursor;
         self.look(&snapshot)?;
+        if self.cursor == snapshot.size() {
+            let over = self.engine.pass(now);
+            over.iter().for_each(|firing| self.pend(firing));
+        }
         alerts.extend(self.raise(ledger)?);
         let due = self.cursor - self.saved >= SAVE_ENTRIES || self.saved_at.elapsed() >= SAVE_INTERVAL;
         if due && self.cursor != self.saved {
@@ -172,19 +177,22 @@ impl Watcher {
 
     fn look(&mut self, snapshot: &Snapshot) -> Result<()> {
         let range = self.cursor..snapshot.size().min(self.cursor + MAX_STEP);
-        let Self { engine, cursor, pending, .. } = self;
         source::read(snapshot, range, &mut |index, canonical| {
             if let Some(record) = Record::read(index, canonical)? {
-                for firing in engine.observe(&record) {
-                    let rule = engine.rule(&firing);
-                    if !rule.base {
-                        pending.push(Alert::of(rule, &firing));
-                    }
-                }
+                let firings = self.engine.observe(&record);
+                firings.iter().for_each(|firing| self.pend(firing));
             }
-            *cursor = index + 1;
-            Ok(if pending.len() < MAX_PENDING { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            self.cursor = index + 1;
+            Ok(if self.pending.len() < MAX_PENDING { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })
+    }
+
+    /// Puts the alert of a firing among those that wait.
+    fn pend(&mut self, firing: &Firing) {
+        let rule = self.engine.rule(firing);
+        if !rule.base {
+            self.pending.push(Alert::of(rule, firing));
+        }
     }
 
     /// Records the alerts that wait, in commits of a bounded size.
@@ -253,6 +261,11 @@ impl Watcher {
         self.announced = true;
         Ok(())
     }
+}
+
+/// What time it is on this machine.
+pub fn now() -> Timestamp {
+    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
 }
 
 /// Records alerts. One that the ledger has already is not recorded again, whatever it says: rules may have changed since.

@@ -10,11 +10,11 @@ use crate::place::{FIRST, Place, shared};
 #[test]
 fn the_shipped_rules_are_written_once_and_hold() {
     let place = Place::new();
-    assert!(place.ok(&["rules", "init", "rules"]).starts_with("14 files written"), "14 rules");
+    assert!(place.ok(&["rules", "init", "rules"]).starts_with("19 files written"), "19 files");
     let name = "rules/finance/after-hours-privileged-act.yml";
     let ours = std::fs::read_to_string(place.path(name)).unwrap().replace("Europe/Amsterdam", "America/New_York");
     place.write(name, &ours);
-    assert!(place.ok(&["rules", "init", "rules"]).contains("14 were there already"));
+    assert!(place.ok(&["rules", "init", "rules"]).contains("19 were there already"));
     assert_eq!(std::fs::read_to_string(place.path(name)).unwrap(), ours);
     let checked = place.json(&["rules", "check", "rules", "--json"]);
     assert_eq!(checked["problems"], Value::Array(Vec::new()));
@@ -140,6 +140,60 @@ detection: {selection: {event_type: loan_application_approved, actor_type: user}
 title: One person made the offer and approved the loan
 id: two_eyes
 correlation: {type: temporal_ordered, rules: [offered, approved], group-by: [entity_id, actor], timespan: 90d}
+---
+title: An application came in
+id: submitted
+logsource: {product: counterfoil}
+detection: {selection: {event_type: loan_application_submitted}, condition: selection}
+---
+title: An application was decided
+id: decided
+logsource: {product: counterfoil}
+detection:
+  selection:
+    event_type: [loan_application_approved, loan_application_declined, loan_application_cancelled]
+  condition: selection
+---
+title: Application without a decision in thirty days
+id: undecided
+detector:
+  type: process
+  group-by: [entity_id]
+  steps:
+    - {step: the application, rules: [submitted]}
+    - {step: decision, rules: [decided], within: 30d}
+  checks: [late]
+---
+title: An offer was accepted
+id: accepted
+logsource: {product: counterfoil}
+detection: {selection: {event_type: loan_offer_accepted}, condition: selection}
+---
+title: A loan was approved
+id: granted
+logsource: {product: counterfoil}
+detection: {selection: {event_type: loan_application_approved}, condition: selection}
+---
+title: Loan approved without an accepted offer before
+id: unaccepted
+detector:
+  type: process
+  group-by: [entity_id]
+  steps:
+    - {step: acceptance, rules: [accepted]}
+    - {step: approval, rules: [granted]}
+  checks: [skipped]
+---
+title: Amount asked for far above what is usual
+id: large
+detector:
+  type: amount
+  rules: [submitted]
+  group-by: [event_type]
+  field: context.amount_requested_eur
+  factor: 4
+  observations: 50
+  at_least: 10000
 ";
 
 #[test]
@@ -160,4 +214,8 @@ fn the_finance_rules_find_in_a_bank_log_what_another_count_finds() {
     let report = place.json(&["rules", "backtest", "loans", "--rules", "rules", "--json"]);
     // Counted from the CSV by a few lines of Python.
     assert_eq!(count(&report, "One person made the offer and approved the loan"), 226);
+    // 1,353 decided later than that, and 61 of those never decided came in 30 days before the log ends.
+    assert_eq!(count(&report, "Application without a decision in thirty days"), 1_353 + 61);
+    assert_eq!(count(&report, "Loan approved without an accepted offer before"), 801);
+    assert_eq!(count(&report, "Amount asked for far above what is usual"), 0);
 }

@@ -95,12 +95,22 @@ pub fn check(draft: &Draft) -> Result<(), EntryError> {
 /// The client's event type that is spelt most like this, if any is close.
 fn nearest(name: &str) -> Option<&'static str> {
     const MOST_EDITS: usize = 4;
-    if name.len() > 128 {
+    spelt_like(name, all().iter().filter(|event| !event.is_own()).map(|event| event.name), MOST_EDITS)
+}
+
+/// The name that is spelt most like another, if so few letters make the difference.
+pub fn spelt_like<'n>(name: &str, names: impl IntoIterator<Item = &'n str>, most_edits: usize) -> Option<&'n str> {
+    const MOST_BYTES: usize = 128;
+    if name.len() > MOST_BYTES {
         return None;
     }
-    let clients = all().iter().filter(|event| !event.is_own());
-    let (edits, found) = clients.map(|event| (edits(name.as_bytes(), event.name.as_bytes()), event.name)).min()?;
-    (edits <= MOST_EDITS && edits < name.len()).then_some(found)
+    let (edits, found) = names.into_iter().map(|known| (edits(name.as_bytes(), known.as_bytes()), known)).min()?;
+    (edits <= most_edits && edits < name.len()).then_some(found)
+}
+
+/// The members of an entry, those that the ledger adds among them.
+pub fn members_of_entry() -> impl Iterator<Item = &'static str> {
+    Member::ALL.into_iter().map(Member::name)
 }
 
 /// How many bytes must be put in, dropped or changed to make one text of the other.

@@ -5,6 +5,7 @@ mod bundle;
 mod canonical;
 mod entry;
 mod frame;
+mod rules;
 mod segment;
 mod texts;
 
@@ -12,6 +13,7 @@ pub use bundle::bundle;
 pub use canonical::canonical;
 pub use entry::entry;
 pub use frame::frame;
+pub use rules::rules;
 pub use segment::segment;
 pub use texts::{checkpoint, note, policy, proof};
 
@@ -19,7 +21,7 @@ pub use texts::{checkpoint, note, policy, proof};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
@@ -28,5 +30,6 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("note", note),
     ("policy", policy),
     ("proof", proof),
+    ("rules", rules),
     ("segment", segment),
 ];

@@ -28,6 +28,7 @@ fn no_target_panics_on_what_is_known_or_damaged() {
     let mut inputs = Vec::new();
     files(&root.join("testdata"), &mut inputs);
     files(&root.join("fuzz/corpus"), &mut inputs);
+    files(&root.join("rules"), &mut inputs);
     inputs.sort();
     assert!(inputs.len() > 500, "the known answers are there: {}", inputs.len());
     let mut random = Random::new(1);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::Usual;
+use super::settings::Usual;
 
 /// Earlier periods that there must be before anything is called unusual.
 const FEWEST_PERIODS: usize = 3;

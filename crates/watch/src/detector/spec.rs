@@ -1,11 +1,10 @@
 //! The documents of detectors: what Sigma cannot say, said in the same spirit.
 
-use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
-use rsigma_parser::{Level, Timespan};
-use serde::{Deserialize, Deserializer};
+use rsigma_parser::Level;
+use serde::Deserialize;
 
-use crate::limits::MAX_PERIODS;
+use super::settings::{Far, Hours, Process, Skew, Span, Usual};
+use crate::limits::{MAX_AMOUNT_GROUPS, MAX_DETECTOR_GROUPS};
 use crate::rule::{Place, RuleInfo, RuleKind};
 
 /// A document with a `detector`.
@@ -77,80 +76,12 @@ pub(crate) enum Spec {
         group_by: Vec<String>,
         usual: Usual,
     },
-}
-
-/// What counts as more than usual.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Usual {
-    /// The length of a period.
-    pub period: Span,
-    /// How many earlier periods make the baseline.
-    pub periods: u32,
-    /// How many times the baseline is too much.
-    pub factor: f64,
-    /// How much there must be in the period at least.
-    pub at_least: f64,
-}
-
-/// The hours at which work is done.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Hours {
-    #[serde(deserialize_with = "zone")]
-    pub zone: TimeZone,
-    #[serde(deserialize_with = "time")]
-    pub from: Time,
-    #[serde(deserialize_with = "time")]
-    pub to: Time,
-    pub days: Vec<Day>,
-    #[serde(default, deserialize_with = "dates")]
-    pub holidays: Vec<Date>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Day {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
-}
-
-/// A length of time in seconds, written `15m`, `24h`, `90d`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span(pub i64);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let span = Timespan::parse(&text).ok().and_then(|span| i64::try_from(span.seconds).ok());
-        let span = span.filter(|seconds| *seconds > 0);
-        span.map(Self).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no length of time such as 24h")))
-    }
-}
-
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse()
-        .map_err(|_| serde::de::Error::custom(format!("{text:?} is no time of day such as '07:00' (in quotes)")))
-}
-
-fn dates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Date>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let date = |text: String| {
-        text.parse().map_err(|_| serde::de::Error::custom(format!("{text:?} is no date such as 2026-12-25")))
-    };
-    texts.into_iter().map(date).collect()
-}
-
-fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    TimeZone::get(&name)
-        .map_err(|_| serde::de::Error::custom(format!("{name:?} is no time zone such as Europe/Amsterdam")))
+    /// An entry whose time cannot be right.
+    Clock(Skew),
+    /// An amount, or a change of one, far from what is usual in its group.
+    Amount(Far),
+    /// Steps of a process that do not come as they should.
+    Process(Process),
 }
 
 /// The part that a match plays for a detector.
@@ -164,6 +95,8 @@ pub(crate) enum Role {
     Until,
     /// What the share is taken of.
     Whole,
+    /// A step of a process, counted from 0.
+    Step(usize),
 }
 
 impl DetectorRule {
@@ -190,13 +123,18 @@ impl Spec {
     /// The rules it refers to, and what for.
     pub fn references(&self) -> Vec<(&str, Role)> {
         let lists: Vec<(&Vec<String>, Role)> = match self {
-            Self::Hours { rules, .. } | Self::Dormant { rules, .. } | Self::Volume { rules, .. } => {
-                vec![(rules, Role::Subject)]
-            }
+            Self::Hours { rules, .. }
+            | Self::Dormant { rules, .. }
+            | Self::Volume { rules, .. }
+            | Self::Clock(Skew { rules, .. })
+            | Self::Amount(Far { rules, .. }) => vec![(rules, Role::Subject)],
             Self::Missing { rules, before, until, .. } => {
                 vec![(before, Role::Before), (until, Role::Until), (rules, Role::Subject)]
             }
             Self::Rate { part, whole, .. } => vec![(whole, Role::Whole), (part, Role::Subject)],
+            Self::Process(process) => {
+                process.steps.iter().enumerate().map(|(number, step)| (&step.rules, Role::Step(number))).collect()
+            }
         };
         lists.into_iter().flat_map(|(names, role)| names.iter().map(move |name| (name.as_str(), role))).collect()
     }
@@ -207,18 +145,38 @@ impl Spec {
             Self::Dormant { group_by, .. }
             | Self::Missing { group_by, .. }
             | Self::Volume { group_by, .. }
-            | Self::Rate { group_by, .. } => group_by,
+            | Self::Rate { group_by, .. }
+            | Self::Clock(Skew { group_by, .. })
+            | Self::Amount(Far { group_by, .. })
+            | Self::Process(Process { group_by, .. }) => group_by,
         }
+    }
+
+    /// Whether an entry without a field that it is grouped by counts, with nothing in its place.
+    pub fn groups_absent(&self) -> bool {
+        matches!(self, Self::Clock(_) | Self::Amount(_))
+    }
+
+    /// The fields that it reads beside those.
+    pub fn fields(&self) -> Vec<&str> {
+        match self {
+            Self::Volume { sum, .. } => sum.iter().map(String::as_str).collect(),
+            Self::Amount(far) => far.from.iter().chain([&far.field]).map(String::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The most groups that it keeps.
+    pub fn most_groups(&self) -> usize {
+        if matches!(self, Self::Amount(_)) { MAX_AMOUNT_GROUPS } else { MAX_DETECTOR_GROUPS }
     }
 
     /// What it cannot be told.
     pub fn check(&self) -> Result<(), String> {
-        let (Self::Volume { usual, .. } | Self::Rate { usual, .. }) = self else { return Ok(()) };
-        match usual {
-            Usual { periods, .. } if !(1..=MAX_PERIODS).contains(periods) => {
-                Err(format!("`periods` is between 1 and {MAX_PERIODS}"))
-            }
-            Usual { factor, .. } if factor.is_nan() || *factor <= 1.0 => Err("`factor` is more than 1".into()),
+        match self {
+            Self::Volume { usual, .. } | Self::Rate { usual, .. } => usual.check(),
+            Self::Amount(far) => far.check(),
+            Self::Process(process) => process.check(),
             _ => Ok(()),
         }
     }

@@ -72,3 +72,104 @@ correlation: {{type: event_count, rules: [used], group-by: [actor], timespan: 40
     let kept = correlations as u64 - load.forgotten;
     assert!(load.forgotten > 0 && kept <= detectors as u64, "{load:?}");
 }
+
+const AMOUNTS: &str = "
+title: Paid
+id: paid
+logsource: {product: counterfoil}
+detection: {selection: {event_type: payment_initiated}, condition: selection}
+---
+title: Far
+id: far
+detector:
+  type: amount
+  rules: [paid]
+  group-by: [entity_type]
+  field: new_value.amount
+  factor: 4
+  observations: 20
+  at_least: 100
+";
+
+fn payment(kind: &str, amount: serde_json::Value) -> serde_json::Value {
+    json!({"event_type": "payment_initiated", "entity_type": kind, "new_value": {"amount": amount}})
+}
+
+#[test]
+fn an_amount_is_far_from_the_usual_ones_of_its_kind() {
+    let mut engine = Engine::new(rules(AMOUNTS)).expect("rules");
+    let usual = |kind, at: u32| (0..40).map(move |n| payment(kind, json!(at + n * 10)));
+    let mut entries: Vec<_> = usual("fee", 200).chain(usual("loan", 200_000)).collect();
+    entries.extend([
+        payment("loan", json!("230000.00")),
+        payment("fee", json!("230000.00")),
+        payment("fee", json!(230_000)),
+        payment("other", json!(230_000)),
+        payment("fee", json!("a lot")),
+        payment("fee", json!(1)),
+    ]);
+    let firings = observe(&mut engine, &entries);
+    let far: Vec<_> = firings.iter().filter(|firing| engine.rule(firing).id == "far").collect();
+    assert_eq!(far.iter().map(|firing| firing.index).collect::<Vec<_>>(), [81, 82]);
+    assert_eq!(far[0].group, [("entity_type".to_owned(), "fee".to_owned())]);
+    let why = far[0].why.as_deref().expect("a reason");
+    assert!(why.starts_with("230000, where 360") && why.ends_with("is usual among the last 41"), "{why}");
+    assert!(far[0].value.is_some_and(|deviation| deviation > 10.0), "{:?}", far[0].value);
+}
+
+#[test]
+fn amounts_follow_a_new_level_and_stay_bounded() {
+    let mut engine = Engine::new(rules(AMOUNTS)).expect("rules");
+    let count = limits::MAX_AMOUNTS * 2;
+    let entries = (0..count).map(|n| payment("fee", json!(if n < count / 2 { 200 + n } else { 200_000 + n })));
+    let firings = observe(&mut engine, &entries.collect::<Vec<_>>());
+    let far = fired(&engine, &firings, "Far");
+    let newest = *far.last().expect("the first of them") as usize;
+    assert!(far.len() < limits::MAX_AMOUNTS && newest < count * 3 / 4, "{} until {newest}", far.len());
+}
+
+const CLOCK: &str = "
+title: Clock
+id: clock
+detector: {type: clock, ahead: 5m, behind: 1h, back: 10m, quiet: 1d}
+";
+
+/// An entry of a program at a minute of a day, recorded so many minutes later.
+fn at(source: &str, sequence: u64, minute: i64, delay: i64) -> serde_json::Value {
+    let time = |minute: i64| format!("2026-01-07T{:02}:{:02}:00Z", minute / 60, minute % 60);
+    json!({"event_type": "note", "source": source, "sequence": sequence, "recorder": "batch",
+        "timestamp": time(minute), "recorded_at": time(minute + delay)})
+}
+
+#[test]
+fn a_clock_is_judged_by_what_is_usual_of_its_program() {
+    let mut engine = Engine::new(rules(CLOCK)).expect("rules");
+    let live = (0..12).map(|n| at("live", n, 600 + n as i64, 0));
+    let history = (0..12).map(|n| at("history", n, 60 + n as i64, 600));
+    let mut entries: Vec<_> = live.chain(history).collect();
+    entries.extend([
+        at("history", 12, 30, 640), // 24: late, and back, as a history is
+        at("live", 12, 660, 3),     // 25
+        at("live", 13, 645, 20),    // 26: its clock went back
+        at("live", 14, 500, 180),   // 27: backdated, and told today already
+        at("history", 13, 690, -6), // 28: of the future
+        at("other", 0, 300, 400),   // 29: nothing is known of it
+    ]);
+    let firings = observe(&mut engine, &entries);
+    let told: Vec<_> = firings.iter().map(|firing| (firing.index, firing.value.unwrap_or_default() as i64)).collect();
+    assert_eq!(told, [(26, -900), (28, -360)]);
+    let group: Vec<&str> = firings[0].group.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(group, ["batch", "live"]);
+    assert_eq!(firings[0].why.as_deref(), Some("it happened 15 minutes before the one before it"));
+}
+
+#[test]
+fn a_backlog_is_told_once_and_then_usual() {
+    let mut engine = Engine::new(rules(&CLOCK.replace("quiet: 1d", "quiet: 1m"))).expect("rules");
+    let live = (0..16).map(|n| at("live", n, n as i64, 0));
+    let backlog = (16..40).map(|n| at("live", n, n as i64, 300));
+    let firings = observe(&mut engine, &live.chain(backlog).collect::<Vec<_>>());
+    let told: Vec<_> = firings.iter().map(|firing| firing.index).collect();
+    assert_eq!(told, (16..24).collect::<Vec<_>>(), "until half of the newest are late");
+    assert_eq!(firings[0].why.as_deref(), Some("it was recorded 5 hours after it happened, which is not usual there"));
+}

@@ -2,6 +2,8 @@
 
 mod detectors;
 mod kill;
+mod live;
+mod process;
 mod rules;
 mod shipped;
 mod watcher;

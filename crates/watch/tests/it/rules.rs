@@ -66,6 +66,52 @@ fn what_cannot_mean_what_it_says_is_refused_with_a_reason() {
 }
 
 #[test]
+fn names_that_no_entry_holds_are_warned_of_with_the_nearest() {
+    let base = |detection: &str| {
+        format!(
+            "title: T\nid: t\nname: base\nlogsource: {{product: counterfoil}}\ndetection: {{s: {{{detection}}}, condition: s}}\n"
+        )
+    };
+    let with = |document: &str| format!("{}---\ntitle: D\nid: d\n{document}\n", base("event_type: login"));
+    for (text, warning) in [
+        (base("event_typ: login"), "no entry has a member \"event_typ\"; did you mean event_type?"),
+        (base("amount|gt: 5"), "no entry has a member \"amount\""),
+        (base("context.model_verison: x"), "context.model_verison; did you mean model_version?"),
+        (base("event_type: [login, invoice_aproved]"), "\"invoice_aproved\"; did you mean invoice_approved?"),
+        (base("actor|fieldref: contxt.requested_by"), "\"contxt\"; did you mean context?"),
+        (base("event_type: login") + "level: hgih\n", "invalid level: 'hgih'"),
+        (base("event_type: login") + "status: stabel\n", "invalid status: 'stabel'"),
+        (
+            with(
+                "correlation: {type: event_count, rules: [base], group-by: [acter], timespan: 1h, condition: {gte: 2}}",
+            ),
+            "did you mean actor?",
+        ),
+        (
+            with("detector: {type: dormant, rules: [base], group-by: [entityid], after: 90d}\nlevel: hgih"),
+            "did you mean entity_id?",
+        ),
+        (
+            with("detector: {type: dormant, rules: [base], group-by: [actor], after: 90d}\nlevel: hgih"),
+            "invalid level: 'hgih'",
+        ),
+    ] {
+        let set = rules(&text);
+        assert!(set.problems.iter().all(|problem| !problem.skipped), "{text}\n{:?}", set.problems);
+        let told: Vec<&str> = set.problems.iter().map(|problem| problem.reason.as_str()).collect();
+        assert!(told.iter().any(|told| told.contains(warning)), "{text}\n{told:?} does not say {warning:?}");
+    }
+    for good in [
+        base("context.my_own_name: x, new_value.whatever|exists: true, recorded_at|startswith: '2026'"),
+        base("event_type|startswith: invoice_aprov, actor: '*'") + "level: high\nstatus: stable\n",
+        base("event_type: our_own_type"),
+        base("eventNme: x").replace("product: counterfoil", "product: aws"),
+    ] {
+        assert_eq!(rules(&good).problems, [], "{good}");
+    }
+}
+
+#[test]
 fn correlations_that_refer_to_each_other_in_a_circle_are_left_out() {
     let text = "title: A\nid: a\ncorrelation: {type: event_count, rules: [b], timespan: 1h, condition: {gte: 2}}\n---\n\
                 title: B\nid: b\ncorrelation: {type: event_count, rules: [a], timespan: 1h, condition: {gte: 2}}\n";

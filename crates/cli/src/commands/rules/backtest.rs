@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil_watch::{Engine, Firing, Load, Problem, Record, RuleInfo, RuleKind};
+use counterfoil_watch::{Engine, Firing, Load, Problem, Record, RuleInfo, RuleKind, now};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -18,7 +18,8 @@ const MAX_SHOWN_FIRINGS: usize = 10_000;
 
 /// Run rules against a ledger's past
 ///
-/// Every entry is shown to every rule in the order of the ledger, as a watcher would have. Nothing is recorded. Of each
+/// Every entry is shown to every rule in the order of the ledger, as a watcher would have, and then the time of day: what
+/// should have come by now and did not is told at the entry that it should have followed. Nothing is recorded. Of each
 /// rule: how often it would have raised an alert, and at which entries.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -74,6 +75,7 @@ impl Backtest {
     pub(super) fn run(self) -> Outcome {
         let rules = super::read(self.rules.as_deref())?;
         let mut engine = Engine::new(rules.clone())?;
+        let now = now();
         let view = View::of(&self.ledger)?;
         let mut found: Vec<Found<'_>> = rules.rules.iter().map(Found::nothing).collect();
         let progress = Progress::new("testing", Unit::Entries, Some(view.size()));
@@ -87,6 +89,7 @@ impl Backtest {
             Ok(())
         })?;
         drop(progress);
+        engine.pass(now).into_iter().for_each(|firing| found[firing.rule].add(firing));
         let report = Report { entries: view.size(), rules: found, problems: &rules.problems, load: engine.load() };
         match self.json {
             true => output::json(&report)?,
