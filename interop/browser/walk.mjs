@@ -16,6 +16,7 @@ import {
   openOverrides,
   openReview,
   overrides,
+  readOnlyDecidesNothing,
   readersDecideNothing,
   recordCases,
   signOff,
@@ -254,6 +255,7 @@ try {
     await overrides(page, service, check);
     await watchOf(page, service, check);
     await readersDecideNothing(browser, service, check);
+    await readOnlyDecidesNothing(browser, service, check);
     await verification(page, service);
     await every(browser, service, state, found);
     await tamper(page, service);

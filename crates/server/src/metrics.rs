@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::service::Service;
+use crate::settings::Settings;
 use crate::shipping::Shipping;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,7 +47,18 @@ pub(crate) struct Metrics {
     verification_age_seconds: Gauge,
     verification_findings: Gauge,
     healthy: Gauge,
+    only_in_copy_entries: Gauge,
+    only_in_copy_bytes: Gauge,
     copy: CopyMetrics,
+    lake: LakeMetrics,
+    prune_failing: Gauge,
+}
+
+/// How the table of the copy is.
+#[derive(Default)]
+struct LakeMetrics {
+    entries: Gauge,
+    failing: Gauge,
 }
 
 /// How the copy in an object store is.
@@ -96,7 +108,7 @@ fn number(value: u64) -> i64 {
 
 impl Metrics {
     /// The measurements of a service that ships, or of one that does not.
-    pub(crate) fn new(ships: bool) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("counterfoil"),
             append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
@@ -113,12 +125,16 @@ impl Metrics {
             verification_age_seconds: Gauge::default(),
             verification_findings: Gauge::default(),
             healthy: Gauge::default(),
+            only_in_copy_entries: Gauge::default(),
+            only_in_copy_bytes: Gauge::default(),
             copy: CopyMetrics::default(),
+            lake: LakeMetrics::default(),
+            prune_failing: Gauge::default(),
         };
-        metrics.registered(ships)
+        metrics.registered(settings)
     }
 
-    fn registered(mut self, ships: bool) -> Self {
+    fn registered(mut self, settings: &Settings) -> Self {
         let to = &mut self.registry;
         to.register("append_seconds", "From an append's arrival to its receipts", self.append_seconds.clone());
         to.register("append_entries", "Entries of an append", self.append_entries.clone());
@@ -137,8 +153,20 @@ impl Metrics {
         let findings = self.verification_findings.clone();
         to.register("verification_findings", "Findings of the last verification; -1 before the first", findings);
         to.register("healthy", "1 while the ledger takes entries", self.healthy.clone());
-        if ships {
+        let entries = self.only_in_copy_entries.clone();
+        to.register("only_in_copy_entries", "Entries that were pruned: the copy alone holds them", entries);
+        to.register("only_in_copy_bytes", "Bytes of the files that were pruned", self.only_in_copy_bytes.clone());
+        if settings.ship.is_some() {
             self.copy.register(to);
+        }
+        if settings.lake.is_some() {
+            to.register("lake_entries", "Entries in the Iceberg table of the copy", self.lake.entries.clone());
+            let failing = "Commits to the table that failed since the last that worked";
+            to.register("lake_failing", failing, self.lake.failing.clone());
+        }
+        if settings.prune_keep.is_some() {
+            let failing = "Prunings in the background that failed since the last that worked";
+            to.register("prune_failing", failing, self.prune_failing.clone());
         }
         self
     }
@@ -183,6 +211,18 @@ impl Metrics {
         self.healthy.set(i64::from(service.backing.fault().is_none()));
         if let Some(shipping) = service.backing.shipping() {
             self.copy.look(shipping, snapshot.size());
+        }
+        if let Ok(only) = snapshot.only_in_copy() {
+            let gone = only.map(|only| only.gone).unwrap_or_default();
+            self.only_in_copy_entries.set(number(gone.entries));
+            self.only_in_copy_bytes.set(number(gone.bytes));
+        }
+        if let Some(lake) = service.backing.lake() {
+            self.lake.entries.set(number(lake.entries()));
+            self.lake.failing.set(number(lake.state().failures));
+        }
+        if let Some(pruning) = service.backing.pruning() {
+            self.prune_failing.set(number(pruning.failures));
         }
         let last = service.verifications.last_outcome();
         self.verification_age_seconds.set(last.map_or(-1, |(age, _)| age));

@@ -59,6 +59,8 @@ pub struct Service {
     readers: Readers,
     queries: Arc<Semaphore>,
     appends: Arc<Semaphore>,
+    /// Free while nobody prunes.
+    pub(crate) prunings: Arc<Semaphore>,
     /// The streams that are open.
     pub(crate) streams: Streams,
     /// Room for the bodies of requests, in KiB.
@@ -73,7 +75,7 @@ impl Service {
     /// # Errors
     /// Those of [`Ledger::open`].
     pub fn open(mut served: Served, settings: Settings) -> Result<Arc<Self>> {
-        let metrics = Arc::new(Metrics::new(settings.ship.is_some()));
+        let metrics = Arc::new(Metrics::new(&settings));
         if let Served::Ledger(_, options) = &mut served {
             options.on_commit = Some(metrics.on_commit());
         }
@@ -97,6 +99,7 @@ impl Service {
             queries: Arc::new(Semaphore::new(settings.queries_at_once)),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
             appends: Arc::new(Semaphore::new(settings.appends_at_once)),
+            prunings: Arc::new(Semaphore::new(1)),
             streams: Streams::default(),
             size: watch::Sender::new(size),
             ending: watch::Sender::new(false),

@@ -39,6 +39,8 @@ pub struct S3 {
     credentials: AwsCredentialProvider,
     http: HttpClient,
     encryption: Vec<(&'static str, String)>,
+    /// Which setting the address comes from.
+    reached_by: &'static str,
 }
 
 /// A request before it is signed.
@@ -51,6 +53,10 @@ pub struct Ask<'a> {
     pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
 }
+
+/// Where credentials may come from.
+const CREDENTIALS: &str =
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where the machine has a role";
 
 /// The longest answer that is read: a store is not believed, so neither is the length of what it says.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -86,7 +92,28 @@ impl Answer {
             let code = answer.text("Code")?.to_owned();
             Some(format!(": {code} ({})", answer.text("Message").unwrap_or_default()))
         });
-        Error::new(kind, format!("{what}: the store answers {}{}", self.status.as_u16(), said.unwrap_or_default()))
+        let hint = self.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
+        let said = said.unwrap_or_default();
+        Error::new(kind, format!("{what}: the store answers {}{said}{hint}", self.status.as_u16()))
+    }
+
+    /// Which setting a refusal is about.
+    fn hint(&self) -> Option<String> {
+        let region = || match self.header("x-amz-bucket-region") {
+            Some(region) => format!("Set AWS_REGION={region}, where the bucket is"),
+            None => "Set AWS_REGION to the region of the bucket".to_owned(),
+        };
+        Some(match self.code()?.as_str() {
+            "InvalidAccessKeyId" => {
+                "Look at AWS_ACCESS_KEY_ID (or AWS_PROFILE): this store does not know it".to_owned()
+            }
+            "SignatureDoesNotMatch" => "Look at AWS_SECRET_ACCESS_KEY: it is not that of AWS_ACCESS_KEY_ID".to_owned(),
+            "ExpiredToken" | "InvalidToken" => "Renew AWS_SESSION_TOKEN and the keys that belong to it".to_owned(),
+            "AccessDenied" => "The credentials are known, and lack a right: see the guide on object storage".to_owned(),
+            "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => region(),
+            "NoSuchBucket" => "Look at the bucket's name and at AWS_ENDPOINT_URL".to_owned(),
+            _ => return None,
+        })
     }
 
     /// The code that S3 gives an error.
@@ -128,7 +155,11 @@ impl S3 {
         let http = ReqwestConnector::default().connect(&options).map_err(invalid)?;
         let credentials = store.credentials().clone();
         let encryption = settings.encryption()?.map(|encryption| encryption.headers()).unwrap_or_default();
-        Ok(Self { url, name: bucket.to_owned(), region, credentials, http, encryption })
+        let reached_by = match endpoint {
+            Some(_) => "The address is that of AWS_ENDPOINT_URL",
+            None => "The address is Amazon's: set AWS_ENDPOINT_URL for another store",
+        };
+        Ok(Self { url, name: bucket.to_owned(), region, credentials, http, encryption, reached_by })
     }
 
     /// The headers that ask the store to encrypt an object.
@@ -183,13 +214,12 @@ impl S3 {
             let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
             request.headers_mut().insert(CHECKSUM, checksum);
         }
-        let credential = self
-            .credentials
-            .get_credential()
-            .await
-            .map_err(|error| Error::new(ErrorKind::Denied, format!("no credentials for the bucket: {error}")))?;
+        let credential = self.credentials.get_credential().await.map_err(|error| {
+            Error::new(ErrorKind::Denied, format!("no credentials for the bucket: {error}. {CREDENTIALS}"))
+        })?;
         AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, Some(&digest));
-        let answer = self.http.execute(request).await.map_err(|error| unavailable(chain(&error)))?;
+        let unreached = |error: &dyn std::error::Error| unavailable(format!("{}. {}", chain(error), self.reached_by));
+        let answer = self.http.execute(request).await.map_err(|error| unreached(&error))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| unavailable(chain(&*error)))?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
