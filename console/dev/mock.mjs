@@ -340,7 +340,7 @@ function api(method, url, body, accept) {
   if (path === "session" && method === "POST") {
     if (!JSON.parse(body).token.startsWith("cf_")) return problem(401, "unauthenticated", "this token is not known");
     state.signedIn = true;
-    return json({ name: "m.keller", role: state.role, expires_at: ago(-12) });
+    return json({ name: "m.keller", role: state.role, expires_at: ago(-12), read_only: false });
   }
   if (!state.signedIn) return problem(401, "unauthenticated", "no token");
   if (path === "session" && method === "DELETE") {

@@ -8,7 +8,7 @@ import { compareFields } from "../src/text/diff";
 import { visible } from "../src/text/escape";
 import { statesOf } from "../src/text/history";
 import { isObject, type Json, type JsonObject, parseCutRows, parseJson, writeJson } from "../src/text/json";
-import { grouped } from "../src/text/number";
+import { bytes, grouped } from "../src/text/number";
 import { isWorded, verbOf } from "../src/text/sentence";
 import { fromField, instant, lasting, tickText, timeText } from "../src/text/time";
 
@@ -185,4 +185,14 @@ describe("what went wrong with a query", () => {
     });
     expect(laidOut("no token. Sign in")).toEqual({ said: "no token. Sign in", shown: [], more: "" });
   });
+});
+
+it.each([
+  [0, "0\u202fbytes"],
+  [1023, "1\u202f023\u202fbytes"],
+  [1536, "1.5\u202fKiB"],
+  [250 * 1024 ** 2, "250\u202fMiB"],
+  [5 * 1024 ** 4, "5.0\u202fTiB"],
+])("%d bytes are %s", (count, shown) => {
+  expect(bytes(count)).toBe(shown);
 });

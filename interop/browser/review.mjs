@@ -1,5 +1,6 @@
 /** Reviewing with the console of a service that is watched by the finance rules: inbox, daily review, overrides, four eyes. */
 import { readFileSync } from "node:fs";
+import { serve } from "./service.mjs";
 
 const UNEXPLAINED = "Manual override without a reason";
 const REASON = "Asked the officer: the reason stands in ticket 4711.";
@@ -180,4 +181,28 @@ export async function readersDecideNothing(browser, service, check) {
   const remove = await page.getByRole("button", { name: /for everybody$/ }).count();
   check(buttons + sign + remove === 0, "a reader reads alerts and reviews, and is offered nothing to decide or to sign");
   await page.context().close();
+}
+
+/** Where the ledger is only read, an administrator too is offered nothing that would be recorded. */
+export async function readOnlyDecidesNothing(browser, service, check) {
+  const reading = await serve(service.ledger, "--read-only");
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(30_000);
+  try {
+    await page.goto(reading.link);
+    await page.getByRole("link", { name: "Alerts" }).waitFor();
+    await openAlert(page, reading.base);
+    await page.getByText("alerts are decided at the service that records").waitFor();
+    const buttons = await page.getByRole("button", { name: /Acknowledge|Resolve|False positive|Open again/ }).count();
+    await page.goto(`${reading.base}/review`);
+    await page.getByText("reviews are signed at the service that records").waitFor();
+    const sign = await page.getByRole("button", { name: /^Sign the review/ }).count();
+    await page.goto(`${reading.base}/integrity`);
+    await page.getByText("Whether rules watch this ledger is known at the service that records").waitFor();
+    const unwatched = await page.getByText("No rules watch").count();
+    check(buttons + sign + unwatched === 0, "an administrator of a service that only reads is offered nothing to decide or to sign");
+  } finally {
+    await page.context().close();
+    await reading.end();
+  }
 }

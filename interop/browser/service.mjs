@@ -14,7 +14,7 @@ export function counterfoil(...args) {
 }
 
 /** Serves a ledger: the one in `folder`, or a fresh one, watched by the finance rules, that goes when the service ends. */
-export async function serve(folder) {
+export async function serve(folder, ...more) {
   const work = folder ? null : mkdtempSync(join(tmpdir(), "counterfoil-browser-"));
   const ledger = folder ?? join(work, "audit");
   const rules = work && join(work, "rules");
@@ -22,7 +22,7 @@ export async function serve(folder) {
     counterfoil("init", ledger, "--origin", "bank.example/audit");
     counterfoil("rules", "init", rules);
   }
-  const line = ["serve", ledger, "--listen", "127.0.0.1:0", "--print-link", "--log", "error", ...(work ? ["--rules", rules] : [])];
+  const line = ["serve", ledger, "--listen", "127.0.0.1:0", "--print-link", "--log", "error", ...(work ? ["--rules", rules] : []), ...more];
   const child = spawn(COUNTERFOIL, line, { stdio: ["ignore", "pipe", "inherit"] });
   const since = Date.now();
   const first = await new Promise((resolve) => createInterface(child.stdout).once("line", resolve));

@@ -16,6 +16,7 @@ import {
   openOverrides,
   openReview,
   overrides,
+  readOnlyDecidesNothing,
   readersDecideNothing,
   recordCases,
   searches,
@@ -256,6 +257,7 @@ try {
     await searches(page, service, check);
     await watchOf(page, service, check);
     await readersDecideNothing(browser, service, check);
+    await readOnlyDecidesNothing(browser, service, check);
     await verification(page, service);
     await every(browser, service, state, found);
     await tamper(page, service);

@@ -4,6 +4,8 @@ export interface Session {
   name: string;
   role: Role;
   expires_at: string | null;
+  /** Nothing is recorded through this service, whatever the role. */
+  read_only: boolean;
 }
 
 export interface Shipping {
@@ -19,6 +21,23 @@ export interface Shipping {
   bytes: number;
 }
 
+/** What was pruned from the service's disk. */
+export interface OnlyInCopy {
+  place: string;
+  segments: number;
+  entries: number;
+  bytes: number;
+}
+
+/** The Iceberg table of the copy. */
+export interface Lake {
+  to: string;
+  entries: number;
+  lag_entries: number;
+  failures: number;
+  fault: string | null;
+}
+
 export interface Status {
   origin: string;
   verifier_key: string;
@@ -31,6 +50,8 @@ export interface Status {
   fault: string | null;
   read_from: string | null;
   shipping: Shipping | null;
+  only_in_copy: OnlyInCopy | null;
+  lake: Lake | null;
   version: string;
   started_at: string;
 }

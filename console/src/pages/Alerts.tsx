@@ -7,7 +7,7 @@ import { Card, Page } from "../parts/Page";
 import { Text } from "../parts/Text";
 import { Conditions } from "../parts/WatchCard";
 import { countOpenAlerts, useOpenAlerts } from "../state/alerts";
-import { useSession } from "../state/ledger";
+import { useReadOnly, useSession } from "../state/ledger";
 import { useResource } from "../state/resource";
 import { changed, useChangeParams, useParams } from "../state/router";
 import { plural } from "../text/number";
@@ -15,7 +15,7 @@ import { watchWords } from "../text/watch";
 import { AlertPanel } from "./alerts/AlertPanel";
 import { Filters } from "./alerts/Filters";
 import { apiParams, wantedLevel, wantedState } from "./alerts/filter";
-import { NoAlerts, NoRules } from "./alerts/NoAlerts";
+import { NoAlerts, NoneHere, NoRules } from "./alerts/NoAlerts";
 import { AlertRows } from "./alerts/Rows";
 import { EntryPanel } from "./trail/EntryPanel";
 import { openedIndex } from "./trail/filter";
@@ -42,6 +42,7 @@ function useAlerts(params: URLSearchParams) {
 
 export default function Alerts() {
   const params = useParams();
+  const readOnly = useReadOnly();
   const change = useChangeParams();
   const page = useAlerts(params);
   const watching = useResource("watching", readWatching);
@@ -113,7 +114,7 @@ export default function Alerts() {
         </div>
       )}
       {!page.data && page.loading && <Loading what="the alerts" />}
-      {isEmpty && rules === null && <NoRules />}
+      {isEmpty && rules === null && (readOnly ? <NoneHere /> : <NoRules />)}
       {isEmpty && watching.data && rules !== null && (
         <NoAlerts
           rules={rules}

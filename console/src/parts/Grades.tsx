@@ -1,7 +1,7 @@
-import type { Run, Shipping, Status } from "../api/types";
+import type { Lake, OnlyInCopy, Run, Shipping, Status } from "../api/types";
 import { isAlarming, isVerified } from "../proof/examine";
 import { useWatch } from "../state/ledger";
-import { grouped, percent, plural } from "../text/number";
+import { bytes, grouped, percent, plural } from "../text/number";
 import { lasting } from "../text/time";
 import { Grade, type Tone } from "./Grade";
 import { KeyWords, PastWords, SignatureWords } from "./Judgement";
@@ -64,6 +64,30 @@ function Shipped({ status }: { status: Status }) {
   );
 }
 
+/** What was pruned: of that the service's disk has proofs and indexes only. */
+function Pruned({ only }: { only: OnlyInCopy }) {
+  return (
+    <Grade tone="good" title={<b>Pruned: {plural(only.entries, "entry", "entries")} are in the copy only</b>}>
+      {plural(only.segments, "segment")}, {bytes(only.bytes)}, at <Text>{only.place}</Text>; read from there where they
+      are needed
+    </Grade>
+  );
+}
+
+/** The table that analysts query, where the service keeps one. */
+function Table({ lake }: { lake: Lake }) {
+  return (
+    <Grade
+      tone={lake.fault ? "denied" : "good"}
+      title={<b>Lake table: {lake.entries === 0 ? "nothing yet" : `${grouped(lake.entries)} entries`}</b>}
+    >
+      <Text>{lake.to}</Text>
+      {lake.lag_entries > 0 && `; ${plural(lake.lag_entries, "sealed entry", "sealed entries")} not there yet`}
+      {lake.fault && `; it fails, ${plural(lake.failures, "attempt")}`}
+    </Grade>
+  );
+}
+
 /** How far the ledger's evidence reaches, in graded words instead of one green tick. */
 export function Grades({ run }: { run: Run | null | undefined }) {
   const { look, status, problem } = useWatch();
@@ -106,6 +130,8 @@ export function Grades({ run }: { run: Run | null | undefined }) {
         </Grade>
       )}
       {status && <Shipped status={status} />}
+      {status?.only_in_copy && status.only_in_copy.segments > 0 && <Pruned only={status.only_in_copy} />}
+      {status?.lake && <Table lake={status.lake} />}
       <LastRun run={run} />
     </ul>
   );

@@ -1,4 +1,5 @@
 import { type Condition, type Rules, readWatching, type Sink } from "../api/alerts";
+import { useReadOnly } from "../state/ledger";
 import { useResource } from "../state/resource";
 import { knownLevel, LEVEL_WORDS, levelTone, rankOf } from "../text/alert";
 import { plural } from "../text/number";
@@ -11,6 +12,13 @@ import { Text } from "./Text";
 import { Ago } from "./When";
 
 function RulesGrade({ rules }: { rules: Rules | null }) {
+  if (useReadOnly()) {
+    return (
+      <Grade tone="none" title="Only read here">
+        Whether rules watch this ledger is known at the service that records. What they found is on the page Alerts.
+      </Grade>
+    );
+  }
   if (!rules) {
     return (
       <Grade tone="none" title="No rules watch this ledger">
@@ -125,6 +133,7 @@ export function Conditions({ conditions }: { conditions: Condition[] }) {
 export function WatchCard() {
   const watching = useResource("watching", readWatching);
   const { data } = watching;
+  const readOnly = useReadOnly();
   return (
     <Card title="Watch" aside={<Link href="/alerts">Alerts</Link>}>
       {watching.problem && <ProblemNote problem={watching.problem} onRetry={watching.reload} />}
@@ -137,7 +146,7 @@ export function WatchCard() {
           {data.sinks.map((sink) => (
             <SinkGrade key={sink.name} sink={sink} />
           ))}
-          {data.sinks.length === 0 && (
+          {data.sinks.length === 0 && !readOnly && (
             <Grade tone="none" title="Alerts are sent nowhere">
               They stand in the inbox and in the ledger.
             </Grade>

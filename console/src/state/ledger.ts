@@ -20,10 +20,15 @@ export function useSession(): Session | undefined {
   return useStore(sessionStore);
 }
 
-/** Whether the one who is signed in may decide on alerts and sign reviews. */
+/** Whether nothing can be recorded through this service, whoever asks. */
+export function useReadOnly(): boolean {
+  return useSession()?.read_only ?? false;
+}
+
+/** Whether the one who is signed in may decide on alerts and sign reviews here. */
 export function useMayReview(): boolean {
-  const role = useSession()?.role;
-  return role === "reviewer" || role === "admin";
+  const session = useSession();
+  return session !== undefined && !session.read_only && (session.role === "reviewer" || session.role === "admin");
 }
 
 export function useWatch(): Watch {

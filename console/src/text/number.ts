@@ -22,3 +22,11 @@ export function percent(part: number, whole: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${grouped(count)} ${count === 1 ? one : many}`;
 }
+
+/** A length of files in the unit that fits. */
+export function bytes(count: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let [value, unit] = [count, 0];
+  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${unit === 0 || value >= 100 ? grouped(Math.round(value)) : value.toFixed(1)}${THIN}${units[unit]}`;
+}

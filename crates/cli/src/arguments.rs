@@ -1,5 +1,7 @@
 //! The command line: what may be asked, and the pages that explain it.
 
+use std::path::Path;
+
 use clap::{Parser, Subcommand};
 
 use crate::commands;
@@ -65,4 +67,13 @@ pub enum Command {
     Catalog(commands::catalog::Catalog),
     Completions(commands::completions::Completions),
     Man(commands::man::Man),
+}
+
+/// What may have been meant where `key new` and its like name a ledger of that name.
+pub fn hint() -> Option<String> {
+    let mut words = std::env::args().skip(1);
+    let name = words.next().filter(|word| word == "key").and_then(|_| words.next())?;
+    let is_ledger =
+        ["new", "register", "revoke"].contains(&name.as_str()) && Path::new(&name).join("ledger.toml").exists();
+    is_ledger.then(|| format!("for the key of the ledger in the folder {name}: counterfoil key ./{name}"))
 }

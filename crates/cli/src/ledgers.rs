@@ -46,8 +46,31 @@ fn service_url(path: &Path) -> Option<String> {
     Some(note["url"].as_str()?.to_owned())
 }
 
+/// Commands that read a copy where it is.
+const OF_COPIES: &str =
+    "query, history, export, entry, prove, checkpoint, key, verify, bundle, status, lake, restore, serve --read-only";
+
+/// Commands that ask a service.
+const OF_SERVICES: &str = "append, import, query, history, export, entry, prove, checkpoint, key, verify, monitor, bundle, status, \
+                           seal, prune, token list";
+
+/// Refuses a copy or a service where a folder is needed, and says who takes it.
+pub fn refuse_elsewhere(path: &Path) -> Result<(), Failure> {
+    let Some(text) = path.to_str() else { return Ok(()) };
+    if Location::is_meant_by(text) {
+        let copy = Failure::invalid(format!("{text} is the place of a copy, and this command needs a ledger's folder"));
+        return Err(copy.advise(format!("A copy is taken by: {OF_COPIES}.")));
+    }
+    if crate::remote::url(path).is_some() {
+        let service = Failure::invalid(format!("{text} is a service, and this command needs a ledger's folder"));
+        return Err(service.advise(format!("A service is taken by: {OF_SERVICES}.")));
+    }
+    Ok(())
+}
+
 /// Refuses what is no ledger before anything tries to read it.
 pub fn check_folder(path: &Path) -> Result<(), Failure> {
+    refuse_elsewhere(path)?;
     let shown = path.display();
     let nothing = |message: String| Failure::new(ErrorKind::NotFound, message);
     match std::fs::metadata(path) {

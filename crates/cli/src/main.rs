@@ -28,7 +28,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let arguments = arguments::Arguments::parse();
+    let arguments = arguments::Arguments::try_parse().unwrap_or_else(|error| {
+        if let Some(hint) = arguments::hint() {
+            output::note(hint);
+        }
+        error.exit()
+    });
     counterfoil_ship::read_pruned(|_| counterfoil_ship::Settings::from_environment());
     match commands::run(arguments.command) {
         Ok(exit) => ExitCode::from(exit.code()),

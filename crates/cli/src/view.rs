@@ -36,6 +36,30 @@ pub struct State {
     checkpoint: String,
     #[serde(default)]
     shipping: Option<Shipping>,
+    #[serde(default)]
+    lake: Option<Lake>,
+    #[serde(default)]
+    only_in_copy: Option<OnlyInCopy>,
+}
+
+/// How the Iceberg table is that a service keeps.
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+pub struct Lake {
+    pub to: String,
+    pub entries: u64,
+    pub lag_entries: u64,
+    pub last_committed_at: Option<String>,
+    pub failures: u64,
+    pub fault: Option<String>,
+}
+
+/// What was pruned: it is in the copy alone.
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+pub struct OnlyInCopy {
+    pub place: String,
+    pub segments: u64,
+    pub entries: u64,
+    pub bytes: u64,
 }
 
 /// How the copy is that a service keeps.
@@ -200,6 +224,27 @@ impl View {
         match self {
             Self::Folder { .. } => None,
             Self::Service { state, .. } => state.shipping.as_ref(),
+        }
+    }
+
+    /// How the table is that the service keeps.
+    pub fn lake(&self) -> Option<&Lake> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::Service { state, .. } => state.lake.as_ref(),
+        }
+    }
+
+    /// What only the copy holds.
+    pub fn only_in_copy(&self) -> Result<Option<OnlyInCopy>> {
+        match self {
+            Self::Service { state, .. } => Ok(state.only_in_copy.clone()),
+            Self::Folder { snapshot, .. } => Ok(snapshot.only_in_copy()?.map(|only| OnlyInCopy {
+                place: only.place,
+                segments: only.gone.segments,
+                entries: only.gone.entries,
+                bytes: only.gone.bytes,
+            })),
         }
     }
 

@@ -85,6 +85,11 @@ impl Error {
         self
     }
 
+    /// The same error, of this file.
+    pub(crate) fn of(self, file: &str) -> Self {
+        Self { message: format!("{file}: {self}"), ..self }
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
     }

@@ -11,6 +11,9 @@ pub struct Layout {
     root: PathBuf,
 }
 
+/// The ending of [`Layout::footer`].
+pub(crate) const FOOTER: &str = "footer";
+
 /// The three files of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentFile {
@@ -107,6 +110,11 @@ impl Layout {
         self.segments().join(format!("{first:0DIGITS$}.{}", file.extension()))
     }
 
+    /// The end of a segment's Parquet file, kept where the file itself was pruned.
+    pub fn footer(&self, first: u64) -> PathBuf {
+        self.segments().join(format!("{first:0DIGITS$}.{FOOTER}"))
+    }
+
     /// A path as messages and findings print it: relative to the ledger's folder.
     pub fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
@@ -115,9 +123,9 @@ impl Layout {
 
 /// Whether a name is that of a segment's file that is being written, or that a crash left.
 pub fn is_temporary(name: &str) -> bool {
-    let ends =
-        |file: SegmentFile| name.strip_suffix(".tmp").is_some_and(|name| first_index(name, file.extension()).is_some());
-    SegmentFile::ALL.into_iter().any(ends)
+    let Some(name) = name.strip_suffix(".tmp") else { return false };
+    let mut endings = SegmentFile::ALL.into_iter().map(SegmentFile::extension).chain([FOOTER]);
+    endings.any(|ending| first_index(name, ending).is_some())
 }
 
 /// The index in a name such as `00000000000000262144.parquet`, when the name is exactly that. Segments and journal files

@@ -50,10 +50,12 @@ use crate::tail_check::TailCheck;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     registry: Registry,
     queue: Queue,
-    sequencer: Arc<Mutex<Sequencer>>,
+    pub(crate) sequencer: Arc<Mutex<Sequencer>>,
+    /// Held while segments go or come back.
+    pub(crate) pruning: Mutex<()>,
     signer: Arc<dyn Signer + Send + Sync>,
     threads: Option<Threads>,
     process: u32,
@@ -170,6 +172,7 @@ impl Ledger {
             registry: Registry::default(),
             queue,
             sequencer,
+            pruning: Mutex::default(),
             signer,
             threads: Some(threads),
             process: std::process::id(),

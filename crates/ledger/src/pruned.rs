@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use counterfoil_entry::{Draft, Fields};
@@ -54,8 +55,27 @@ pub struct Pruned {
 pub struct LetGo {
     /// Parquet files that were removed.
     pub segments: u64,
+    /// The entries in them.
+    pub entries: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+impl LetGo {
+    pub(crate) fn add(&mut self, entries: u64, bytes: u64) {
+        self.segments += 1;
+        self.entries += entries;
+        self.bytes += bytes;
+    }
+}
+
+/// Segments that a folder let go of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnlyInCopy {
+    /// The copy that holds them.
+    pub place: String,
+    /// What only it holds.
+    pub gone: LetGo,
 }
 
 impl Pruned {
@@ -90,13 +110,13 @@ impl Pruned {
         first < self.below
     }
 
-    /// The entry that says it, of a copy whose newest checkpoint covers `covered` entries.
-    pub(crate) fn draft(&self, covered: u64, going: &LetGo) -> Draft {
+    /// The entry that says it: of a copy whose newest checkpoint covers `covered` entries, what goes from the entry `first` on.
+    pub(crate) fn draft(&self, principal: &str, first: u64, covered: u64, going: &LetGo) -> Draft {
         let context = json!({
-            "place": self.place, "below": self.below, "covered": covered,
-            "segments": going.segments, "bytes": going.bytes,
+            "place": self.place, "first": first, "below": self.below, "covered": covered,
+            "segments": going.segments, "entries": going.entries, "bytes": going.bytes,
         });
-        own::draft(PRUNED, "segments", "segments", &context)
+        own::draft_by(principal, PRUNED, "segments", "segments", &context)
     }
 
     /// What an entry says was pruned, if it is such an entry.
@@ -163,22 +183,92 @@ impl ReadAt for Elsewhere {
     }
 }
 
+/// A pruned file of which the end is in the folder: the rest is looked for at the place when it is first read.
+#[derive(Debug)]
+struct EndHere {
+    first: u64,
+    length: u64,
+    end: Arc<dyn ReadAt>,
+    pruned: Pruned,
+    rest: OnceLock<Arc<dyn ReadAt>>,
+}
+
+impl EndHere {
+    fn rest(&self) -> Result<&Arc<dyn ReadAt>> {
+        if let Some(rest) = self.rest.get() {
+            return Ok(rest);
+        }
+        let rest = self.pruned.parquet(self.first)?;
+        Ok(self.rest.get_or_init(|| rest))
+    }
+}
+
+impl ReadAt for EndHere {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match offset.checked_sub(self.length - self.end.len()) {
+            Some(offset) => self.end.read_at(offset, buffer),
+            None => self.rest().map_err(io::Error::other)?.read_at(offset, buffer),
+        }
+    }
+}
+
 /// Opens one of a segment's files: in the folder or, for a Parquet file that was pruned, where that stands.
 pub(crate) fn open_file(disk: &dyn Disk, layout: &Layout, first: u64, file: SegmentFile) -> Result<Arc<dyn ReadAt>> {
+    let name = layout.relative(&layout.segment(first, file));
+    match open_here(disk, layout, first, file)? {
+        Found::Here(opened) => Ok(opened),
+        Found::Pruned(pruned) => pruned.parquet(first).map_err(|error| error.of(&name)),
+    }
+}
+
+/// [`open_file`] of a file that has this length by its digest: of one that was pruned, what its end answers needs no place.
+pub(crate) fn open_sealed(
+    disk: &dyn Disk,
+    layout: &Layout,
+    first: u64,
+    file: SegmentFile,
+    length: u64,
+) -> Result<Arc<dyn ReadAt>> {
+    let name = layout.relative(&layout.segment(first, file));
+    let pruned = match open_here(disk, layout, first, file)? {
+        Found::Here(opened) => return Ok(opened),
+        Found::Pruned(pruned) => pruned,
+    };
+    match disk.open(&layout.footer(first)) {
+        Ok(end) if end.len() <= length => Ok(Arc::new(EndHere { first, length, end, pruned, rest: OnceLock::new() })),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(layout.relative(&layout.footer(first)), error))
+        }
+        _ => pruned.parquet(first).map_err(|error| error.of(&name)),
+    }
+}
+
+/// Where a segment's file is.
+enum Found {
+    Here(Arc<dyn ReadAt>),
+    Pruned(Pruned),
+}
+
+/// Opens a segment's file in the folder, or says that it was pruned. One that is being fetched back may come in between.
+fn open_here(disk: &dyn Disk, layout: &Layout, first: u64, file: SegmentFile) -> Result<Found> {
     let path = layout.segment(first, file);
-    let name = layout.relative(&path);
     let error = match disk.open(&path) {
-        Ok(opened) => return Ok(opened),
+        Ok(opened) => return Ok(Found::Here(opened)),
         Err(error) => error,
     };
-    if file == SegmentFile::Parquet
-        && error.kind() == io::ErrorKind::NotFound
-        && let Some(pruned) = Pruned::read(disk, layout)?
-        && pruned.covers(first)
-    {
-        return pruned.parquet(first).map_err(|error| Error { message: format!("{name}: {error}"), ..error });
+    if file == SegmentFile::Parquet && error.kind() == io::ErrorKind::NotFound {
+        if let Some(pruned) = Pruned::read(disk, layout)?.filter(|pruned| pruned.covers(first)) {
+            return Ok(Found::Pruned(pruned));
+        }
+        if let Ok(opened) = disk.open(&path) {
+            return Ok(Found::Here(opened));
+        }
     }
-    Err(Error::io(&name, error))
+    Err(Error::io(layout.relative(&path), error))
 }
 
 /// The whole of one of a segment's files.
@@ -190,10 +280,9 @@ pub(crate) fn read_file(disk: &dyn Disk, layout: &Layout, first: u64, file: Segm
     Ok(bytes)
 }
 
-/// Removes the Parquet files of these segments.
-pub(crate) fn remove(disk: &dyn Disk, layout: &Layout, firsts: &[u64]) -> Result<()> {
-    for first in firsts {
-        let path = layout.segment(*first, SegmentFile::Parquet);
+/// Removes these files of segments, as far as they are there.
+pub(crate) fn remove(disk: &dyn Disk, layout: &Layout, paths: impl Iterator<Item = PathBuf>) -> Result<()> {
+    for path in paths {
         match disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::io(layout.relative(&path), error));
@@ -204,26 +293,27 @@ pub(crate) fn remove(disk: &dyn Disk, layout: &Layout, firsts: &[u64]) -> Result
     disk.sync_folder(&layout.segments()).map_err(|error| Error::io("segments", error))
 }
 
-/// Writes a file into the folder under its own name once it is whole and durable.
-pub(crate) fn bring_back(disk: &dyn Disk, layout: &Layout, first: u64, file: &dyn ReadAt) -> Result<u64> {
-    let path = layout.segment(first, SegmentFile::Parquet);
-    let temporary = path.with_extension("parquet.tmp");
+/// Writes a file from a byte on into the folder, under its own name once it is whole and durable; how many bytes.
+pub(crate) fn write_whole(disk: &dyn Disk, layout: &Layout, path: &Path, file: &dyn ReadAt, from: u64) -> Result<u64> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
     let bring = || -> io::Result<()> {
         match disk.remove(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let target = disk.create(&temporary, 0o444)?;
-        let mut at = 0;
+        let mut at = from;
         while at < file.len() {
             let mut piece = vec![0; (file.len() - at).min(PIECE_BYTES) as usize];
             file.read_at(at, &mut piece)?;
-            target.write_at(at, &piece)?;
+            target.write_at(at - from, &piece)?;
             at += piece.len() as u64;
         }
         target.sync()?;
-        disk.rename(&temporary, &path)
+        disk.rename(&temporary, path)
     };
-    bring().map_err(|error| Error::io(layout.relative(&path), error))?;
-    Ok(file.len())
+    bring().map_err(|error| Error::io(layout.relative(path), error))?;
+    Ok(file.len() - from)
 }

@@ -9,7 +9,7 @@ use counterfoil_segment::{ReadAt, Segment};
 use crate::error::{Error, Result};
 use crate::layout::SegmentFile;
 use crate::own::{FileDigest, SealedFacts};
-use crate::pruned::open_file;
+use crate::pruned::open_sealed;
 use crate::snapshot::Folder;
 use crate::tiles::Tiles;
 
@@ -21,6 +21,7 @@ pub(crate) struct Sealed {
     /// How many entries.
     pub count: u64,
     tiles: OnceLock<Tiles>,
+    parquet_length: OnceLock<u64>,
     facts: OnceLock<SealedFacts>,
     index: OnceLock<Index>,
     open: OnceLock<OpenSegment>,
@@ -39,6 +40,7 @@ impl Sealed {
             first,
             count,
             tiles: OnceLock::new(),
+            parquet_length: OnceLock::new(),
             facts: OnceLock::new(),
             index: OnceLock::new(),
             open: OnceLock::new(),
@@ -65,6 +67,15 @@ impl Sealed {
             return Err(Error::tampered(format!("{}: its tiles are those of another span", self.name(folder))));
         }
         Ok(self.tiles.get_or_init(|| tiles))
+    }
+
+    /// The length of the Parquet file, wherever it is.
+    pub fn parquet_length(&self, folder: &Folder) -> Result<u64> {
+        if let Some(length) = self.parquet_length.get() {
+            return Ok(*length);
+        }
+        let length = self.tiles(folder)?.trailer()?.parquet.length();
+        Ok(*self.parquet_length.get_or_init(|| length))
     }
 
     /// The Parquet file, tied to what the segment's `ledger.sealed` entry says.
@@ -120,7 +131,7 @@ impl Sealed {
         if FileDigest::of(&blocks) != facts.file(file) {
             return Err(Error::tampered(format!("{name}: its block digests are not those that were sealed")));
         }
-        let inner = open_file(folder.disk.as_ref(), &folder.layout, self.first, file)?;
+        let inner = open_sealed(folder.disk.as_ref(), &folder.layout, self.first, file, blocks.length())?;
         let verified = VerifiedFile::new(inner, Arc::new(blocks), folder.blocks.clone());
         let verified = verified.map_err(|mismatch| Error::tampered(format!("{name}: {mismatch}")).because(mismatch))?;
         Ok(Arc::new(verified))

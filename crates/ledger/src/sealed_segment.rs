@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use counterfoil_segment::blocks::BLOCK_BYTES;
 use counterfoil_segment::index::{Index, Key};
 use counterfoil_segment::{ReadAt, Segment};
 
 use crate::error::{Error, Result};
+use crate::layout::SegmentFile;
 use crate::sealed::{OpenSegment, Sealed};
 use crate::snapshot::Snapshot;
 
@@ -35,6 +37,19 @@ impl SealedSegment {
     /// The Parquet file's name in the ledger's folder.
     pub fn name(&self) -> String {
         self.sealed().name(&self.snapshot.folder)
+    }
+
+    /// Whether the folder would gain by letting go of its Parquet file: it is there, and longer than the block that would stay.
+    pub fn may_go(&self) -> bool {
+        let folder = &self.snapshot.folder;
+        let opened = folder.disk.open(&folder.layout.segment(self.first(), SegmentFile::Parquet));
+        opened.is_ok_and(|file| file.len() > BLOCK_BYTES as u64)
+    }
+
+    /// Whether its Parquet file is in the folder, rather than in a copy only.
+    pub fn is_here(&self) -> bool {
+        let folder = &self.snapshot.folder;
+        folder.disk.open(&folder.layout.segment(self.first(), SegmentFile::Parquet)).is_ok()
     }
 
     fn open(&self) -> Result<&OpenSegment> {

@@ -27,7 +27,7 @@ use crate::fault::Fault;
 use crate::guard::{guard, guard_functions};
 use crate::json::as_text;
 use crate::limits::Limits;
-use crate::order::by_index;
+use crate::order::{by_index, newest_only};
 use crate::session::{session, template, with_memory};
 use crate::shape::check_steps;
 use crate::sizes::bytes_of;
@@ -322,6 +322,10 @@ impl Run {
         check_steps(&plan).map_err(told)?;
         let plan = by_index(plan).and_then(as_text).map_err(told)?;
         let plan = guard_functions(plan, &self.budget).and_then(|plan| state.optimize(&plan)).map_err(told)?;
+        let plan = match &self.tables {
+            Tables::Ledger(source) => newest_only(plan, source.size()).map_err(told)?,
+            Tables::Aside(_) => plan,
+        };
         let plan = guard(plan, &self.budget).map_err(told)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await.map_err(told)?;
         let stream = execute_stream(plan, context.task_ctx()).map_err(told)?;

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use counterfoil::ErrorKind;
 use counterfoil_segment::ReadAt;
 use datafusion::common::internal_datafusion_err;
 use datafusion::datasource::listing::PartitionedFile;
@@ -19,6 +20,9 @@ use parquet::file::metadata::ParquetMetaData;
 use crate::fault::{Fault, read_error};
 use crate::source::Sealed;
 
+/// Segments that one message names.
+const MAX_NAMES: usize = 5;
+
 /// The segment behind a file of a scan, carried by the file itself.
 #[derive(Debug, Clone)]
 pub(crate) struct SegmentOf {
@@ -30,6 +34,8 @@ pub(crate) struct SegmentOf {
 #[derive(Debug)]
 pub(crate) struct SegmentReaders {
     pub(crate) fault: Fault,
+    /// What the query reads.
+    pub(crate) segments: Arc<[Arc<dyn Sealed>]>,
 }
 
 impl ParquetFileReaderFactory for SegmentReaders {
@@ -47,6 +53,7 @@ impl ParquetFileReaderFactory for SegmentReaders {
             metrics: ParquetFileMetrics::new(partition_index, location, metrics),
             of: of.clone(),
             fault: self.fault.clone(),
+            segments: Arc::clone(&self.segments),
         }))
     }
 }
@@ -55,6 +62,7 @@ struct SegmentReader {
     of: SegmentOf,
     metrics: ParquetFileMetrics,
     fault: Fault,
+    segments: Arc<[Arc<dyn Sealed>]>,
 }
 
 impl SegmentReader {
@@ -68,6 +76,8 @@ impl SegmentReader {
     }
 
     fn failed(&self, error: counterfoil::Error) -> ParquetError {
+        let out_of_reach = matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Denied);
+        let error = if out_of_reach { with_segments(error, &self.segments) } else { error };
         ParquetError::External(Box::new(self.fault.raise(error)))
     }
 }
@@ -84,5 +94,23 @@ impl AsyncFileReader for SegmentReader {
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         let metadata = self.of.segment.metadata().map_err(|error| self.failed(error));
         futures::future::ready(metadata).boxed()
+    }
+}
+
+/// The error of a segment that is elsewhere, with all those that the query reads from there.
+pub(crate) fn with_segments(error: counterfoil::Error, segments: &[Arc<dyn Sealed>]) -> counterfoil::Error {
+    let away: Vec<String> =
+        segments.iter().filter(|segment| !segment.is_here()).map(|segment| segment.name()).collect();
+    let shown = away.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match away.len().saturating_sub(MAX_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match away.is_empty() {
+        true => error,
+        false => {
+            let message = format!("{}. The query reads what only the bucket holds: {shown}{more}", error.message);
+            counterfoil::Error { message, ..error }
+        }
     }
 }

@@ -37,10 +37,12 @@ pub(crate) fn plan(
         global: state.config_options().execution.parquet.clone(),
         ..TableParquetOptions::default()
     };
+    let by_segment = parts.chunk_by(|one, other| one.segment.first() == other.segment.first());
+    let segments = by_segment.map(|parts| Arc::clone(&parts[0].segment)).collect();
     let source = ParquetSource::new(schema())
         .with_table_parquet_options(options)
         .with_bloom_filter_on_read(!by_index)
-        .with_parquet_file_reader_factory(Arc::new(SegmentReaders { fault: fault.clone() }));
+        .with_parquet_file_reader_factory(Arc::new(SegmentReaders { fault: fault.clone(), segments }));
     let pushed = source.try_pushdown_filters(wanted.filters.clone(), state.config_options())?;
     let source = pushed.updated_node.unwrap_or_else(|| Arc::new(source));
     let left: Vec<bool> = pushed.filters.iter().map(|f| matches!(f, PushedDown::No)).collect();

@@ -33,6 +33,10 @@ pub trait Sealed: Debug + Send + Sync + 'static {
     fn first(&self) -> u64;
     /// Number of its entries.
     fn count(&self) -> u64;
+    /// Whether the Parquet file is on the local disk, so that reading it waits for nobody.
+    fn is_here(&self) -> bool {
+        true
+    }
     /// The Parquet file's bytes, checked as they are read.
     ///
     /// # Errors
@@ -80,6 +84,10 @@ impl Sealed for SealedSegment {
 
     fn count(&self) -> u64 {
         SealedSegment::count(self)
+    }
+
+    fn is_here(&self) -> bool {
+        SealedSegment::is_here(self)
     }
 
     fn file(&self) -> Result<Arc<dyn ReadAt>> {

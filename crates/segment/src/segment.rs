@@ -71,6 +71,14 @@ impl Segment {
         self.metadata.clone()
     }
 
+    /// The byte from which on the file holds what opening it reads: page index and footer.
+    pub fn footer_start(&self) -> u64 {
+        let chunks = self.metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+        let indexes = chunks.flat_map(|chunk| [chunk.column_index_offset(), chunk.offset_index_offset()]);
+        let first = indexes.flatten().filter_map(|offset| u64::try_from(offset).ok()).min();
+        first.unwrap_or_default().min(self.file.len())
+    }
+
     /// The file that the segment is read from.
     pub fn file(&self) -> &Arc<dyn ReadAt> {
         &self.file

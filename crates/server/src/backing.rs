@@ -8,9 +8,12 @@ use counterfoil_entry::EntryBuilder;
 use counterfoil_evidence::Report;
 use counterfoil_sink::{Config, Sinks};
 
+use crate::lake::Lake;
+use crate::pruning::Pruning;
 use crate::served::Served;
-use crate::settings::Settings;
+use crate::settings::{Settings, Ship};
 use crate::shipping::{Before, Shipping};
+use crate::upkeep::{self, Upkeep};
 use crate::watched::Watched;
 use crate::watching::{self, Watching};
 
@@ -19,6 +22,8 @@ pub(crate) struct Writer {
     folder: PathBuf,
     ledger: Arc<Ledger>,
     shipping: Option<Shipping>,
+    lake: Option<Lake>,
+    pruning: Option<Upkeep>,
     watching: Option<Watching>,
     sinks: Option<Sinks>,
 }
@@ -35,9 +40,13 @@ impl Writer {
         };
         let ledger = Arc::new(ledger?);
         let shipping = before.map(|(ship, before)| Shipping::start(ship, &before, &folder, &ledger)).transpose()?;
+        let (lake, pruning) = match (&shipping, &settings.ship) {
+            (Some(shipping), Some(ship)) => beside(shipping, ship, &ledger, settings)?,
+            _ => (None, None),
+        };
         let watching = settings.rules.as_deref().map(|rules| Watching::start(&folder, rules, &ledger)).transpose()?;
         let sinks = settings.sinks.as_ref().map(|sinks| deliver(sinks, &folder, &ledger)).transpose()?;
-        Ok(Self { folder, ledger, shipping, watching, sinks })
+        Ok(Self { folder, ledger, shipping, lake, pruning, watching, sinks })
     }
 
     /// Ships what is left and closes the ledger.
@@ -48,6 +57,12 @@ impl Writer {
         if let Some(sinks) = self.sinks {
             sinks.close();
         }
+        if let Some(lake) = self.lake {
+            lake.close();
+        }
+        if let Some(pruning) = self.pruning {
+            pruning.close();
+        }
         if let Some(shipping) = self.shipping {
             shipping.close();
         }
@@ -56,6 +71,21 @@ impl Writer {
             Err(ledger) => ledger.publish(),
         }
     }
+}
+
+/// Starts what works with the copy.
+fn beside(
+    shipping: &Shipping,
+    ship: &Ship,
+    ledger: &Arc<Ledger>,
+    settings: &Settings,
+) -> Result<(Option<Lake>, Option<Upkeep>)> {
+    let lake = settings.lake.as_ref().map(|to| Lake::start(ledger, ship, to, shipping.shipments())).transpose()?;
+    let pruning = settings.prune_keep.map(|keep| {
+        let (ledger, ship) = (Arc::downgrade(ledger), ship.clone());
+        Upkeep::start("prune", Pruning { ledger, ship, shipments: shipping.shipments(), keep })
+    });
+    Ok((lake, pruning.transpose()?))
 }
 
 /// Starts the sinks. One that hangs must not keep the ledger from being closed.
@@ -125,6 +155,22 @@ impl Backing {
     pub(crate) fn shipping(&self) -> Option<&Shipping> {
         match self {
             Self::Writer(writer) => writer.shipping.as_ref(),
+            Self::Reader(_) => None,
+        }
+    }
+
+    /// The table of the copy.
+    pub(crate) fn lake(&self) -> Option<&Lake> {
+        match self {
+            Self::Writer(writer) => writer.lake.as_ref(),
+            Self::Reader(_) => None,
+        }
+    }
+
+    /// How pruning in the background goes.
+    pub(crate) fn pruning(&self) -> Option<upkeep::State> {
+        match self {
+            Self::Writer(writer) => writer.pruning.as_ref().map(Upkeep::state),
             Self::Reader(_) => None,
         }
     }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::inbox::{self, Ask, LEVELS, Wanted};
 use crate::moment::now;
 use crate::service::{Service, act};
+use crate::upkeep;
 
 /// How often conditions are looked at.
 const STEP: Duration = Duration::from_secs(5);
@@ -154,6 +155,7 @@ impl Conditions {
         let mut seen = Vec::new();
         self.verification(service, &mut seen);
         copy(service, &mut seen);
+        beside_copy(service, &mut seen);
         disk(service, &mut seen);
         watcher(service, &mut seen);
         sinks(service, &mut seen);
@@ -254,6 +256,22 @@ fn copy(service: &Service, seen: &mut Vec<Condition>) {
         let taken = format!("{} of its keys were taken: verify the copy names them", lag.taken);
         let reason = lag.fault.clone().unwrap_or(taken);
         seen.push(Condition::new("ship-foreign", "Somebody else writes into the copy", "high", reason));
+    }
+}
+
+/// What works with the copy: its table, and pruning.
+fn beside_copy(service: &Service, seen: &mut Vec<Condition>) {
+    let mut failing = |id, title, state: upkeep::State| {
+        if let (Some(fault), Some(since)) = (&state.fault, state.failing().filter(|since| *since > PATIENCE)) {
+            let reason = format!("nothing works for {} s: {fault}", since.as_secs());
+            seen.push(Condition::new(id, title, "medium", reason));
+        }
+    };
+    if let Some(lake) = service.backing.lake() {
+        failing("lake-failing", "The lake table does not grow", lake.state());
+    }
+    if let Some(pruning) = service.backing.pruning() {
+        failing("prune-failing", "Old segments cannot be pruned", pruning);
     }
 }
 

@@ -50,8 +50,19 @@ pub(crate) struct Metrics {
     verification_age_seconds: Gauge,
     verification_findings: Gauge,
     healthy: Gauge,
+    only_in_copy_entries: Gauge,
+    only_in_copy_bytes: Gauge,
     copy: CopyMetrics,
+    lake: LakeMetrics,
+    prune_failing: Gauge,
     watch: WatchMetrics,
+}
+
+/// How the table of the copy is.
+#[derive(Default)]
+struct LakeMetrics {
+    entries: Gauge,
+    failing: Gauge,
 }
 
 /// How the copy in an object store is.
@@ -118,7 +129,11 @@ impl Metrics {
             verification_age_seconds: Gauge::default(),
             verification_findings: Gauge::default(),
             healthy: Gauge::default(),
+            only_in_copy_entries: Gauge::default(),
+            only_in_copy_bytes: Gauge::default(),
             copy: CopyMetrics::default(),
+            lake: LakeMetrics::default(),
+            prune_failing: Gauge::default(),
             watch: WatchMetrics::default(),
         };
         metrics.registered(settings)
@@ -143,8 +158,20 @@ impl Metrics {
         let findings = self.verification_findings.clone();
         to.register("verification_findings", "Findings of the last verification; -1 before the first", findings);
         to.register("healthy", "1 while the ledger takes entries", self.healthy.clone());
+        let entries = self.only_in_copy_entries.clone();
+        to.register("only_in_copy_entries", "Entries that were pruned: the copy alone holds them", entries);
+        to.register("only_in_copy_bytes", "Bytes of the files that were pruned", self.only_in_copy_bytes.clone());
         if settings.ship.is_some() {
             self.copy.register(to);
+        }
+        if settings.lake.is_some() {
+            to.register("lake_entries", "Entries in the Iceberg table of the copy", self.lake.entries.clone());
+            let failing = "Commits to the table that failed since the last that worked";
+            to.register("lake_failing", failing, self.lake.failing.clone());
+        }
+        if settings.prune_keep.is_some() {
+            let failing = "Prunings in the background that failed since the last that worked";
+            to.register("prune_failing", failing, self.prune_failing.clone());
         }
         self.watch.register(to, settings.rules.is_some(), settings.sinks.is_some());
         self
@@ -192,6 +219,18 @@ impl Metrics {
             self.copy.look(shipping, snapshot.size());
         }
         self.watch.look(service);
+        if let Ok(only) = snapshot.only_in_copy() {
+            let gone = only.map(|only| only.gone).unwrap_or_default();
+            self.only_in_copy_entries.set(number(gone.entries));
+            self.only_in_copy_bytes.set(number(gone.bytes));
+        }
+        if let Some(lake) = service.backing.lake() {
+            self.lake.entries.set(number(lake.entries()));
+            self.lake.failing.set(number(lake.state().failures));
+        }
+        if let Some(pruning) = service.backing.pruning() {
+            self.prune_failing.set(number(pruning.failures));
+        }
         let last = service.verifications.last_outcome();
         self.verification_age_seconds.set(last.map_or(-1, |(age, _)| age));
         self.verification_findings.set(last.map_or(-1, |(_, findings)| number(findings)));

@@ -17,7 +17,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::access::note_refusals;
 use crate::api::{
-    alerts, bundles, entries, keys, listing, proofs, query, reviews, searches, session, status, stream, tokens,
+    alerts, bundles, entries, keys, listing, proofs, prune, query, reviews, searches, session, status, stream, tokens,
     verification, watch,
 };
 use crate::problem::Problem;
@@ -73,6 +73,8 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/keys", post(keys::register))
         .route("/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/seal", post(keys::seal))
+        .route("/prune", post(prune::prune))
+        .route("/prune/fetch", post(prune::fetch))
         .route("/session", get(session::who).post(session::open).delete(session::close))
         .route("/openapi.json", get(openapi));
     let pages = ["/", "/trail", "/entity/{id}", "/alerts", "/review", "/overrides", "/sql", "/integrity", "/access"];

@@ -62,6 +62,8 @@ pub struct Service {
     readers: Readers,
     queries: Arc<Semaphore>,
     appends: Arc<Semaphore>,
+    /// Free while nobody prunes.
+    pub(crate) prunings: Arc<Semaphore>,
     /// The streams that are open.
     pub(crate) streams: Streams,
     /// Room for the bodies of requests, in KiB.
@@ -101,6 +103,7 @@ impl Service {
             queries: Arc::new(Semaphore::new(settings.queries_at_once)),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
             appends: Arc::new(Semaphore::new(settings.appends_at_once)),
+            prunings: Arc::new(Semaphore::new(1)),
             streams: Streams::default(),
             size: watch::Sender::new(size),
             ending: watch::Sender::new(false),

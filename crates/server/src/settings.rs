@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
-use counterfoil_ship::{Location, Retention};
+use counterfoil_ship::{Keep, Location, Retention};
 use serde::{Deserialize, Serialize};
 
 /// What of `/tlog` needs no token.
@@ -104,6 +104,10 @@ pub struct Settings {
     pub ship: Option<Ship>,
     /// When a request that records is answered, unless it says so itself.
     pub ack: Ack,
+    /// Where the Iceberg table of the copy is kept, if anywhere.
+    pub lake: Option<Location>,
+    /// What stays on the disk of what the copy holds; everything by default.
+    pub prune_keep: Option<Keep>,
     /// The folder of the rules that watch it, if any.
     pub rules: Option<PathBuf>,
     /// Where alerts are delivered, if anywhere.
@@ -142,6 +146,8 @@ impl Default for Settings {
             connections: 20_000,
             ship: None,
             ack: Ack::Durable,
+            lake: None,
+            prune_keep: None,
             rules: None,
             sinks: None,
             verify_every: Duration::ZERO,

@@ -9,7 +9,7 @@ use counterfoil_ship::{Follower, Lag, Lock, Pace, Route, Shipped, newest_checkpo
 use counterfoil_tlog::{Checkpoint, Note};
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::problem::Problem;
 use crate::service::{Service, act};
@@ -106,6 +106,11 @@ impl Shipping {
     /// How shipping is.
     pub(crate) fn lag(&self) -> Lag {
         self.follower.lag()
+    }
+
+    /// How shipping is, from shipment to shipment.
+    pub(crate) fn shipments(&self) -> watch::Receiver<Lag> {
+        self.follower.shipments()
     }
 
     /// How many requests wait for the copy.

@@ -1,5 +1,6 @@
 //! Which segments a folder may let go of: those whose every byte the bucket holds now, under a lock that lasts.
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -30,16 +31,53 @@ pub enum Keep {
     Days(u32),
 }
 
-/// `30d`, or a number of entries.
+/// `90d`, `100000entries`, or `0`.
 impl FromStr for Keep {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let kept = match text.strip_suffix('d') {
-            Some(days) => days.parse().map(Self::Days),
-            None => text.parse().map(Self::Entries),
+        let known = match text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len())) {
+            ("0", "") => Some(Self::Entries(0)),
+            (days, "d") => days.parse().ok().map(Self::Days),
+            (entries, "entries") => entries.parse().ok().map(Self::Entries),
+            _ => None,
         };
-        kept.map_err(|_| Error::new(ErrorKind::Invalid, format!("{text:?} is no number of days (30d) or of entries")))
+        let message =
+            || format!("{text:?} does not say what stays: give 90d for days, 100000entries, or 0 for nothing");
+        known.ok_or_else(|| Error::new(ErrorKind::Invalid, message()))
+    }
+}
+
+/// As it is parsed.
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entries(entries) => write!(f, "{entries}entries"),
+            Self::Days(days) => write!(f, "{days}d"),
+        }
+    }
+}
+
+impl Keep {
+    /// The segments in the folder that need not stay, the oldest first.
+    pub fn going(self, snapshot: &Snapshot) -> Result<Vec<SealedSegment>> {
+        let mut going = Vec::new();
+        let now = jiff::Timestamp::now();
+        for segment in snapshot.segments().into_iter().filter(SealedSegment::may_go) {
+            let end = segment.first() + segment.count();
+            let goes = match self {
+                Self::Entries(entries) => end.saturating_add(entries) <= snapshot.size(),
+                Self::Days(days) => {
+                    let before = (now - (i64::from(days) * 24).hours()).as_microsecond();
+                    recorded_at(snapshot, end - 1)?.micros() < before
+                }
+            };
+            if !goes {
+                break;
+            }
+            going.push(segment);
+        }
+        Ok(going)
     }
 }
 
@@ -53,6 +91,9 @@ pub struct Prune {
     /// For how many days from now every object must be locked.
     pub locked_days: u32,
 }
+
+/// Days for which objects must be locked, where nobody says another number.
+pub const DEFAULT_LOCKED_DAYS: u32 = 30;
 
 /// What a folder may let go of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +114,11 @@ impl Bucket {
     /// Reads every byte of the segments that `prune` does not keep and holds it against the digests in the ledger's own
     /// `ledger.sealed` entries; and the lock of every object. Nothing is removed.
     ///
-    /// Errors: `Unavailable` for what was not shipped yet, `Damaged` for a lock that is short or missing, `Tampered` for another
+    /// Errors: `Unavailable` for what was not shipped yet, `Conflict` for a lock that is short or missing, `Tampered` for another
     /// content or another history.
     pub fn prunable(&self, snapshot: &Snapshot, prune: &Prune) -> Result<Prunable> {
         let covered = self.covered(snapshot)?;
-        let segments = going(snapshot, prune.keep)?;
+        let segments = prune.keep.going(snapshot)?;
         let below = segments.last().map_or(0, |segment| segment.first() + segment.count());
         let mut objects = Vec::new();
         for segment in &segments {
@@ -159,40 +200,20 @@ impl Bucket {
             )
         })?;
         let report = store.wait(lock::check_objects(store, objects, &lock))?;
-        let damaged = |message: String| Err(Error::new(ErrorKind::Damaged, format!("{message}; nothing was pruned")));
+        let unlocked = |message: String| Err(Error::new(ErrorKind::Conflict, format!("{message}; nothing was pruned")));
         if let Some(fault) = report.faults.first() {
-            return damaged(format!("{}: {}", fault.key, fault.message));
+            return unlocked(format!("the lock of {} does not do: {}", fault.key, fault.message));
         }
         let wanted = jiff::Timestamp::now() + (i64::from(prune.locked_days) * 24).hours();
         match &report.earliest {
-            Some(until) if until.parse::<jiff::Timestamp>().is_ok_and(|until| until < wanted) => damaged(format!(
-                "an object is locked until {until} only, not for {} days: extend its retention, or ask for less (--locked-days)",
+            Some(until) if until.parse::<jiff::Timestamp>().is_ok_and(|until| until < wanted) => unlocked(format!(
+                "the lock is too short: an object is locked until {until} only, not for {} days: extend its retention, or ask \
+                 for less (--locked-days)",
                 prune.locked_days
             )),
             _ => Ok(report.earliest),
         }
     }
-}
-
-/// The segments that need not stay, the oldest first.
-fn going(snapshot: &Snapshot, keep: Keep) -> Result<Vec<SealedSegment>> {
-    let mut going = Vec::new();
-    let since = jiff::Timestamp::now();
-    for segment in snapshot.segments() {
-        let end = segment.first() + segment.count();
-        let goes = match keep {
-            Keep::Entries(entries) => end.saturating_add(entries) <= snapshot.size(),
-            Keep::Days(days) => {
-                let before = (since - (i64::from(days) * 24).hours()).as_microsecond();
-                recorded_at(snapshot, end - 1)?.micros() < before
-            }
-        };
-        if !goes {
-            break;
-        }
-        going.push(segment);
-    }
-    Ok(going)
 }
 
 fn recorded_at(snapshot: &Snapshot, index: u64) -> Result<Timestamp> {

@@ -1,6 +1,7 @@
 //! Pruned segments, read out of the bucket that holds them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Result, SegmentFile, SegmentStore};
 use counterfoil_segment::ReadAt;
@@ -16,11 +17,14 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// What all pruned files of one bucket keep in memory, beside the blocks that the ledger keeps.
 const CACHE_BYTES: usize = 64 << 20;
 
+/// How long one piece is waited for: somebody waits for the answer, and can ask again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Has this program read pruned segments from the places that their folders name, reached as `settings` says.
 pub fn read_pruned(settings: impl Fn(&Location) -> Settings + Send + Sync + 'static) {
     counterfoil::read_pruned_with(move |place| {
         let location: Location = place.parse()?;
-        let store = Arc::new(Store::open(&location, &settings(&location))?);
+        let store = Arc::new(Store::open(&location, &settings(&location))?.within(PATIENCE));
         Ok(Arc::new(PrunedSegments { shared: Arc::new(Shared::new(store, PIECE_BYTES, CACHE_BYTES)) }))
     });
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
@@ -48,6 +49,8 @@ impl Written {
 pub struct Store {
     pub backend: Box<dyn Backend>,
     prefix: String,
+    /// How long those wait who wait for a single answer; none for as long as the requests take.
+    patience: Option<Duration>,
     /// None only while it is dropped.
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -80,7 +83,13 @@ impl Store {
             Location::Bucket { prefix, .. } if !prefix.is_empty() => format!("{prefix}/"),
             _ => String::new(),
         };
-        Ok(Self { backend, prefix, runtime: Some(runtime) })
+        Ok(Self { backend, prefix, patience: None, runtime: Some(runtime) })
+    }
+
+    /// The same store, whose single answers are waited for no longer than this.
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// Waits for something that the store does. Not for async code.
@@ -106,8 +115,16 @@ impl Store {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let patience = self.patience;
         self.runtime().spawn(async move {
-            let _ = sender.send(work.await);
+            let answer = match patience {
+                None => work.await,
+                Some(patience) => tokio::time::timeout(patience, work).await.unwrap_or_else(|_| {
+                    let message = format!("the store gives no answer within {} s", patience.as_secs());
+                    Err(Error::new(ErrorKind::Unavailable, message))
+                }),
+            };
+            let _ = sender.send(answer);
         });
         let ended = || Error::new(ErrorKind::Internal, "a request to the store ended without an answer");
         receiver.recv().map_err(|_| ended())?

@@ -3,7 +3,7 @@ import { useRef, useState } from "react";
 import { type Alert, type AlertState, decideAlert } from "../../api/alerts";
 import { asProblem, type Problem } from "../../api/problem";
 import { ProblemNote } from "../../parts/Notice";
-import { useMayReview } from "../../state/ledger";
+import { useMayReview, useReadOnly } from "../../state/ledger";
 
 const MOST = 2000;
 
@@ -22,6 +22,10 @@ export function Decide({ alert, onDecided }: { alert: Alert; onDecided: () => vo
   const [problem, setProblem] = useState<Problem>();
   const box = useRef<HTMLDivElement>(null);
   const mayReview = useMayReview();
+  const readOnly = useReadOnly();
+  if (readOnly) {
+    return <p className="quiet small">Only read here: alerts are decided at the service that records.</p>;
+  }
   if (!mayReview) {
     return <p className="quiet small">Reviewers and administrators decide what becomes of an alert.</p>;
   }

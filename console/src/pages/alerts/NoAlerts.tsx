@@ -33,6 +33,18 @@ export function NoRules() {
   );
 }
 
+/** Where nothing is recorded nothing watches: what the ledger's own service found is all there is. */
+export function NoneHere() {
+  return (
+    <Empty title="This ledger holds no such alert">
+      <p className="quiet">
+        It is only read here, so whether rules watch it is known at the service that records. Alerts that were raised
+        there are entries, and stand here.
+      </p>
+    </Empty>
+  );
+}
+
 export function NoAlerts({ rules, words, isAny }: { rules: Rules | null | undefined; words: string; isAny: boolean }) {
   const since = useResource("watched since", watchedSince);
   return (

@@ -7,7 +7,7 @@ import { ProblemNote } from "../../parts/Notice";
 import { Card } from "../../parts/Page";
 import { Text } from "../../parts/Text";
 import { At } from "../../parts/When";
-import { useMayReview, useSession } from "../../state/ledger";
+import { useMayReview, useReadOnly, useSession } from "../../state/ledger";
 import { grouped, plural } from "../../text/number";
 
 const MOST = 2000;
@@ -85,13 +85,19 @@ function SignForm({ review, onSigned }: { review: Review; onSigned: () => void }
 
 export function SignOff({ review, onSigned }: { review: Review; onSigned: () => void }) {
   const mayReview = useMayReview();
+  const readOnly = useReadOnly();
   return (
     <Card title="Sign-off" aside={review.signed.length === 0 ? "not signed yet" : undefined}>
       <div className="stack">
         {review.signed.length > 0 && <Signatures review={review} />}
         {mayReview && <SignForm review={review} onSigned={onSigned} />}
         {!mayReview && review.signed.length === 0 && (
-          <p className="quiet">Nobody has signed this day. Reviewers and administrators may.</p>
+          <p className="quiet">
+            Nobody has signed this day.{" "}
+            {readOnly
+              ? "Only read here: reviews are signed at the service that records."
+              : "Reviewers and administrators may."}
+          </p>
         )}
       </div>
     </Card>

@@ -9,6 +9,7 @@ use counterfoil::{CreateOptions, DEFAULT_RETENTION_CLASS, DEFAULT_SEGMENT_SPAN, 
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::ledgers;
 use crate::output::{self, BOLD, styled};
 
 /// Create a ledger
@@ -54,6 +55,7 @@ impl Init {
                 if name.is_empty() { "bank.example/audit" } else { name }
             )));
         }
+        ledgers::refuse_elsewhere(&self.ledger)?;
         let mut options = CreateOptions::new(&self.origin)?;
         options.retention_class = self.retention_class.clone();
         options.segment_span = self.segment_span;

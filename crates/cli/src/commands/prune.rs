@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use counterfoil::{LetGo, Reader};
-use counterfoil_ship::{Bucket, Keep, Location, Prunable, Prune as Wanted, Retention, Settings};
-use serde::Serialize;
+use counterfoil_server::PruneOutcome;
+use counterfoil_ship::{Bucket, DEFAULT_LOCKED_DAYS, Keep, Location, Prune as Wanted, Retention, Settings};
+use hyper::Method;
+use serde_json::json;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ledgers;
 use crate::output;
-use crate::text::{Counted, Grouped};
+use crate::remote::{Call, Remote};
+use crate::text::{Counted, Grouped, entries};
 use crate::writer::Writer;
 
 /// Let go of sealed segments on the local disk that a bucket holds under lock
@@ -21,7 +24,8 @@ use crate::writer::Writer;
 /// are removed. Indexes and proofs stay. The other commands go on as before: what they need of a pruned segment they read
 /// from the bucket, block by block, checked as on the disk; so they need its credentials.
 ///
-/// A service that has the ledger open must be ended for the removal.
+/// Beside a service that has the ledger open, the service does it, with the copy that it keeps; it can also do so by itself
+/// (`serve --prune-keep`).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,22 +33,23 @@ Examples:
   counterfoil prune audit --bucket s3://bank-audit/payments --keep 90d
   counterfoil prune audit --fetch
 
-Exit codes: 0 pruned, or nothing to prune, 4 another process is writing, 5 not shipped yet or no answer, 10 a lock is \
-short or missing, 11 the bucket holds something else. Other exit codes: see `counterfoil --help`.")]
+Exit codes: 0 pruned, or nothing to prune, 3 a lock is short or missing, 4 another process is writing, 5 not shipped yet \
+or no answer, 11 the bucket holds something else. Other exit codes: see `counterfoil --help`.")]
 pub struct Prune {
-    /// The ledger's folder.
+    /// The ledger's folder, or the URL of the service that holds it.
     ledger: PathBuf,
     /// The bucket that holds the segments: s3://BUCKET/PREFIX, or gs:// or az://.
     #[arg(long, value_name = "PLACE", required_unless_present = "fetch")]
     bucket: Option<Location>,
-    /// What stays on the disk: what was recorded in so many days (90d), or so many of the newest entries.
-    #[arg(long, value_name = "DAYS|ENTRIES", default_value = "0")]
+    /// What stays on the disk: what was recorded in so many days (90d), so many of the newest entries (1000000entries), or nothing
+    /// (0).
+    #[arg(long, value_name = "WHAT", default_value = "0")]
     keep: Keep,
-    /// The retention that every object must have been written under, MODE[:DAYS] [default: the bucket's].
+    /// The retention that every object must have been written under, MODE[:DAYS] [default: the bucket's, or that of the service].
     #[arg(long, value_name = "MODE[:DAYS]")]
-    retain: Option<Retention>,
+    retain: Option<String>,
     /// For how many days from now every object must be locked.
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_LOCKED_DAYS)]
     locked_days: u32,
     /// Check everything and remove nothing.
     #[arg(long)]
@@ -59,92 +64,92 @@ pub struct Prune {
 
 impl Prune {
     pub(super) fn run(self) -> Outcome {
-        ledgers::check_folder_to_write(&self.ledger)?;
-        match &self.bucket {
-            None => self.bring_back()?,
-            Some(bucket) => self.let_go(bucket)?,
+        let retain = self.retain.as_deref().map(str::parse::<Retention>).transpose()?;
+        if crate::remote::url(&self.ledger).is_none() {
+            ledgers::check_folder_to_write(&self.ledger)?;
         }
+        let service = Remote::of(&self.ledger)?;
+        let outcome = match (&self.bucket, service) {
+            (None, Some(service)) => service.ask(Call { method: Method::POST, ..Call::get("/api/v1/prune/fetch") })?,
+            (None, None) => self.bring_back()?,
+            (Some(bucket), Some(service)) => self.ask(bucket, &service)?,
+            (Some(bucket), None) => self.let_go(bucket, retain)?,
+        };
+        self.tell(&outcome)?;
         Ok(Exit::Good)
     }
 
-    fn let_go(&self, place: &Location) -> Result<(), Failure> {
+    fn ask(&self, place: &Location, service: &Remote) -> counterfoil::Result<PruneOutcome> {
+        let asked = json!({
+            "bucket": place.to_string(), "keep": self.keep.to_string(), "retain": self.retain,
+            "locked_days": self.locked_days, "dry_run": self.dry_run,
+        });
+        service.ask(Call::post("/api/v1/prune", &asked))
+    }
+
+    fn let_go(&self, place: &Location, retain: Option<Retention>) -> Result<PruneOutcome, Failure> {
         let snapshot = Reader::open(&self.ledger)?.snapshot()?;
-        let lock = self.retain.map(|retention| retention.lock(snapshot.retention_class())).transpose()?;
+        let lock = retain.map(|retention| retention.lock(snapshot.retention_class())).transpose()?;
         let wanted = Wanted { keep: self.keep, lock, locked_days: self.locked_days };
         let found = Bucket::open(place, &Settings::from_environment())?.prunable(&snapshot, &wanted)?;
-        let gone = match self.dry_run || found.segments == 0 {
-            true => LetGo::default(),
-            false => {
-                let ledger = self.writer()?;
-                let gone = ledger.prune(found.pruned.clone(), found.covered)?;
-                ledger.close()?;
-                gone
-            }
-        };
-        self.tell_gone(&found, &gone)
+        if self.dry_run || found.segments == 0 {
+            return Ok(PruneOutcome::of(&found, &LetGo::default()));
+        }
+        let ledger = self.open()?;
+        let gone = ledger.prune(found.pruned.clone(), found.covered)?;
+        ledger.close()?;
+        Ok(PruneOutcome::of(&found, &gone))
     }
 
-    fn bring_back(&self) -> Result<(), Failure> {
-        let ledger = self.writer()?;
+    fn bring_back(&self) -> Result<PruneOutcome, Failure> {
+        let ledger = self.open()?;
         let back = ledger.fetch_pruned()?;
         ledger.close()?;
-        if self.json {
-            return output::json(&Told { segments: back.segments, bytes: back.bytes, ..Told::default() });
-        }
-        let mut out = output::stdout();
-        writeln!(out, "brought back {}, {} bytes", segments(back.segments), Grouped(back.bytes))?;
-        Ok(out.flush()?)
+        Ok(PruneOutcome::back(&back))
     }
 
-    fn writer(&self) -> Result<Box<counterfoil::Ledger>, Failure> {
+    fn open(&self) -> Result<Box<counterfoil::Ledger>, Failure> {
         match Writer::of(&self.ledger)? {
             Writer::Folder(ledger) => Ok(ledger),
             Writer::Service(_) => {
                 let busy = counterfoil::ErrorKind::Busy;
-                Err(Failure::new(busy, "a service has this ledger open").advise("End it, prune, and start it again."))
+                Err(Failure::new(busy, "a service has opened this ledger meanwhile").advise("Try again."))
             }
         }
     }
 
-    fn tell_gone(&self, found: &Prunable, gone: &LetGo) -> Result<(), Failure> {
+    fn tell(&self, outcome: &PruneOutcome) -> Result<(), Failure> {
         if self.json {
-            return output::json(&Told {
-                place: Some(&found.pruned.place),
-                held: Some(found.segments),
-                below: Some(found.pruned.below),
-                locked_until: found.locked_until.as_deref(),
-                segments: gone.segments,
-                bytes: gone.bytes,
-            });
+            return output::json(outcome);
         }
         let mut out = output::stdout();
-        let until = found.locked_until.as_deref().map(|until| format!(", locked until {until}")).unwrap_or_default();
-        let place = &found.pruned.place;
-        writeln!(out, "{place} holds {}, {} bytes{until}", segments(found.segments), Grouped(found.bytes))?;
-        let done = match self.dry_run {
-            true => "nothing was removed: this was a dry run".to_owned(),
-            false => format!("removed {} from the disk, {} bytes", segments(gone.segments), Grouped(gone.bytes)),
+        let PruneOutcome { segments: count, bytes, .. } = outcome;
+        let moved = format!("{}, {} bytes", segments(*count), Grouped(*bytes));
+        let (Some(place), Some(held)) = (&outcome.place, outcome.held) else {
+            writeln!(out, "brought back {moved}")?;
+            return Ok(out.flush()?);
         };
-        writeln!(out, "{done}")?;
+        writeln!(out, "to stay on the disk: {}", kept(self.keep))?;
+        let until = outcome.locked_until.as_deref().map(|until| format!(", locked until {until}")).unwrap_or_default();
+        let bytes = Grouped(outcome.held_bytes.unwrap_or_default());
+        writeln!(out, "{place} holds {} of what may go, {bytes} bytes{until}", segments(held))?;
+        match self.dry_run {
+            true => writeln!(out, "nothing was removed: this was a dry run")?,
+            false => writeln!(out, "removed {moved}, from the disk")?,
+        }
         Ok(out.flush()?)
+    }
+}
+
+/// What stays, as it was understood.
+fn kept(keep: Keep) -> String {
+    match keep {
+        Keep::Entries(0) => "what is not sealed, and segments of a single block".to_owned(),
+        Keep::Entries(count) => format!("the newest {}", entries(count)),
+        Keep::Days(days) => format!("what was recorded in the last {}", Counted(days.into(), "day", "days")),
     }
 }
 
 fn segments(count: u64) -> String {
     Counted(count, "segment", "segments").to_string()
-}
-
-#[derive(Default, Serialize)]
-struct Told<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<&'a str>,
-    /// Segments that the place holds, byte for byte.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    below: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    locked_until: Option<&'a str>,
-    segments: u64,
-    bytes: u64,
 }

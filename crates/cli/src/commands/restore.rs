@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
 use crate::files;
+use crate::ledgers;
 use crate::output;
 use crate::text::Grouped;
 use crate::verifier_key;
@@ -45,6 +46,7 @@ pub struct Restore {
 
 impl Restore {
     pub(super) fn run(self) -> Outcome {
+        ledgers::refuse_elsewhere(&self.ledger)?;
         let copy = Bucket::open(&self.from, &Settings::from_environment())?;
         let keys = self.key.iter().map(|key| verifier_key::read(key)).collect::<Result<_, _>>()?;
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;

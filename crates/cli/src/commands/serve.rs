@@ -36,6 +36,8 @@ Examples:
     --tls-cert cert.pem --tls-key key.pem
   counterfoil serve audit --ship s3://bank-audit/payments \\
     --ship-retain compliance:2190
+  counterfoil serve audit --ship s3://bank-audit/payments \\
+    --lake s3://bank-lake/payments --prune-keep 90d
   counterfoil serve audit --rules rules --sinks sinks.toml
   counterfoil serve s3://bank-audit/payments --read-only
 
@@ -118,6 +120,14 @@ struct Chosen {
     /// durable].
     #[arg(long, value_name = "WHEN", env = "COUNTERFOIL_ACK")]
     ack: Option<Ack>,
+    /// Where an Apache Iceberg table of the copy is kept, for analysts: s3://BUCKET/PREFIX, apart from the copy and without Object
+    /// Lock; new segments join it when they were shipped.
+    #[arg(long, value_name = "LOCATION", env = "COUNTERFOIL_LAKE")]
+    lake: Option<String>,
+    /// What stays on the disk: what was recorded in so many days (90d), or so many of the newest entries (1000000entries). Older
+    /// segments go once the copy was found to hold every byte of them, locked for another 30 days [default: everything].
+    #[arg(long, value_name = "WHAT", env = "COUNTERFOIL_PRUNE_KEEP")]
+    prune_keep: Option<String>,
     /// The folder of the rules that watch the ledger (`counterfoil rules init DIR` makes one); read again when it changes.
     #[arg(long, value_name = "DIR", env = "COUNTERFOIL_RULES")]
     rules: Option<PathBuf>,
@@ -155,11 +165,14 @@ impl Serve {
         let settings = chosen.settings()?;
         let writes = settings.ship.is_some()
             || settings.ack == Ack::Shipped
+            || settings.prune_keep.is_some()
+            || settings.lake.is_some()
             || settings.rules.is_some()
             || settings.sinks.is_some();
         if self.read_only && writes {
             return Err(Failure::invalid(
-                "a ledger that is only read is neither shipped nor watched: leave out --ship, --ack, --rules and --sinks",
+                "a ledger that is only read is neither shipped, pruned nor watched: leave out --ship, --ack, --lake, --prune-keep, \
+                 --rules and --sinks",
             ));
         }
         let announcer = Announcer {
@@ -212,7 +225,7 @@ impl Chosen {
     fn over(self, file: Self) -> Self {
         over!(self file listen pg otlp_grpc tls_cert tls_key tls_client_ca allow_plain_text tlog_public query_seconds
             query_memory_mib query_rows queries_at_once appends_at_once connections ship ship_retain ship_legal_hold ack
-            rules sinks verify_every_minutes drain_seconds log_format log)
+            lake prune_keep rules sinks verify_every_minutes drain_seconds log_format log)
     }
 
     fn settings(self) -> Result<Settings, Failure> {
@@ -226,6 +239,10 @@ impl Chosen {
         let ack = self.ack.unwrap_or_default();
         if ack == Ack::Shipped && ship.is_none() {
             return Err(Failure::invalid("--ack shipped needs a place to ship to: --ship s3://BUCKET/PREFIX"));
+        }
+        let beside = [("lake", self.lake.is_some()), ("prune-keep", self.prune_keep.is_some())];
+        if let Some((name, _)) = beside.iter().find(|(_, chosen)| *chosen && ship.is_none()) {
+            return Err(Failure::invalid(format!("--{name} needs a copy: --ship s3://BUCKET/PREFIX")));
         }
         let number = |name: &str, chosen: Option<usize>, default| match chosen.unwrap_or(default) {
             number @ 1..=MAX_AT_ONCE => Ok(number),
@@ -248,6 +265,8 @@ impl Chosen {
             connections: number("connections", self.connections, default.connections)?,
             ship,
             ack,
+            lake: self.lake.as_deref().map(str::parse).transpose()?,
+            prune_keep: self.prune_keep.as_deref().map(str::parse).transpose()?,
             rules: self.rules,
             sinks: self.sinks.as_deref().map(Config::load).transpose()?,
             verify_every: self

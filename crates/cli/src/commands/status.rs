@@ -11,7 +11,7 @@ use crate::exit::{Exit, Outcome};
 use crate::output::{self, BOLD, DIM, Out, YELLOW, styled};
 use crate::remote::Remote;
 use crate::text::{Counted, Grouped, Printable, entries};
-use crate::view::{Shipping, View};
+use crate::view::{Lake, OnlyInCopy, Shipping, View};
 
 /// Gaps that are printed for a source; --json prints all.
 const MAX_GAPS_SHOWN: usize = 5;
@@ -43,11 +43,13 @@ impl Status {
         };
         let state = view.status()?;
         if self.json {
-            output::json(&Parts::of(&state, view.shipping()))?;
+            output::json(&Parts::of(&state, &view)?)?;
         } else {
             let mut out = output::stdout();
             write_state(&mut out, &state)?;
             view.shipping().map_or(Ok(()), |shipping| write_shipping(&mut out, shipping))?;
+            view.only_in_copy()?.map_or(Ok(()), |only| write_only_in_copy(&mut out, &only))?;
+            view.lake().map_or(Ok(()), |lake| write_lake(&mut out, lake))?;
             write_gaps(&mut out, &state)?;
             state.sources.iter().try_for_each(|source| write_source(&mut out, source))?;
             out.flush()?;
@@ -102,6 +104,31 @@ fn write_shipping(out: &mut Out, shipping: &Shipping) -> std::io::Result<()> {
     )
 }
 
+fn write_only_in_copy(out: &mut Out, only: &OnlyInCopy) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "{}  {} in {}, {} bytes, are at {} only",
+        styled(DIM, "pruned  "),
+        entries(only.entries),
+        Counted(only.segments, "segment", "segments"),
+        Grouped(only.bytes),
+        Printable(&only.place)
+    )
+}
+
+fn write_lake(out: &mut Out, lake: &Lake) -> std::io::Result<()> {
+    let there = entries(lake.entries);
+    let behind = match lake.lag_entries {
+        0 => String::new(),
+        count => format!("; {} sealed and not there", entries(count)),
+    };
+    writeln!(out, "{}  {there} at {}{behind}", styled(DIM, "lake    "), Printable(&lake.to))?;
+    let Some(fault) = &lake.fault else { return Ok(()) };
+    let tries = Counted(lake.failures, "attempt", "attempts");
+    let first = Printable(fault.lines().next().unwrap_or_default()).to_string();
+    writeln!(out, "          {}", styled(YELLOW, format_args!("fails and goes on, {tries}: {first}")))
+}
+
 fn write_source(out: &mut Out, source: &SourceStatus) -> std::io::Result<()> {
     let recorder =
         source.recorder.as_deref().map(|name| format!(" (recorder {})", Printable(name))).unwrap_or_default();
@@ -133,6 +160,9 @@ struct Parts<'a> {
     sources: Vec<SourceParts<'a>>,
     /// Of a running service alone.
     shipping: Option<&'a Shipping>,
+    only_in_copy: Option<OnlyInCopy>,
+    /// Of a running service alone.
+    lake: Option<&'a Lake>,
 }
 
 #[derive(Serialize)]
@@ -144,14 +174,14 @@ struct SourceParts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(state: &'a State, shipping: Option<&'a Shipping>) -> Parts<'a> {
+    fn of(state: &'a State, view: &'a View) -> counterfoil::Result<Parts<'a>> {
         let source = |source: &'a SourceStatus| SourceParts {
             recorder: source.recorder.as_deref(),
             source: &source.source,
             last: source.last,
             gaps: &source.gaps,
         };
-        Parts {
+        Ok(Parts {
             origin: &state.origin,
             size: state.size,
             root: state.root.to_string(),
@@ -160,7 +190,9 @@ impl<'a> Parts<'a> {
             segment_span: state.segment_span,
             in_journal: state.size - state.sealed_size,
             sources: state.sources.iter().map(source).collect(),
-            shipping,
-        }
+            shipping: view.shipping(),
+            only_in_copy: view.only_in_copy()?,
+            lake: view.lake(),
+        })
     }
 }

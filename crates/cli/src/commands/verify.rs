@@ -1,5 +1,6 @@
 //! `counterfoil verify`
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -211,6 +212,11 @@ impl Verify {
 
 /// What an earlier verification remembered; nothing when this is the first.
 fn earlier(file: &Path) -> Result<Option<Verified>, Failure> {
+    // Hours later nobody wants to hear that the file cannot be written.
+    let beside = file.with_added_extension("tmp");
+    let unwritable =
+        |error| Failure::file(file.display(), &error).advise("Nothing was verified: --resume writes this file.");
+    File::create(&beside).and_then(|_| std::fs::remove_file(&beside)).map_err(unwritable)?;
     match std::fs::read(file) {
         Ok(text) => Ok(Some(Verified::parse(&text)?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -63,13 +63,26 @@ fn mistakes_with_buckets_are_explained() {
     store.run(&["ship", "audit", COPY, "--legal-hold"]).refused(2, &["--retain"]);
     store
         .run_with(&[("AWS_SECRET_ACCESS_KEY", "wrong")], &["ship", "audit", COPY])
-        .refused(6, &["SignatureDoesNotMatch"]);
+        .refused(6, &["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"]);
+    store.run_with(&[("AWS_ACCESS_KEY_ID", "wrong")], &["ship", "audit", COPY]).refused(6, &["AWS_ACCESS_KEY_ID"]);
     store
         .run_with(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")], &["verify", COPY])
-        .refused(5, &["Connection refused"]);
+        .refused(5, &["Connection refused", "AWS_ENDPOINT_URL"]);
+    let who = "taken by: query, history";
+    for refused in [&["append", COPY][..], &["seal", COPY], &["ship", COPY, COPY], &["init", COPY, "--origin", "a/b"]] {
+        store.run(refused).refused(2, &["is the place of a copy", who]);
+    }
+    for refused in [&["ship", "http://127.0.0.1:1", COPY][..], &["restore", COPY, "https://127.0.0.1:1"]] {
+        store.run(refused).refused(2, &["is a service", "taken by: append"]);
+    }
+    store
+        .run(&["verify", "audit", "--resume", "no/such/folder.json"])
+        .refused(7, &["folder.json", "Nothing was verified"]);
+    store.place.ok(&["init", "new", "--origin", "bank.example/new"]);
+    store.run(&["key", "new"]).refused(2, &["counterfoil key ./new"]);
     store.run(&["verify", COPY]).refused(7, &["no copy of a ledger"]);
-    store.run(&["restore", COPY, "new"]).refused(7, &["no copy of a ledger"]);
-    assert!(!store.place.path("new").exists(), "a restore that cannot begin leaves nothing");
+    store.run(&["restore", COPY, "restored"]).refused(7, &["no copy of a ledger"]);
+    assert!(!store.place.path("restored").exists(), "a restore that cannot begin leaves nothing");
     store.run(&["ship", "audit", COPY]).expect(0);
     let other = Place::ledger();
     let ledger = other.path("audit").display().to_string();

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::finding;
 use crate::disk::{Disk, DiskFile};
-use crate::layout::{Layout, SegmentFile, first_index, is_temporary};
+use crate::layout::{FOOTER, Layout, SegmentFile, first_index, is_temporary};
 use crate::load::is_whole;
 use crate::pruned::Pruned;
 
@@ -22,6 +22,8 @@ pub(super) struct SegmentFiles {
     pub whole: bool,
     /// Whether its Parquet file is not in the folder because it was pruned.
     pub pruned: bool,
+    /// Whether the end of that file is kept.
+    pub footer: bool,
 }
 
 /// A journal file, opened when it was listed: a writer that seals meanwhile may remove its name.
@@ -104,11 +106,14 @@ impl Files {
 
     fn list_segments(&mut self, disk: &dyn Disk, layout: &Layout, findings: &mut Vec<Finding>) {
         let mut found: BTreeMap<u64, Vec<SegmentFile>> = BTreeMap::new();
+        let mut footers = BTreeSet::new();
         for name in names(disk, layout, &layout.segments(), findings) {
             let of = |file: SegmentFile| first_index(&name, file.extension()).map(|first| (first, file));
+            let footer = first_index(&name, FOOTER);
             match SegmentFile::ALL.into_iter().find_map(of) {
                 Some((first, file)) => found.entry(first).or_default().push(file),
                 None if is_temporary(&name) => {}
+                None if footer.is_some() => footers.extend(footer),
                 None => findings.push(unexpected(&format!("segments/{name}"))),
             }
         }
@@ -123,8 +128,10 @@ impl Files {
                 self.missing.push((first, layout.relative(&layout.segment(first, file))));
             }
             let pruned = whole && present.len() < SegmentFile::ALL.len();
-            self.segments.push(SegmentFiles { first, whole, pruned });
+            let footer = self.pruned.as_ref().is_some_and(|pruned| pruned.covers(first)) && footers.remove(&first);
+            self.segments.push(SegmentFiles { first, whole, pruned, footer });
         }
+        findings.extend(footers.iter().map(|first| unexpected(&layout.relative(&layout.footer(*first)))));
     }
 
     /// Whether a segment that was not listed was made since, out of entries that the opened journal files hold.

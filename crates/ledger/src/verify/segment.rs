@@ -82,6 +82,9 @@ impl SegmentCheck {
             check.files = check.read_files(disk, layout, segment.pruned);
         }
         if let Some(files) = check.files.take() {
+            if segment.footer {
+                check.check_footer(disk, layout, &files[0]);
+            }
             let stored = stored_leaves(&files[1]);
             check.read_rows(&files[0], &stored);
             check.entries.pad_to(stored.len().max(check.entries.leaves.len()), &stored);
@@ -134,6 +137,22 @@ impl SegmentCheck {
             }
         }
         files.try_into().ok()
+    }
+
+    /// The end of a pruned Parquet file that is kept must be its end.
+    fn check_footer(&mut self, disk: &dyn Disk, layout: &Layout, file: &FileCheck) {
+        let path = layout.footer(self.first);
+        let name = layout.relative(&path);
+        match disk.read(&path) {
+            Ok(kept) if file.bytes.ends_with(&kept) => {}
+            Ok(_) => {
+                let message = format!("it is not the end of {}", file.name);
+                self.findings.push(finding(FindingKind::BlockMismatch, &name, Some(self.first), message));
+            }
+            Err(error) => {
+                self.findings.push(finding(FindingKind::FileUnreadable, &name, None, error.to_string()));
+            }
+        }
     }
 
     fn read_rows(&mut self, file: &FileCheck, stored: &[Hash]) {

@@ -1,7 +1,9 @@
 //! The crash matrix: every durable step of creating, appending, sealing, opening and closing is killed, torn and failed.
 
 use counterfoil::{ErrorKind, Pruned, Result};
+use counterfoil_entry::Draft;
 use counterfoil_testkit::{Fault, MemoryDisk};
+use sha2::{Digest, Sha256};
 
 use crate::effort::stride;
 use crate::elsewhere;
@@ -76,9 +78,16 @@ const EARLY_SEAL: Script = Script {
         trial.seal()?;
         trial.close()
     },
-    capacity: Some(4 << 20),
+    capacity: Some(8 << 20),
     stride: 2,
 };
+
+/// An entry of which a segment of 256 fills several blocks.
+fn long_draft(number: usize) -> Draft {
+    let note: String = (0..16).map(|part| hex::encode(Sha256::digest(format!("{number} {part}")))).collect();
+    let draft = Draft::builder("note", "bot", "N-1").context_json(&format!("{{\"note\":\"{note}\"}}"));
+    draft.build().expect("a draft")
+}
 
 const SEVERAL_SPANS: Script = Script {
     name: "several spans",
@@ -101,7 +110,7 @@ const PRUNE: Script = Script {
     name: "prune",
     before: |trial| {
         trial.create(256)?;
-        trial.append(700)?;
+        trial.append_drafts(&(0..600).map(long_draft).collect::<Vec<_>>())?;
         trial.seal()?;
         trial.close()
     },

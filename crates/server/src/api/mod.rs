@@ -6,6 +6,7 @@ pub(crate) mod entries;
 pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod proofs;
+pub(crate) mod prune;
 pub(crate) mod query;
 pub(crate) mod reviews;
 pub(crate) mod searches;

@@ -52,12 +52,15 @@ struct Who<'a> {
     name: &'a str,
     role: Role,
     expires_at: Option<String>,
+    /// Whether nothing is recorded through this service, whatever the role.
+    read_only: bool,
 }
 
 impl<'a> Who<'a> {
-    fn of(principal: &'a Principal) -> Self {
+    fn of(principal: &'a Principal, service: &Service) -> Self {
         let expires_at = principal.expires_at.map(|expiry| expiry.to_string());
-        Self { name: &principal.name, role: principal.role, expires_at }
+        let read_only = service.backing.watched().is_some();
+        Self { name: &principal.name, role: principal.role, expires_at, read_only }
     }
 }
 
@@ -72,11 +75,12 @@ pub(crate) async fn open(
     asked.headers.insert(header::AUTHORIZATION, bearer.ok_or_else(|| Problem::invalid("this is no token"))?);
     let principal = Caller::of(&asked, &service, None)?.principal;
     let value = service.sessions.open(principal.clone(), Some(token))?;
-    Ok((StatusCode::OK, set_cookie(&service, &asked.headers, &value), Json(Who::of(&principal))).into_response())
+    Ok((StatusCode::OK, set_cookie(&service, &asked.headers, &value), Json(Who::of(&principal, &service)))
+        .into_response())
 }
 
-pub(crate) async fn who(caller: Caller) -> Answered {
-    Ok(Json(Who::of(&caller.principal)).into_response())
+pub(crate) async fn who(caller: Caller, State(service): State<Arc<Service>>) -> Answered {
+    Ok(Json(Who::of(&caller.principal, &service)).into_response())
 }
 
 pub(crate) async fn close(_: Caller, State(service): State<Arc<Service>>, headers: HeaderMap) -> Answered {

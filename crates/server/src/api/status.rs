@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use counterfoil::{Result, Snapshot};
+use counterfoil::{ErrorKind, OnlyInCopy as OnlyThere, Result, Snapshot};
 use counterfoil_entry::{Fields, Timestamp, catalog};
 use counterfoil_query::{Engine, Order};
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::problem::Answered;
 use crate::service::Service;
 use crate::shipping::Told;
 use crate::watched::Watched;
+use crate::{lake, upkeep};
 
 /// The newest entry of each source.
 const NEWEST: &str = "index IN (SELECT max(index) FROM audit_log WHERE source IS NOT NULL GROUP BY recorder, source)";
@@ -37,6 +38,9 @@ struct Status {
     fault: Option<String>,
     read_from: Option<String>,
     shipping: Option<Told>,
+    only_in_copy: Option<OnlyInCopy>,
+    pruning: Option<Pruning>,
+    lake: Option<lake::Told>,
     version: &'static str,
     started_at: String,
 }
@@ -46,6 +50,32 @@ struct Segment {
     first: u64,
     count: u64,
     file: String,
+}
+
+/// What was pruned and is in the copy alone.
+#[derive(Serialize)]
+struct OnlyInCopy {
+    place: String,
+    segments: u64,
+    entries: u64,
+    bytes: u64,
+}
+
+/// How pruning in the background goes.
+#[derive(Serialize)]
+struct Pruning {
+    keep: String,
+    last_pruned_at: Option<String>,
+    failures: u64,
+    fault: Option<String>,
+}
+
+impl Pruning {
+    fn of(service: &Service) -> Option<Self> {
+        let (keep, state) = (service.settings.prune_keep?, service.backing.pruning()?);
+        let upkeep::State { last_done_at, failures, fault, .. } = state;
+        Some(Self { keep: keep.to_string(), last_pruned_at: last_done_at, failures, fault })
+    }
 }
 
 pub(crate) async fn status(_: Caller, State(service): State<Arc<Service>>) -> Answered {
@@ -67,6 +97,14 @@ pub(crate) async fn status(_: Caller, State(service): State<Arc<Service>>) -> An
         fault: service.backing.fault(),
         read_from: service.backing.watched().map(Watched::name),
         shipping: service.backing.shipping().map(|shipping| shipping.told(snapshot.size())),
+        only_in_copy: snapshot.only_in_copy()?.map(|OnlyThere { place, gone }| OnlyInCopy {
+            place,
+            segments: gone.segments,
+            entries: gone.entries,
+            bytes: gone.bytes,
+        }),
+        pruning: Pruning::of(&service),
+        lake: service.backing.lake().map(|lake| lake.told(snapshot.sealed_size())),
         version: env!("CARGO_PKG_VERSION"),
         started_at: service.started_at.to_string(),
     }))
@@ -94,7 +132,11 @@ pub(crate) async fn sources(Reads(_): Reads, State(service): State<Arc<Service>>
         .reading(move |service| {
             let state = service.backing.status()?;
             let snapshot = service.snapshot();
-            let heard = last_heard(&engine, &snapshot)?;
+            let heard = match last_heard(&engine, &snapshot) {
+                // They may be in pruned segments only, of a copy that does not answer.
+                Err(error) if error.kind == ErrorKind::Unavailable => HashMap::new(),
+                heard => heard?,
+            };
             let mut sources = Vec::with_capacity(state.sources.len());
             for source in state.sources {
                 let heard = heard.get(&(source.recorder.clone(), source.source.clone()));

@@ -42,6 +42,11 @@ pub trait Service: fmt::Debug + Send + Sync {
     fn is_passing(&self, _answer: &Answer) -> bool {
         false
     }
+
+    /// Which setting the address comes from, for whoever cannot reach it.
+    fn reached_by(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A service at an address.
@@ -91,7 +96,27 @@ impl Answer {
             _ => ErrorKind::Unavailable,
         };
         let said = self.said().map(|said| format!(": {said}")).unwrap_or_default();
-        Error::new(kind, format!("{what}: the store answers {}{said}", self.status.as_u16()))
+        let hint = self.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
+        Error::new(kind, format!("{what}: the store answers {}{said}{hint}", self.status.as_u16()))
+    }
+
+    /// Which setting a refusal is about, where S3's code says so.
+    fn hint(&self) -> Option<String> {
+        let region = || match self.header("x-amz-bucket-region") {
+            Some(region) => format!("Set AWS_REGION={region}, where the bucket is"),
+            None => "Set AWS_REGION to the region of the bucket".to_owned(),
+        };
+        Some(match self.code()?.as_str() {
+            "InvalidAccessKeyId" => {
+                "Look at AWS_ACCESS_KEY_ID (or AWS_PROFILE): this store does not know it".to_owned()
+            }
+            "SignatureDoesNotMatch" => "Look at AWS_SECRET_ACCESS_KEY: it is not that of AWS_ACCESS_KEY_ID".to_owned(),
+            "ExpiredToken" | "InvalidToken" => "Renew AWS_SESSION_TOKEN and the keys that belong to it".to_owned(),
+            "AccessDenied" => "The credentials are known, and lack a right: see the guide on object storage".to_owned(),
+            "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => region(),
+            "NoSuchBucket" => "Look at the bucket's name and at AWS_ENDPOINT_URL".to_owned(),
+            _ => return None,
+        })
     }
 
     /// The code that S3 and Azure give an error.
@@ -180,7 +205,11 @@ impl<S: Service> Client<S> {
             |time: Duration| unavailable(format!("it accepts connections and says nothing for {} s", time.as_secs()));
         let patience = SILENCE + Duration::from_secs(ask.body.len() as u64 / LEAST_UPLOAD_RATE);
         let answer = tokio::time::timeout(patience, self.http.execute(request)).await;
-        let answer = answer.map_err(|_| silent(patience))?.map_err(|error| unavailable(chain(&error)))?;
+        let unreached = |error: &dyn std::error::Error| match self.service.reached_by() {
+            Some(setting) => unavailable(format!("{}. {setting}", chain(error))),
+            None => unavailable(chain(error)),
+        };
+        let answer = answer.map_err(|_| silent(patience))?.map_err(|error| unreached(&error))?;
         let (head, body) = answer.into_parts();
         let mut body = Limited::new(body, MAX_ANSWER_BYTES);
         let mut bytes = BytesMut::new();

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 
 use counterfoil::{ErrorKind, Ledger, LetGo, OpenOptions, Reader, Result, VerifyOptions, verify};
+use counterfoil_entry::Draft;
 use counterfoil_ship::{Bucket, Keep, Location, Lock, LockMode, Prunable, Prune, Settings, Shipper};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::basics::{append, create};
+use crate::basics::create;
 use crate::proxy::{self, Fate};
 use crate::server::{BUCKET, Server, settings};
 
@@ -28,6 +31,18 @@ pub fn reach(location: &Location, settings: Settings) {
 }
 
 const ALL: Prune = Prune { keep: Keep::Entries(0), lock: None, locked_days: 0 };
+
+/// Appends entries that fill more than one block of a segment's file.
+fn append(ledger: &Ledger, count: usize) {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let mut draft = |entity| {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let note: String = (0..16).map(|part| hex::encode(Sha256::digest(format!("{number} {part}")))).collect();
+        let draft = Draft::builder("invoice_approved", "bot", &format!("INV-{entity}"));
+        draft.context_json(&format!("{{\"note\":\"{note}\"}}")).build().unwrap()
+    };
+    ledger.append_batch((0..count).map(&mut draft).collect()).unwrap();
+}
 
 /// A ledger of three segments and a tail, shipped.
 struct Shipped {
@@ -58,6 +73,11 @@ impl Shipped {
 
     fn parquet(&self, first: u64) -> PathBuf {
         self.path().join(format!("segments/{first:020}.parquet"))
+    }
+
+    /// The kept end of it.
+    fn footer(&self, first: u64) -> PathBuf {
+        self.parquet(first).with_extension("footer")
     }
 
     /// The file underneath an object of a segment.
@@ -130,6 +150,7 @@ fn what_the_bucket_holds_goes_and_is_read_from_there_and_comes_back() {
     let again: Vec<_> = [0, 256, 512].map(|first| fs::read(shipped.parquet(first)).unwrap()).into();
     assert_eq!(again, files);
     assert!(!path.join("pruned.toml").exists());
+    assert!(!shipped.footer(0).exists());
     assert_eq!(findings(&path), [""; 0]);
 }
 
@@ -143,9 +164,9 @@ fn what_the_bucket_does_not_hold_stays() {
         assert!(shipped.parquet(0).exists());
     };
     // Locks: longer than they are, or for longer than they last.
-    refused(&Prune { locked_days: 30, ..ALL }, ErrorKind::Damaged, "is locked until");
+    refused(&Prune { locked_days: 30, ..ALL }, ErrorKind::Conflict, "is locked until");
     let longer = Lock::new(LockMode::Compliance, 2).unwrap();
-    refused(&Prune { lock: Some(longer), ..ALL }, ErrorKind::Damaged, "less than 2 days");
+    refused(&Prune { lock: Some(longer), ..ALL }, ErrorKind::Conflict, "less than 2 days");
     // A byte of any file.
     for extension in ["parquet", "tiles", "index"] {
         let object = shipped.object(256, extension);
@@ -232,4 +253,40 @@ fn without_the_bucket_the_ledger_goes_on_and_old_entries_are_unavailable() {
     ledger.close().unwrap();
     fs::write(path.join("pruned.toml"), config).unwrap();
     assert_eq!(entries(&path).len(), 800);
+}
+
+#[test]
+fn what_is_kept_of_a_pruned_file_is_its_end_or_a_finding() {
+    let Some(shipped) = Shipped::new() else { return };
+    let whole = fs::read(shipped.parquet(256)).unwrap();
+    shipped.prune(&ALL).unwrap();
+    let kept = fs::read(shipped.footer(256)).unwrap();
+    assert!(whole.ends_with(&kept) && !kept.is_empty());
+    let open = || Reader::open(shipped.path()).unwrap().snapshot().unwrap();
+    for at in [0, kept.len() / 2, kept.len() - 5] {
+        let mut changed = kept.clone();
+        changed[at] ^= 1;
+        replace(&shipped.footer(256), &changed);
+        let found = findings(&shipped.path());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("00000000000000000256.footer"), "{found:?}");
+        assert_eq!(open().entry(300).unwrap_err().kind, ErrorKind::Tampered, "byte {at}");
+    }
+    // A shorter one only costs more reads of the bucket, none at all as well; one of no segment has no business there.
+    for kept in [&kept[kept.len() - 100..], &[]] {
+        replace(&shipped.footer(256), kept);
+        assert!(open().entry(300).is_ok());
+        assert_eq!(findings(&shipped.path()), [""; 0]);
+    }
+    fs::remove_file(shipped.footer(256)).unwrap();
+    assert!(open().entry(300).is_ok());
+    assert_eq!(findings(&shipped.path()), [""; 0]);
+    fs::copy(shipped.footer(0), shipped.footer(1024)).unwrap();
+    let found = findings(&shipped.path());
+    assert!(found.len() == 1 && found[0].contains("00000000000000001024.footer"), "{found:?}");
+}
+
+fn replace(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
 }

@@ -11,6 +11,7 @@ mod monitor;
 mod openapi;
 mod pressure;
 mod proving;
+mod pruning;
 mod read_only;
 mod reading;
 mod recording;

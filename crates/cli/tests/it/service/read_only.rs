@@ -44,7 +44,16 @@ fn review(service: &Running, place: &Place) -> String {
     place.run(&["verify", "--bundle", "evidence.json", "--key", key.trim()]).expect(0);
     // What would write is refused, and says where to turn.
     let entry = r#"{"event_type":"x","actor":"a","entity_id":"e"}"#;
-    for (path, body) in [("/api/v1/entries", entry), ("/api/v1/seal", ""), ("/api/v1/keys", &client_key())] {
+    let who = ask(service, &cookie, "GET", "/api/v1/session", "").expect(200).json();
+    assert_eq!(who["read_only"], true, "{who}");
+    let keep = r#"{"keep": "0"}"#;
+    for (path, body) in [
+        ("/api/v1/entries", entry),
+        ("/api/v1/seal", ""),
+        ("/api/v1/keys", &client_key()),
+        ("/api/v1/prune", keep),
+        ("/api/v1/prune/fetch", ""),
+    ] {
         ask(service, &cookie, "POST", path, body).problem(403, "denied", &["only reads", "the service that writes"]);
     }
     // A colleague's token, for as long as this runs.

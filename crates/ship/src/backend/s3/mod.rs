@@ -27,6 +27,10 @@ use crate::store::Written;
 /// The SHA-256 of an object or a part, which the store compares; of an object made of parts, that over theirs.
 const CHECKSUM: &str = "x-amz-checksum-sha256";
 
+/// Where credentials may come from.
+const CREDENTIALS: &str =
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where the machine has a role";
+
 /// A bucket of an S3 service.
 #[derive(Debug)]
 pub struct S3 {
@@ -39,6 +43,7 @@ pub struct S3 {
 struct Signer {
     region: String,
     credentials: AwsCredentialProvider,
+    reached_by: &'static str,
 }
 
 #[async_trait]
@@ -49,13 +54,20 @@ impl Service for Signer {
             let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
             request.headers_mut().insert(CHECKSUM, checksum);
         }
-        let credential = self.credentials.get_credential().await.map_err(no_credentials)?;
+        let credential = self.credentials.get_credential().await.map_err(|error| {
+            let error = no_credentials(error);
+            Error::new(error.kind, format!("{}. {CREDENTIALS}", error.message))
+        })?;
         AwsAuthorizer::new(&credential, "s3", &self.region).authorize(request, Some(&digest));
         Ok(())
     }
 
     fn is_passing(&self, answer: &Answer) -> bool {
         answer.status == StatusCode::CONFLICT && answer.code().is_some_and(|code| code == "ConditionalRequestConflict")
+    }
+
+    fn reached_by(&self) -> Option<&'static str> {
+        Some(self.reached_by)
     }
 }
 
@@ -75,7 +87,11 @@ impl S3 {
         let builder = known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
         let builder = builder.with_bucket_name(bucket).with_region(&region).with_allow_http(url.scheme() == "http");
         let credentials = builder.build().map_err(invalid)?.credentials().clone();
-        let client = Client::new(url, &options, Signer { region, credentials })?;
+        let reached_by = match endpoint {
+            Some(_) => "The address is that of AWS_ENDPOINT_URL",
+            None => "The address is Amazon's: set AWS_ENDPOINT_URL for another store",
+        };
+        let client = Client::new(url, &options, Signer { region, credentials, reached_by })?;
         let encryption = settings.encryption()?.map(|encryption| encryption.headers()).unwrap_or_default();
         Ok(Self { client, name: bucket.to_owned(), encryption })
     }
