@@ -38,4 +38,4 @@ pub use access::{LOCAL_ADMINISTRATOR, NewToken, Principal, Right, Role, TOKEN_PR
 pub use api::keys::Sealed;
 pub use life::{Announcement, run};
 pub use served::Served;
-pub use settings::{Ack, Settings, Ship, TlogPublic, Tls};
+pub use settings::{Ack, Postgres, Schedule, Settings, Ship, TlogPublic, Tls};

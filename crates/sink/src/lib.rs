@@ -23,5 +23,5 @@ mod text;
 
 pub use config::{Config, SinkConfig};
 pub use filter::Level;
-pub use sinks::{Sinks, test};
+pub use sinks::{Sinks, send, test};
 pub use status::Status;

@@ -16,7 +16,8 @@ mod reading;
 mod recording;
 mod remote;
 mod running;
-mod shipping;
+mod schedule;
+pub mod shipping;
 mod tls;
 
-pub use running::{Running, wait_for};
+pub use running::{Running, signal, wait_for};
