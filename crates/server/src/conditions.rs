@@ -272,7 +272,12 @@ fn tampering(service: &Service, held: &BTreeSet<String>, seen: &mut Vec<Conditio
         (Of::Table, "The verification found that the table in PostgreSQL was changed"),
     ] {
         let mut files: BTreeMap<String, Vec<Told>> = BTreeMap::new();
-        for finding in service.verifications.findings(of) {
+        let mut found = service.verifications.findings(of);
+        if found.iter().any(|finding| !is_of_checkpoint(finding)) {
+            // A root that is not the signed one follows from what was changed.
+            found.retain(|finding| !is_of_checkpoint(finding));
+        }
+        for finding in found {
             files.entry(finding.file.clone().unwrap_or_default()).or_default().push(finding);
         }
         let of_file = |(file, findings): (String, Vec<Told>)| {
@@ -296,6 +301,10 @@ fn tampering(service: &Service, held: &BTreeSet<String>, seen: &mut Vec<Conditio
             seen.push(Condition { about, runbook: Some(RUNBOOK), ..others });
         }
     }
+}
+
+fn is_of_checkpoint(finding: &Told) -> bool {
+    matches!(finding.file.as_deref(), Some("checkpoint" | "the given checkpoint"))
 }
 
 const WHAT_TO_DO: &str =

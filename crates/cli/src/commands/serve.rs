@@ -129,14 +129,14 @@ struct Chosen {
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_SINKS")]
     sinks: Option<PathBuf>,
     /// How often what is new in the ledger and its copy is verified, in minutes; 0 is never [default: 5].
-    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES")]
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES", allow_negative_numbers = true)]
     verify_every_minutes: Option<f64>,
     /// How often everything in the ledger and its copy is verified, in hours; 0 is never [default: 24].
-    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_WHOLE_HOURS")]
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_WHOLE_HOURS", allow_negative_numbers = true)]
     verify_whole_hours: Option<f64>,
     /// The time within which every sealed block is read again and the table in PostgreSQL is compared, in hours; 0 is never
     /// [default: 6].
-    #[arg(long, value_name = "N", env = "COUNTERFOIL_SCRUB_HOURS")]
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_SCRUB_HOURS", allow_negative_numbers = true)]
     scrub_hours: Option<f64>,
     /// The database whose audit table this ledger follows, to compare both: postgres://USER@HOST:PORT/DATABASE. Keep its password
     /// in PGPASSWORD, PGPASSFILE or ~/.pgpass.

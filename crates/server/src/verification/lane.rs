@@ -43,7 +43,11 @@ pub(super) struct Lane {
 impl Lane {
     pub fn new(kind: Kind, period: Duration) -> Self {
         let since = now();
-        let wait = if kind.extent == Extent::New { period } else { period.min(REST) };
+        let wait = match kind.extent {
+            Extent::New => period,
+            Extent::Whole => period.min(REST),
+            Extent::Scrub => scrub::step(period),
+        };
         Self {
             kind,
             period,

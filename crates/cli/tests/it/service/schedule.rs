@@ -87,12 +87,11 @@ fn alerted(service: &Running, rule: &str, about: &str) -> Value {
     })
 }
 
-/// What the ledger says of verifications.
+/// What was recorded of verifications, oldest first.
 fn recorded(service: &Running, token: &str, extent: &str) -> Vec<Value> {
-    let rows =
-        service.query(token, "SELECT context FROM audit_log WHERE event_type = 'ledger.verified' ORDER BY index");
-    let contexts = rows.as_array().unwrap().iter().map(|row| serde_json::from_str::<Value>(row[0].as_str().unwrap()));
-    contexts.map(Result::unwrap).filter(|context| context["extent"] == extent).collect()
+    let all = service.get(token, "/api/v1/verification").expect(200).json();
+    let runs = all["runs"].as_array().unwrap().iter().rev();
+    runs.filter(|run| run["extent"] == extent).cloned().collect()
 }
 
 /// A receiver of webhooks: what was posted.
@@ -190,6 +189,12 @@ fn a_byte_of_the_journal_is_alerted_by_what_reads_only_what_is_new() {
     assert!(alert["why"].as_str().unwrap().contains("journal/"), "{alert}");
     let found = recorded(&service, &reader, "new");
     assert!(found.len() == 2 && found[1]["runs"].as_u64() > Some(1), "{found:?}");
+    assert!(found[1]["findings_total"].as_u64() > Some(1), "{found:?}");
+    assert_eq!(
+        delivered(&service, "counterfoil.tampering").len(),
+        1,
+        "roots that follow from it are no alerts of their own"
+    );
 }
 
 #[test]
