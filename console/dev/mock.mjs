@@ -49,7 +49,15 @@ if (SIZE > 0) for (const event of makeEvents(SIZE, 45, Date.now())) record(event
 
 const reviewing = new Reviewing(rows);
 
-const RUN = { of: "ledger", extent: "whole", runs: 1, verified: true, anchored: false, findings: [], findings_total: 0 };
+const RUN = {
+  of: "ledger",
+  extent: "whole",
+  runs: 1,
+  verified: true,
+  anchored: false,
+  findings: [],
+  findings_total: 0,
+};
 const SCHEDULE = [
   ["ledger", "new", 300],
   ["ledger", "whole", 86400],

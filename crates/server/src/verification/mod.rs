@@ -153,7 +153,8 @@ impl Verifications {
             checked: running.checked.load(Ordering::Relaxed),
             total: running.total.load(Ordering::Relaxed),
         });
-        let last = state.runs.iter().find(|run| run.kind() == Kind::EVERYTHING).cloned();
+        let last = state.runs.iter().find(|run| run.kind() == Kind::EVERYTHING);
+        let last = last.or(state.lanes[&Kind::EVERYTHING].last.as_ref()).cloned();
         Overview { running, last, schedule, runs: state.runs.clone() }
     }
 
