@@ -187,6 +187,8 @@ fn a_byte_of_the_journal_is_alerted_by_what_reads_only_what_is_new() {
     flip(&journal, offset as u64);
     let alert = alerted(&service, "counterfoil.tampering", "journal/");
     assert!(alert["why"].as_str().unwrap().contains("journal/"), "{alert}");
+    // Each entry behind the change is one more finding, and what records them is no reason to record again.
+    std::thread::sleep(std::time::Duration::from_secs(7));
     let found = recorded(&service, &reader, "new");
     assert!(found.len() == 2 && found[1]["runs"].as_u64() > Some(1), "{found:?}");
     assert!(found[1]["findings_total"].as_u64() > Some(1), "{found:?}");
@@ -338,7 +340,8 @@ fn a_thousand_gaps_of_one_recorder_hide_no_other() {
     let rest = alerted(&service, "counterfoil.source-gap", "others");
     assert!(rest["why"].as_str().unwrap().starts_with("1150 more sources"), "{rest}");
     let watch = service.get(&admin, "/api/v1/watch").expect(200).json();
-    assert_eq!(watch["conditions"].as_array().unwrap().len(), 52, "{watch}");
+    let gaps = watch["conditions"].as_array().unwrap().iter().filter(|condition| condition["id"] == "source-gap");
+    assert_eq!(gaps.count(), 52, "{watch}");
 }
 
 #[test]
