@@ -94,11 +94,11 @@ impl Lane {
             self.due = later(begun, pause).max(later(now(), Duration::from_millis(500)));
             self.last = Some(run.clone());
         }
-        self.to_record(run)
+        self.worth_recording(run)
     }
 
     /// What is recorded of it. The ledger does not feed itself: what comes to the same every few minutes is one entry an hour.
-    fn to_record(&mut self, run: Run) -> Option<Run> {
+    fn worth_recording(&mut self, run: Run) -> Option<Run> {
         self.unrecorded += 1;
         let often = self.kind.extent == Extent::New || run.fault.is_some();
         let repeats = |before: &Run| before.agrees_with(&run) && since(before.ended()) < REPEAT;
