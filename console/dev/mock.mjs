@@ -49,7 +49,31 @@ if (SIZE > 0) for (const event of makeEvents(SIZE, 45, Date.now())) record(event
 
 const reviewing = new Reviewing(rows);
 
-const RUN = { verified: true, anchored: false, findings: [], findings_total: 0 };
+const RUN = {
+  of: "ledger",
+  extent: "whole",
+  runs: 1,
+  verified: true,
+  anchored: false,
+  findings: [],
+  findings_total: 0,
+};
+const SCHEDULE = [
+  ["ledger", "new", 300],
+  ["ledger", "whole", 86400],
+  ["ledger", "scrub", 21600],
+].map(([of, extent, every_seconds]) => ({
+  of,
+  extent,
+  every_seconds,
+  running_since: null,
+  last_at: new Date(Date.now() - 120_000).toISOString(),
+  findings: 0,
+  next_at: new Date(Date.now() + 180_000).toISOString(),
+  late: false,
+  faults: 0,
+  fault: null,
+}));
 const ago = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
 const runs = [
   { ...RUN, started_at: ago(5), finished_at: ago(4.98), tree_size: Math.max(0, SIZE - 90) },
@@ -240,7 +264,7 @@ function verification(method) {
     }, 400);
     return json({}, 202);
   }
-  return json({ running: state.running, last: runs[0] ?? null, runs });
+  return json({ running: state.running, last: runs[0] ?? null, schedule: SCHEDULE, runs });
 }
 
 function sources() {

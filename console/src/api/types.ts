@@ -75,6 +75,9 @@ export interface Finding {
 }
 
 export interface Run {
+  of: Of;
+  extent: Extent;
+  runs: number;
   started_at: string;
   finished_at: string;
   verified: boolean;
@@ -85,9 +88,26 @@ export interface Run {
   fault?: string;
 }
 
+export type Of = "ledger" | "copy" | "table";
+export type Extent = "new" | "whole" | "scrub";
+
+export interface Standing {
+  of: Of;
+  extent: Extent;
+  every_seconds: number;
+  running_since: string | null;
+  last_at: string | null;
+  findings: number | null;
+  next_at: string | null;
+  late: boolean;
+  faults: number;
+  fault: string | null;
+}
+
 export interface Verification {
   running: { started_at: string; checked: number; total: number } | null;
   last: Run | null;
+  schedule: Standing[];
   runs: Run[];
 }
 

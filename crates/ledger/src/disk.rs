@@ -4,13 +4,14 @@ use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use counterfoil_segment::ReadAt;
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 
 /// The most bytes of a file that is read as a whole.
 const MAX_FILE_BYTES: u64 = 4 << 30;
@@ -32,6 +33,15 @@ pub trait DiskFile: ReadAt {
     }
     /// Cuts the file to `length` bytes.
     fn truncate(&self, length: u64) -> io::Result<()>;
+}
+
+/// How a file looks without being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Its length in bytes.
+    pub length: u64,
+    /// When it was last written, in nanoseconds since 1970; 0 where the disk does not know.
+    pub written: i64,
 }
 
 /// Keeps a folder locked until it is dropped.
@@ -61,6 +71,11 @@ pub trait Disk: Send + Sync + Debug {
     /// Whether a path names something that only points elsewhere.
     fn is_link(&self, _path: &Path) -> bool {
         false
+    }
+
+    /// How a file looks without being read.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        self.open(path).map(|file| Stamp { length: file.len(), written: 0 })
     }
 
     /// The whole content of a file.
@@ -202,6 +217,12 @@ impl Disk for OsDisk {
 
     fn is_link(&self, path: &Path) -> bool {
         fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let metadata = fs::symlink_metadata(path)?;
+        let written = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
+        Ok(Stamp { length: metadata.len(), written })
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {

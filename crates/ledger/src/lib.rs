@@ -51,7 +51,7 @@ pub use clock::{Clock, SystemClock};
 pub use config::{Config, DEFAULT_SEGMENT_SPAN, Earlier, FORMAT_VERSION};
 pub use copy::{JournalPart, frames_in};
 pub use create::{CreateOptions, DEFAULT_RETENTION_CLASS};
-pub use disk::{Disk, DiskFile, FolderLock, OsDisk};
+pub use disk::{Disk, DiskFile, FolderLock, OsDisk, Stamp};
 pub use error::{Error, ErrorKind, Result};
 pub use incarnation::continue_copy;
 pub use layout::{Layout, SegmentFile};

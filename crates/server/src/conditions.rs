@@ -17,6 +17,7 @@ use crate::inbox::{self, Ask, LEVELS, Wanted};
 use crate::moment::now;
 use crate::service::{Service, act};
 use crate::upkeep;
+use crate::verification::{Of, Told};
 
 /// How often conditions are looked at.
 const STEP: Duration = Duration::from_secs(5);
@@ -32,11 +33,23 @@ const MAX_STANDSTILL: Duration = Duration::from_secs(60);
 const MIN_FREE_PERCENT: u64 = 5;
 const MIN_FREE_BYTES: u64 = 1 << 30;
 
-/// A verification is late when this much more than its interval has passed.
-const VERIFICATION_SLACK: Duration = Duration::from_secs(600);
+/// Verifications that could not be run, in a row, until somebody is told.
+const MAX_FAULTS: u64 = 2;
+
+/// Changed files, objects or rows that have an alert each; the others share one.
+const MAX_FILES: usize = 20;
+
+/// Indices that an alert names.
+const MAX_INDICES: usize = 100;
+
+/// Conditions of one kind that the sources of one recorder may have at once; the others share one.
+const MAX_OF_RECORDER: usize = 50;
 
 /// Most conditions that hold at once; the others wait.
 const MAX_CONDITIONS: usize = 1_000;
+
+/// What to do when something was changed.
+const RUNBOOK: &str = "docs/guides/operating.md#something-was-changed";
 
 /// What the ids of these rules begin with.
 const RULES: &str = "counterfoil.";
@@ -51,6 +64,12 @@ pub(crate) struct Condition {
     about: Vec<(&'static str, String)>,
     reason: String,
     since: String,
+    /// The entries that it is about.
+    #[serde(skip)]
+    indices: Vec<u64>,
+    /// Where it stands what to do.
+    #[serde(skip)]
+    runbook: Option<&'static str>,
     #[serde(skip)]
     alert: Option<String>,
 }
@@ -114,6 +133,8 @@ impl Conditions {
                 about: Vec::new(),
                 reason: alert.why.unwrap_or_default(),
                 since: alert.raised_at,
+                indices: Vec::new(),
+                runbook: None,
                 alert: Some(alert.id),
             };
             holding.entry(key).or_insert(condition);
@@ -130,6 +151,10 @@ impl Conditions {
             match now_holding.get_mut(&key) {
                 Some(still) => {
                     (still.since, still.alert) = (condition.since, condition.alert);
+                }
+                // What verifications found is not known yet.
+                None if condition.is_of_verifications() && !service.verifications.took_up() => {
+                    now_holding.insert(key, condition);
                 }
                 None => {
                     // What could not be recorded is tried again.
@@ -153,7 +178,10 @@ impl Conditions {
 
     fn seen(&self, service: &Service) -> Vec<Condition> {
         let mut seen = Vec::new();
-        self.verification(service, &mut seen);
+        if service.verifications.took_up() {
+            tampering(service, &self.held(), &mut seen);
+            verification(service, &mut seen);
+        }
         copy(service, &mut seen);
         beside_copy(service, &mut seen);
         disk(service, &mut seen);
@@ -164,30 +192,9 @@ impl Conditions {
         seen
     }
 
-    fn verification(&self, service: &Service, seen: &mut Vec<Condition>) {
-        let last = service.verifications.last_outcome();
-        if let Some((_, findings @ 1..)) = last {
-            let reason = format!(
-                "the last verification has {findings} findings: see the page Integrity, keep everything as it is"
-            );
-            seen.push(Condition::new(
-                "tampering",
-                "The verification found that the ledger was changed",
-                "critical",
-                reason,
-            ));
-        }
-        let every = service.settings.verify_every;
-        let age = last.map_or_else(|| now().micros() - service.started_at.micros(), |(age, _)| age * 1_000_000);
-        let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
-        if !every.is_zero() && age > every * 2 + VERIFICATION_SLACK {
-            let reason = format!(
-                "the last one ended {} minutes ago, and one is due every {}",
-                age.as_secs() / 60,
-                every.as_secs() / 60
-            );
-            seen.push(Condition::new("verification-late", "A scheduled verification is late", "high", reason));
-        }
+    /// The keys of those that hold.
+    fn held(&self) -> BTreeSet<String> {
+        self.holding.lock().expect("no panic while held").keys().cloned().collect()
     }
 
     fn sources(&self, service: &Service, seen: &mut Vec<Condition>) {
@@ -202,15 +209,17 @@ impl Conditions {
         let known: BTreeSet<(Option<&str>, &str)> =
             sources.iter().map(|source| (source.recorder.as_deref(), source.source.as_str())).collect();
         rhythms.retain(|(recorder, source), _| known.contains(&(recorder.as_deref(), source.as_str())));
+        let mut found: BTreeMap<(&str, &'static str), Vec<Condition>> = BTreeMap::new();
         for source in sources {
+            let recorder = source.recorder.as_deref().unwrap_or_default();
             let about =
                 vec![("source", source.source.clone()), ("recorder", source.recorder.clone().unwrap_or_default())];
             if let Some((first, last)) = source.gaps.first() {
                 let missing = source.gaps.iter().map(|(first, last)| (last - first).saturating_add(1));
                 let missing = missing.fold(0, u64::saturating_add);
                 let reason = format!("{missing} numbers never arrived, the first from {first} to {last}");
-                let gap = Condition::new("source-gap", "Entries of a source are missing", "high", reason);
-                seen.push(Condition { about: about.clone(), ..gap });
+                let gap = Condition::new(GAP, "Entries of a source are missing", "high", reason);
+                found.entry((recorder, GAP)).or_default().push(Condition { about: about.clone(), ..gap });
             }
             let fresh = Rhythm { last: source.last, heard: Instant::now(), pause: 0.0, seen: 0 };
             let rhythm = rhythms.entry((source.recorder.clone(), source.source.clone())).or_insert(fresh);
@@ -219,9 +228,126 @@ impl Conditions {
             if rhythm.patience().is_some_and(|patience| silent > patience) {
                 let (silent, pause) = (silent.as_secs(), rhythm.pause);
                 let reason = format!("nothing for {silent} s; it used to record every {pause:.0} s");
-                let silence = Condition::new("source-silent", "A source has gone silent", "medium", reason);
-                seen.push(Condition { about, ..silence });
+                let silence = Condition::new(SILENT, "A source has gone silent", "medium", reason);
+                found.entry((recorder, SILENT)).or_default().push(Condition { about, ..silence });
             }
+        }
+        let held = self.held();
+        for ((recorder, id), conditions) in found {
+            // Sources are named by whoever records: one recorder must not hide the others.
+            let rest = first_of(conditions, MAX_OF_RECORDER, &held, seen);
+            if rest > 0 {
+                let reason = format!("{rest} more sources of this recorder: GET /api/v1/sources names them");
+                let (title, level) = if id == GAP {
+                    ("Entries of many sources of a recorder are missing", "high")
+                } else {
+                    ("Many sources of a recorder have gone silent", "medium")
+                };
+                let others = Condition::new(id, title, level, reason);
+                seen.push(Condition {
+                    about: vec![("recorder", recorder.to_owned()), ("others", "all".into())],
+                    ..others
+                });
+            }
+        }
+    }
+}
+
+const GAP: &str = "source-gap";
+const SILENT: &str = "source-silent";
+
+/// Takes the first of many, those that hold already before others, so that none is resolved because of another; how many are
+/// left.
+fn first_of(mut many: Vec<Condition>, most: usize, held: &BTreeSet<String>, seen: &mut Vec<Condition>) -> usize {
+    let rest = many.len().saturating_sub(most);
+    if rest > 0 {
+        many.sort_by_cached_key(|condition| !held.contains(&condition.key()));
+    }
+    seen.extend(many.into_iter().take(most));
+    rest
+}
+
+/// What verifications found changed: a condition for each file, object or row.
+fn tampering(service: &Service, held: &BTreeSet<String>, seen: &mut Vec<Condition>) {
+    for (of, title) in [
+        (Of::Ledger, "The verification found that the ledger was changed"),
+        (Of::Copy, "The verification found that the copy was changed"),
+        (Of::Table, "The verification found that the table in PostgreSQL was changed"),
+    ] {
+        let mut files: BTreeMap<String, Vec<Told>> = BTreeMap::new();
+        let mut found = service.verifications.findings(of);
+        if found.iter().any(|finding| !is_of_checkpoint(finding)) {
+            // A root that is not the signed one follows from what was changed.
+            found.retain(|finding| !is_of_checkpoint(finding));
+        }
+        for finding in found {
+            files.entry(finding.file.clone().unwrap_or_default()).or_default().push(finding);
+        }
+        let of_file = |(file, findings): (String, Vec<Told>)| {
+            let condition = Condition::new("tampering", title, "critical", changed(&findings));
+            let indices =
+                findings.iter().filter_map(|finding| finding.index).filter(|index| *index < service.snapshot().size());
+            Condition {
+                about: vec![("of", of.name().to_owned()), ("file", file)],
+                indices: indices.take(MAX_INDICES).collect(),
+                runbook: Some(RUNBOOK),
+                ..condition
+            }
+        };
+        let rest = first_of(files.into_iter().map(of_file).collect(), MAX_FILES, held, seen);
+        if rest > 0 {
+            let reason = format!(
+                "{rest} more files or rows: GET /api/v1/verification and the page Integrity tell of them. {WHAT_TO_DO}"
+            );
+            let others = Condition::new("tampering", title, "critical", reason);
+            let about = vec![("of", of.name().to_owned()), ("others", "all".to_owned())];
+            seen.push(Condition { about, runbook: Some(RUNBOOK), ..others });
+        }
+    }
+}
+
+fn is_of_checkpoint(finding: &Told) -> bool {
+    matches!(finding.file.as_deref(), Some("checkpoint" | "the given checkpoint"))
+}
+
+const WHAT_TO_DO: &str =
+    "Keep everything as it is, mend nothing yet, and follow docs/guides/operating.md, Something was changed";
+
+/// What is wrong with a file, and what to do.
+fn changed(findings: &[Told]) -> String {
+    let Some(first) = findings.first() else { return WHAT_TO_DO.to_owned() };
+    let file = first.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+    let index = first.index.map(|index| format!(", entry {index}")).unwrap_or_default();
+    let more = if findings.len() > 1 { format!(" (and {} more findings)", findings.len() - 1) } else { String::new() };
+    format!("{file}{} ({}{index}){more}. {WHAT_TO_DO}", first.message, first.kind)
+}
+
+/// Verifications that are late or cannot be run, and a table whose rows do not arrive.
+fn verification(service: &Service, seen: &mut Vec<Condition>) {
+    for standing in service.verifications.standing() {
+        let about = vec![("of", standing.of.name().to_owned()), ("extent", standing.extent.name().to_owned())];
+        let what = format!("{} of the {}", standing.extent.name(), standing.of.name());
+        if standing.late {
+            let (age, every) = (standing.age_seconds, standing.every_seconds);
+            let reason = format!(
+                "{what}: the last ended {age} s ago, and one is due every {every} s: is the disk, the store or the database too slow?"
+            );
+            let late = Condition::new("verification-late", "A scheduled verification is late", "high", reason);
+            seen.push(Condition { about: about.clone(), ..late });
+        }
+        if standing.faults >= MAX_FAULTS {
+            let fault = standing.fault.unwrap_or_default();
+            let reason = format!("{what}: {} in a row could not be run: {fault}", standing.faults);
+            let failed =
+                Condition::new("verification-failed", "A scheduled verification cannot be run", "high", reason);
+            seen.push(Condition { about, ..failed });
+        }
+        if standing.not_moved > 0 {
+            let reason = format!(
+                "{} rows were committed and are not in the ledger: does `counterfoil postgres follow` run?",
+                standing.not_moved
+            );
+            seen.push(Condition::new("table-behind", "Rows of the table do not arrive in the ledger", "high", reason));
         }
     }
 }
@@ -233,7 +359,21 @@ impl Condition {
 
     fn new(id: &'static str, title: &'static str, level: &'static str, reason: String) -> Self {
         let (id, title) = (id.into(), title.into());
-        Self { id, title, level, about: Vec::new(), reason, since: now().to_string(), alert: None }
+        Self {
+            id,
+            title,
+            level,
+            about: Vec::new(),
+            reason,
+            since: now().to_string(),
+            indices: Vec::new(),
+            runbook: None,
+            alert: None,
+        }
+    }
+
+    fn is_of_verifications(&self) -> bool {
+        ["tampering", "verification-late", "verification-failed", "table-behind"].contains(&&*self.id)
     }
 
     fn key(&self) -> String {
@@ -337,9 +477,9 @@ fn raise(service: &Service, condition: &Condition) -> Result<String> {
         level: condition.level,
         author: Some("Counterfoil".to_owned()),
         description: None,
-        references: Vec::new(),
+        references: condition.runbook.iter().map(|runbook| (*runbook).to_owned()).collect(),
         tags: Vec::new(),
-        indices: Vec::new(),
+        indices: condition.indices.clone(),
         group: condition
             .about
             .iter()

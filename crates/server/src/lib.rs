@@ -43,4 +43,4 @@ pub use api::keys::Sealed;
 pub use life::{Announcement, run};
 pub use pruning::PruneOutcome;
 pub use served::Served;
-pub use settings::{Ack, Settings, Ship, TlogPublic, Tls};
+pub use settings::{Ack, Postgres, Schedule, Settings, Ship, TlogPublic, Tls};

@@ -33,6 +33,12 @@ struct Request {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Proof {
+    of: &'static str,
+    extent: &'static str,
+}
+
 /// The service's measurements.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -49,6 +55,10 @@ pub(crate) struct Metrics {
     unsealed: Gauge,
     verification_age_seconds: Gauge,
     verification_findings: Gauge,
+    proof_age_seconds: Family<Proof, Gauge>,
+    proof_findings: Family<Proof, Gauge>,
+    proof_late: Family<Proof, Gauge>,
+    proof_faults: Family<Proof, Gauge>,
     healthy: Gauge,
     only_in_copy_entries: Gauge,
     only_in_copy_bytes: Gauge,
@@ -128,6 +138,10 @@ impl Metrics {
             unsealed: Gauge::default(),
             verification_age_seconds: Gauge::default(),
             verification_findings: Gauge::default(),
+            proof_age_seconds: Family::default(),
+            proof_findings: Family::default(),
+            proof_late: Family::default(),
+            proof_faults: Family::default(),
             healthy: Gauge::default(),
             only_in_copy_entries: Gauge::default(),
             only_in_copy_bytes: Gauge::default(),
@@ -154,9 +168,16 @@ impl Metrics {
         to.register("sealed_size", "Entries in sealed segments", self.sealed_size.clone());
         to.register("unsealed_entries", "Entries that no segment holds yet: the seal lag", self.unsealed.clone());
         let age = self.verification_age_seconds.clone();
-        to.register("verification_age_seconds", "Since the last verification ended; -1 before the first", age);
+        to.register("verification_age_seconds", "Since the last whole verification ended; -1 before the first", age);
         let findings = self.verification_findings.clone();
-        to.register("verification_findings", "Findings of the last verification; -1 before the first", findings);
+        to.register("verification_findings", "Findings of the last whole verification; -1 before the first", findings);
+        let age = "Since the last verification of a kind ended; of a scrub, since the oldest reading of a block";
+        to.register("proof_age_seconds", age, self.proof_age_seconds.clone());
+        let findings = "Findings of the last verification of a kind; -1 before the first";
+        to.register("proof_findings", findings, self.proof_findings.clone());
+        to.register("proof_late", "1 while a verification of a kind is late", self.proof_late.clone());
+        let faults = "Verifications of a kind in a row that could not be run";
+        to.register("proof_faults", faults, self.proof_faults.clone());
         to.register("healthy", "1 while the ledger takes entries", self.healthy.clone());
         let entries = self.only_in_copy_entries.clone();
         to.register("only_in_copy_entries", "Entries that were pruned: the copy alone holds them", entries);
@@ -234,6 +255,13 @@ impl Metrics {
         let last = service.verifications.last_outcome();
         self.verification_age_seconds.set(last.map_or(-1, |(age, _)| age));
         self.verification_findings.set(last.map_or(-1, |(_, findings)| number(findings)));
+        for standing in service.verifications.standing() {
+            let proof = Proof { of: standing.of.name(), extent: standing.extent.name() };
+            self.proof_age_seconds.get_or_create(&proof).set(number(standing.age_seconds));
+            self.proof_findings.get_or_create(&proof).set(standing.findings.map_or(-1, number));
+            self.proof_late.get_or_create(&proof).set(i64::from(standing.late));
+            self.proof_faults.get_or_create(&proof).set(number(standing.faults));
+        }
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes everything");
         text

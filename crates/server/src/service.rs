@@ -94,7 +94,7 @@ impl Service {
             tokens: backing.folder().map_or_else(Tokens::in_memory, Tokens::in_folder),
             sessions: Sessions::default(),
             metrics,
-            verifications: Verifications::default(),
+            verifications: Verifications::new(&settings),
             started_at: now(),
             searches: backing.folder().map_or_else(Searches::default, Searches::in_folder),
             conditions: Conditions::default(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
+use counterfoil_postgres::Dsn;
 use counterfoil_ship::{Keep, Location, Retention};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,40 @@ pub struct Ship {
     pub legal_hold: bool,
 }
 
+/// How often is verified; zero is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// What is new, of the ledger and its copy.
+    pub every: Duration,
+    /// Everything, of the ledger and its copy.
+    pub whole: Duration,
+    /// The time within which every sealed block is read again, and a table is compared.
+    pub scrub: Duration,
+}
+
+impl Schedule {
+    /// Nothing by itself.
+    pub const NEVER: Self = Self { every: Duration::ZERO, whole: Duration::ZERO, scrub: Duration::ZERO };
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        Self { every: Duration::from_secs(300), whole: hours(24), scrub: hours(6) }
+    }
+}
+
+/// A table in PostgreSQL that the ledger follows and is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    /// The database.
+    pub dsn: Dsn,
+    /// The replication slot of the ledger's follower.
+    pub slot: String,
+    /// What the follower noticed before this entry was looked into, and is no finding any more.
+    pub looked_into: u64,
+}
+
 /// How a service is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -112,8 +147,10 @@ pub struct Settings {
     pub rules: Option<PathBuf>,
     /// Where alerts are delivered, if anywhere.
     pub sinks: Option<counterfoil_sink::Config>,
-    /// How often the ledger verifies itself; zero is never.
-    pub verify_every: Duration,
+    /// How often is verified.
+    pub schedule: Schedule,
+    /// The table that is compared with the ledger, if one is.
+    pub postgres: Option<Postgres>,
     /// How long requests under way may take when the service ends.
     pub drain_time: Duration,
 }
@@ -150,7 +187,8 @@ impl Default for Settings {
             prune_keep: None,
             rules: None,
             sinks: None,
-            verify_every: Duration::ZERO,
+            schedule: Schedule::default(),
+            postgres: None,
             drain_time: Duration::from_secs(20),
         }
     }

@@ -70,12 +70,13 @@ struct Common {
     alerts: Option<Level>,
     #[serde(default)]
     events: Vec<String>,
+    checkpoints: Option<bool>,
     #[serde(default)]
     start: Start,
     retry_max_s: Option<u64>,
 }
 
-const COMMON: [&str; 6] = ["name", "type", "alerts", "events", "start", "retry_max_s"];
+const COMMON: [&str; 7] = ["name", "type", "alerts", "events", "checkpoints", "start", "retry_max_s"];
 const TYPES: &str = "smtp, webhook, splunk_hec, cloudwatch, syslog, file, alertmanager";
 
 impl Config {
@@ -136,7 +137,8 @@ impl SinkConfig {
         if !(1..=3600).contains(&retry_max_s) {
             return Err(at(format!("retry_max_s: {retry_max_s} is not between 1 and 3600 seconds")));
         }
-        let filter = Filter { alerts, events: common.events };
+        let checkpoints = common.checkpoints.unwrap_or(alerts.is_some() && target.keeps_what_it_gets());
+        let filter = Filter { alerts, events: common.events, checkpoints };
         let sink = Self { name: common.name, filter, start: common.start, retry_max_s, target };
         sink.receiver().map_err(|error| at(error.message))?;
         Ok(sink)
@@ -201,6 +203,11 @@ impl Target {
             Self::File(_) => "file",
             Self::Alertmanager(_) => "alertmanager",
         }
+    }
+
+    /// Whether what is sent there is kept, as an anchor has to be: chat and paging only tell somebody.
+    fn keeps_what_it_gets(&self) -> bool {
+        !matches!(self, Self::Webhook(_) | Self::Alertmanager(_))
     }
 
     /// The address without anything that is secret.

@@ -276,7 +276,7 @@ fn message<'a>(
     unreadable: &mut Vec<(u64, Error)>,
 ) -> Result<Option<Message<'a>>> {
     let entries = parcel.listed.iter().zip(readable(snapshot, &parcel.listed, unreadable)?);
-    let event = |(index, bytes): (&u64, Option<Vec<u8>>)| Some(Event::read(*index, &bytes?, snapshot));
+    let event = |(index, bytes): (&u64, Option<Vec<u8>>)| Some(Event::read(*index, &bytes?, Some(snapshot)));
     let events = entries.filter_map(event).collect::<Result<Vec<_>>>()?;
     let origin = snapshot.origin().as_str();
     let dedup_key = parcel.dedup_key(origin);

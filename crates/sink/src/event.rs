@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::alert::{Alert, Change};
-use crate::filter::Level;
+use crate::filter::{Level, VERIFIED};
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -22,28 +22,32 @@ pub(crate) struct Event {
     /// The entry's canonical bytes, digit for digit.
     pub entry: Box<RawValue>,
     pub alert: Option<Alert>,
+    /// The signed checkpoint up to which a verification found nothing.
+    pub checkpoint: Option<String>,
     /// It is sent to try the receiver out.
     pub is_test: bool,
 }
 
 impl Event {
     /// Takes an entry apart. A state change that does not repeat its alert's rule is joined with the entry that raised it.
-    pub fn read(index: u64, canonical: &[u8], snapshot: &Snapshot) -> Result<Self> {
+    pub fn read(index: u64, canonical: &[u8], snapshot: Option<&Snapshot>) -> Result<Self> {
         let damaged = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Damaged, format!("entry {index}: {error}"));
         let fields = Fields::split(canonical).map_err(|error| damaged(&error))?;
         let entry = String::from_utf8(canonical.to_vec()).map_err(|error| damaged(&error))?;
         let context: Value = fields.context.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
         let alert = Change::of(&fields.event_type).map(|change| {
             let known = change == Change::Raised || context["rule_id"].is_string();
-            let raised = if known { None } else { raised(&fields.entity_id, snapshot) };
+            let raised = if known { None } else { snapshot.and_then(|snapshot| raised(&fields.entity_id, snapshot)) };
             let mut alert = Alert::read(&fields.entity_id, change, raised.as_ref().unwrap_or(&context));
             if change != Change::Raised {
                 alert.reason = fields.reason.as_deref().or(context["reason"].as_str()).map(str::to_owned);
             }
             alert
         });
+        let checkpoint = context["checkpoint"].as_str().filter(|_| fields.event_type == VERIFIED).map(str::to_owned);
         Ok(Self {
             index,
+            checkpoint,
             event_type: fields.event_type.into_owned(),
             actor: fields.actor.into_owned(),
             entity_id: fields.entity_id.into_owned(),
@@ -63,6 +67,9 @@ impl Event {
             Some(alert) if alert.change == Change::Raised => format!("{}{}", alert.title, reason(&alert.reason)),
             Some(alert) => {
                 format!("{}: {} by {}{}", alert.title, alert.change.name(), self.actor, reason(&alert.reason))
+            }
+            None if self.checkpoint.is_some() => {
+                format!("{} was verified and nothing was found: keep this checkpoint elsewhere", self.entity_id)
             }
             None => {
                 let outcome = self.outcome.as_ref().map(|outcome| format!(" ({outcome})")).unwrap_or_default();

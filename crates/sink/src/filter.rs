@@ -51,19 +51,35 @@ pub struct Filter {
     pub alerts: Option<Level>,
     /// Event types; one that ends in `*` is a prefix.
     pub events: Vec<String>,
+    /// The checkpoints of verifications that found nothing.
+    pub checkpoints: bool,
 }
+
+/// The type of the entry that a verification is.
+pub const VERIFIED: &str = "ledger.verified";
 
 impl Filter {
     /// Whether the sink delivers this entry.
     pub fn takes(&self, event: &Event) -> bool {
         let alert = event.alert.as_ref().zip(self.alerts).is_some_and(|(alert, least)| alert.level >= least);
-        alert || self.events.iter().any(|pattern| matches(pattern, &event.event_type))
+        alert || self.names(event) || self.takes_as_checkpoint(event)
+    }
+
+    /// Whether it delivers this entry for its checkpoint alone.
+    pub fn takes_as_checkpoint(&self, event: &Event) -> bool {
+        self.checkpoints && event.checkpoint.is_some() && !self.names(event)
+    }
+
+    fn names(&self, event: &Event) -> bool {
+        self.events.iter().any(|pattern| matches(pattern, &event.event_type))
     }
 
     /// Whether an entry of this type may be one to deliver: what can be told before it is taken apart.
     pub fn may_take(&self, event_type: &str) -> bool {
         let alert = self.alerts.is_some() && event_type.starts_with("ledger.alert_");
-        alert || self.events.iter().any(|pattern| matches(pattern, event_type))
+        alert
+            || self.checkpoints && event_type == VERIFIED
+            || self.events.iter().any(|pattern| matches(pattern, event_type))
     }
 }
 

@@ -25,6 +25,15 @@ const SETTLE_MS: u64 = 300;
 /// The key of what found no place of its own.
 const REST: &str = "rest";
 
+/// The key of checkpoints, and how often they go to people: once a day is enough for an anchor.
+const CHECKPOINTS: &str = "checkpoints";
+const CHECKPOINTS_MS: u64 = 86_400_000;
+
+/// How long the next message of this key waits.
+fn window_of(key: &str, window_ms: u64) -> u64 {
+    if key == CHECKPOINTS { CHECKPOINTS_MS } else { window_ms }
+}
+
 /// Turns entries into parcels.
 #[derive(Debug)]
 pub(crate) struct Gatherer {
@@ -48,7 +57,7 @@ impl Gatherer {
         let indices: Vec<u64> = (state.next..end).collect();
         for (index, bytes) in indices.iter().zip(readable(snapshot, &indices, unreadable)?) {
             if let Some(bytes) = bytes.filter(|bytes| self.may_take(bytes)) {
-                let event = Event::read(*index, &bytes, snapshot)?;
+                let event = Event::read(*index, &bytes, Some(snapshot))?;
                 if self.filter.takes(&event) {
                     self.add(state, &event, bytes.len() as u64, now_ms);
                 }
@@ -80,11 +89,16 @@ impl Gatherer {
                 }
             }
             Grouping::Within { window_ms, by_alert } => {
-                let key = if window_ms == 0 { event.index.to_string() } else { key(event, by_alert) };
+                let key = match window_ms {
+                    _ if self.filter.takes_as_checkpoint(event) => CHECKPOINTS.to_owned(),
+                    0 => event.index.to_string(),
+                    _ => key(event, by_alert),
+                };
                 let place = |state: &State, key: &str| state.gathering.iter().position(|parcel| parcel.key == key);
                 let own = place(state, &key);
                 let is_full = window_ms > 0 && own.is_none() && state.gathering.len() >= MAX_GATHERING;
                 let key = if is_full { REST.to_owned() } else { key };
+                let window_ms = window_of(&key, window_ms);
                 match place(state, &key) {
                     Some(at) => state.gathering[at].add(event.index, bytes, MAX_LISTED),
                     None => {
@@ -108,14 +122,17 @@ impl Gatherer {
             return false;
         }
         // A clock that went back must not hold a message longer than a window.
-        let is_due = |parcel: &Parcel| parcel.due_ms <= now_ms || parcel.due_ms > now_ms + window_ms + SETTLE_MS;
+        let is_due = |parcel: &Parcel| {
+            let window_ms = window_of(&parcel.key, window_ms);
+            parcel.due_ms <= now_ms || parcel.due_ms > now_ms + window_ms + SETTLE_MS
+        };
         let (due, gathering) = state.gathering.drain(..).partition(is_due);
         state.gathering = gathering;
         let due: Vec<Parcel> = due;
-        if window_ms > 0 {
-            state.sent_ms.retain(|_, sent| now_ms < *sent + window_ms && *sent <= now_ms);
-            state.sent_ms.extend(due.iter().map(|parcel| (parcel.key.clone(), now_ms)));
-        }
+        let open = |key: &str, sent: u64| now_ms < sent + window_of(key, window_ms) && sent <= now_ms;
+        state.sent_ms.retain(|key, sent| open(key, *sent));
+        let sent = due.iter().filter(|parcel| window_of(&parcel.key, window_ms) > 0);
+        state.sent_ms.extend(sent.map(|parcel| (parcel.key.clone(), now_ms)));
         state.outbox.extend(due);
         !state.outbox.is_empty()
     }

@@ -24,7 +24,7 @@ mod text;
 
 pub use config::{Config, SinkConfig};
 pub use filter::Level;
-pub use sinks::{Sinks, test};
+pub use sinks::{Sinks, send, test};
 pub use status::Status;
 
 /// What fuzzing does with a configuration from a stranger: nothing but an error may come of it.

@@ -57,6 +57,7 @@ impl Message<'_> {
         let what = match &self.first().alert {
             Some(alert) if alert.change == Change::Raised => format!("{}: {}", alert.level.name(), alert.title),
             Some(alert) => format!("{}: {}", alert.change.name(), alert.title),
+            None if self.checkpoint().is_some() => format!("Checkpoint of {}", self.first().entity_id),
             None => format!("{}: {}", self.first().event_type, self.first().entity_id),
         };
         let mixed = self.events.iter().any(|event| event.subject() != self.first().subject());
@@ -67,6 +68,11 @@ impl Message<'_> {
         };
         let most = MAX_TITLE - mark.len() - more.len();
         format!("{mark}{}{more}", text::line(&what, most))
+    }
+
+    /// The newest checkpoint, where it is about verifications.
+    pub fn checkpoint(&self) -> Option<&str> {
+        self.events.iter().rev().find_map(|event| event.checkpoint.as_deref())
     }
 
     /// What happened, in a sentence on one line.

@@ -136,7 +136,7 @@ pub fn test(config: &Config, name: &str, snapshot: &Snapshot) -> Result<String> 
         origin,
         console: config.console.as_deref(),
         dedup_key: format!("{origin}#test-{}", now()),
-        events: vec![Event { is_test: true, ..Event::read(newest, &snapshot.entry(newest)?, snapshot)? }],
+        events: vec![Event { is_test: true, ..Event::read(newest, &snapshot.entry(newest)?, Some(snapshot))? }],
         count: 1,
         last: newest,
     };
@@ -146,6 +146,51 @@ pub fn test(config: &Config, name: &str, snapshot: &Snapshot) -> Result<String> 
             Some((_, reason)) => Err(refused(sink, reason)),
         },
         Err(Failure::Later { words, .. } | Failure::Never(words)) => Err(refused(sink, &words)),
+    }
+}
+
+/// Sends an alert that stands in no ledger, such as what a watcher of another machine's ledger saw, to every sink that takes it,
+/// and tries again for a while; the names of the sinks with what their receivers said.
+///
+/// Errors: `Invalid` for bytes that are no alert's entry.
+pub fn send(config: &Config, origin: &str, size: u64, alert: &[u8]) -> Result<Vec<(String, Result<String>)>> {
+    let event = Event::read(size, alert, None)?;
+    let dedup_key = format!("{origin}#{}", event.entity_id);
+    let wanting = config.sinks.iter().filter(|sink| sink.filter.takes(&event));
+    Ok(std::thread::scope(|scope| {
+        let sent: Vec<_> = wanting
+            .map(|sink| {
+                let console = config.console.as_deref();
+                let (events, dedup_key) = (vec![event.clone()], dedup_key.clone());
+                let message = Message { origin, console, dedup_key, events, count: 1, last: size };
+                (sink.name.clone(), scope.spawn(move || send_one(sink, &message)))
+            })
+            .collect();
+        let broke = || Error::new(ErrorKind::Internal, "a defect in Counterfoil stopped the sink");
+        sent.into_iter().map(|(name, thread)| (name, thread.join().unwrap_or_else(|_| Err(broke())))).collect()
+    }))
+}
+
+/// Attempts to send what nothing remembers, and the pause after the first; each further one doubles it.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+fn send_one(sink: &SinkConfig, message: &Message<'_>) -> Result<String> {
+    let mut attempt = 1;
+    loop {
+        let sent = match sink.receiver() {
+            Ok(mut receiver) => receiver.send(message),
+            Err(error) => Err(Failure::later(error.message)),
+        };
+        match sent {
+            Ok(sent) => {
+                return sent.refused.first().map_or(Ok(sent.words), |(_, reason)| Err(refused(&sink.name, reason)));
+            }
+            Err(Failure::Never(words)) => return Err(refused(&sink.name, &words)),
+            Err(Failure::Later { words, .. }) if attempt == ATTEMPTS => return Err(refused(&sink.name, &words)),
+            Err(Failure::Later { .. }) => std::thread::sleep(FIRST_PAUSE * (1 << (attempt - 1))),
+        }
+        attempt += 1;
     }
 }
 

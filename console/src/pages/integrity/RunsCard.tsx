@@ -12,6 +12,7 @@ import { useSession } from "../../state/ledger";
 import { grouped, percent, plural } from "../../text/number";
 import { instant, lasting } from "../../text/time";
 import { Findings } from "./Findings";
+import { Schedule, subject } from "./Schedule";
 
 const POLL = 1000;
 const SHOWN = 20;
@@ -27,8 +28,12 @@ function RunRow({ run }: { run: Run }) {
       <td>
         <At time={run.started_at} />
         <div className="quiet">
-          <Ago time={run.started_at} />, took {took(run)}
+          {run.extent === "scrub" ? "a round" : <Ago time={run.started_at} />}, took {took(run)}
         </div>
+      </td>
+      <td>
+        {subject(run)}
+        {run.runs > 1 && <div className="quiet">the newest of {grouped(run.runs)} alike</div>}
       </td>
       <td>
         <span className="tag" data-tone={run.verified ? "good" : "failed"}>
@@ -97,6 +102,7 @@ export function RunsCard({ verification, onReload }: { verification: Verificatio
       {problem && <ProblemNote problem={problem} />}
       {running && <Running running={running} />}
       {!verification && <Loading what="the verifications" />}
+      {verification && <Schedule schedule={verification.schedule} />}
       {verification?.runs.length === 0 && !running && (
         <p className="quiet">
           No verification has run yet. One reads every byte of the ledger and recomputes every hash, signature and
@@ -109,6 +115,7 @@ export function RunsCard({ verification, onReload }: { verification: Verificatio
             <thead>
               <tr>
                 <th scope="col">Begun</th>
+                <th scope="col">Of</th>
                 <th scope="col">Result</th>
                 <th scope="col" className="num">
                   Entries
@@ -118,7 +125,7 @@ export function RunsCard({ verification, onReload }: { verification: Verificatio
             </thead>
             <tbody>
               {verification.runs.slice(0, SHOWN).map((run) => (
-                <RunRow key={run.started_at} run={run} />
+                <RunRow key={`${run.of} ${run.extent} ${run.started_at}`} run={run} />
               ))}
             </tbody>
           </table>

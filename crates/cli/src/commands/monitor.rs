@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use counterfoil::ErrorKind;
-use counterfoil_tlog::VerifierKey;
+use counterfoil::{Clock, Error, ErrorKind, SystemClock};
+use counterfoil_entry::Timestamp;
+use counterfoil_sink::Config;
+use counterfoil_tlog::{Checkpoint, Note, VerifierKey, leaf_hash};
+use counterfoil_watch::Alert;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -31,6 +34,8 @@ const MAX_CHECKPOINT_BYTES: usize = 64 << 10;
 Examples:
   counterfoil monitor https://audit.example --key vkey --remember seen
   counterfoil monitor https://audit.example --key vkey --remember seen --once
+  counterfoil monitor https://audit.example --key vkey --remember seen \\
+    --sinks sinks.toml
 
 Exit codes: 0 it only grew (--once), 5 unreachable (--once, or for --silent-after seconds), 11 it contradicts what it showed before. \
 Other exit codes: see `counterfoil --help`.")]
@@ -52,6 +57,10 @@ pub struct Monitor {
     /// Seconds for which the service may be unreachable before this ends.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     silent_after: u64,
+    /// Deliver what is found as an alert to the sinks of this TOML file, before it ends: a contradiction, and silence for longer
+    /// than --silent-after.
+    #[arg(long, value_name = "FILE")]
+    sinks: Option<PathBuf>,
     /// Print a line of JSON for each answer.
     #[arg(long)]
     json: bool,
@@ -70,6 +79,7 @@ enum Seen {
 impl Monitor {
     pub(super) fn run(self) -> Outcome {
         let keys: Vec<VerifierKey> = self.key.iter().map(|key| verifier_key::read(key)).collect::<Result<_, _>>()?;
+        let sinks = self.sinks.as_deref().map(Config::load).transpose()?;
         let service = Remote::at(&self.url)?.within(PATIENCE);
         let mut answered = Instant::now();
         loop {
@@ -83,9 +93,13 @@ impl Monitor {
             };
             self.tell(&seen)?;
             match seen {
-                Seen::Broken { .. } => return Ok(Exit::Bad(ErrorKind::Tampered)),
+                Seen::Broken { .. } => {
+                    self.deliver(sinks.as_ref(), &keys, &seen)?;
+                    return Ok(Exit::Bad(ErrorKind::Tampered));
+                }
                 Seen::Unreachable { .. } if self.once => return Ok(Exit::Bad(ErrorKind::Unavailable)),
                 Seen::Unreachable { .. } if answered.elapsed() >= Duration::from_secs(self.silent_after) => {
+                    self.deliver(sinks.as_ref(), &keys, &seen)?;
                     return Ok(Exit::Bad(ErrorKind::Unavailable));
                 }
                 Seen::Unreachable { .. } => {}
@@ -110,6 +124,63 @@ impl Monitor {
                 Seen::Broken { finding: kind, message, remembered: self.remember.clone(), shown: evidence }
             }
         })
+    }
+
+    /// Sends what was found to every sink; what does not arrive is said, and changes nothing of how this ends.
+    fn deliver(&self, sinks: Option<&Config>, keys: &[VerifierKey], seen: &Seen) -> Result<(), Failure> {
+        let (Some(sinks), Some(key)) = (sinks, keys.first()) else { return Ok(()) };
+        let origin = key.name().as_str();
+        let remembered = std::fs::read(&self.remember).ok().and_then(|note| Note::parse(&note).ok());
+        let size = remembered.and_then(|note| note.text().parse::<Checkpoint>().ok()).map_or(0, |seen| seen.size.0);
+        let mut entry = Vec::new();
+        let alert = self.alert(origin, size, seen).entry().build_own().map_err(Error::from)?;
+        alert.write_entry(Timestamp::from_micros(SystemClock::default().now_micros()), None, &mut entry);
+        for (name, sent) in counterfoil_sink::send(sinks, origin, size, &entry)? {
+            match sent {
+                Ok(_) => output::note(format!("delivered to {name}")),
+                Err(error) => output::note(format!("not delivered: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn alert(&self, origin: &str, size: u64, seen: &Seen) -> Alert {
+        let (rule, title, level, why) = match seen {
+            Seen::Broken { finding, message, remembered, shown } => (
+                format!("counterfoil.monitor-{finding}"),
+                format!("{origin} contradicts what it showed before"),
+                "critical",
+                format!(
+                    "{message}. {} holds what it showed before, {} what it shows now, both on the machine that watches: keep both, \
+                     and follow docs/guides/operating.md, Something was changed",
+                    remembered.display(),
+                    shown.display()
+                ),
+            ),
+            Seen::Unreachable { reason } => (
+                "counterfoil.monitor-silent".to_owned(),
+                format!("{origin} does not answer"),
+                "high",
+                format!("nothing from {} for {} s: {reason}", self.url, self.silent_after),
+            ),
+            Seen::Grown { .. } | Seen::Same { .. } => unreachable!("nothing is wrong with it"),
+        };
+        // Sent again after a restart it is the same alert.
+        let identity = leaf_hash(format!("{rule}\n{origin}\n{size}").as_bytes()).to_string();
+        Alert {
+            id: format!("alert-{}", &identity[..32]),
+            rule_id: rule,
+            title,
+            level,
+            author: Some("counterfoil monitor".to_owned()),
+            description: None,
+            references: vec!["docs/guides/operating.md#something-was-changed".to_owned()],
+            tags: Vec::new(),
+            indices: Vec::new(),
+            group: Vec::new(),
+            value: None,
+            why: Some(why),
+        }
     }
 
     /// Keeps a checkpoint that contradicts the remembered one, beside it.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use counterfoil::OpenOptions;
-use counterfoil_server::{Ack, Announcement, Served, Settings, Ship, TlogPublic, Tls};
+use counterfoil_postgres::Dsn;
+use counterfoil_server::{Ack, Announcement, Postgres, Schedule, Served, Settings, Ship, TlogPublic, Tls};
 use counterfoil_ship::{Retention, Settings as ShipSettings};
 use counterfoil_sink::Config;
 use serde::Deserialize;
@@ -14,6 +15,9 @@ use serde::Deserialize;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ledgers;
 use crate::output::{self, BOLD, DIM, styled};
+
+/// The longest time between two verifications: a year.
+const MAX_PERIOD_SECONDS: f64 = 366.0 * 86_400.0;
 
 /// Most of anything that is counted at once.
 const MAX_AT_ONCE: usize = 1_000_000;
@@ -134,9 +138,26 @@ struct Chosen {
     /// Where alerts are delivered: a TOML file with a [[sink]] table for each.
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_SINKS")]
     sinks: Option<PathBuf>,
-    /// How often the service verifies the whole ledger, in minutes; 0 is never [default: 0].
-    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES")]
-    verify_every_minutes: Option<u64>,
+    /// How often what is new in the ledger and its copy is verified, in minutes; 0 is never [default: 5].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES", allow_negative_numbers = true)]
+    verify_every_minutes: Option<f64>,
+    /// How often everything in the ledger and its copy is verified, in hours; 0 is never [default: 24].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_WHOLE_HOURS", allow_negative_numbers = true)]
+    verify_whole_hours: Option<f64>,
+    /// The time within which every sealed block is read again and the table in PostgreSQL is compared, in hours; 0 is never
+    /// [default: 6].
+    #[arg(long, value_name = "N", env = "COUNTERFOIL_SCRUB_HOURS", allow_negative_numbers = true)]
+    scrub_hours: Option<f64>,
+    /// The database whose audit table this ledger follows, to compare both: postgres://USER@HOST:PORT/DATABASE. Keep its password
+    /// in PGPASSWORD, PGPASSFILE or ~/.pgpass.
+    #[arg(long, value_name = "DSN", env = "COUNTERFOIL_POSTGRES")]
+    postgres: Option<String>,
+    /// The replication slot of the follower of that table [default: counterfoil].
+    #[arg(long, value_name = "NAME", env = "COUNTERFOIL_POSTGRES_SLOT")]
+    postgres_slot: Option<String>,
+    /// What that follower noticed before this entry was looked into: it is no finding any more [default: 0].
+    #[arg(long, value_name = "INDEX", env = "COUNTERFOIL_POSTGRES_LOOKED_INTO")]
+    postgres_looked_into: Option<u64>,
     /// How long requests under way may take when the service ends, in seconds [default: 20].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_DRAIN_SECONDS")]
     drain_seconds: Option<u64>,
@@ -162,17 +183,18 @@ impl Serve {
         let chosen = self.chosen.over(file);
         start_log(&chosen)?;
         let log_format = chosen.log_format;
-        let settings = chosen.settings()?;
+        let settings = chosen.settings(self.read_only)?;
         let writes = settings.ship.is_some()
             || settings.ack == Ack::Shipped
             || settings.prune_keep.is_some()
             || settings.lake.is_some()
             || settings.rules.is_some()
-            || settings.sinks.is_some();
+            || settings.sinks.is_some()
+            || settings.postgres.is_some();
         if self.read_only && writes {
             return Err(Failure::invalid(
                 "a ledger that is only read is neither shipped, pruned nor watched: leave out --ship, --ack, --lake, --prune-keep, \
-                 --rules and --sinks",
+                 --rules, --sinks and --postgres",
             ));
         }
         let announcer = Announcer {
@@ -225,11 +247,13 @@ impl Chosen {
     fn over(self, file: Self) -> Self {
         over!(self file listen pg otlp_grpc tls_cert tls_key tls_client_ca allow_plain_text tlog_public query_seconds
             query_memory_mib query_rows queries_at_once appends_at_once connections ship ship_retain ship_legal_hold ack
-            lake prune_keep rules sinks verify_every_minutes drain_seconds log_format log)
+            lake prune_keep rules sinks verify_every_minutes verify_whole_hours scrub_hours postgres postgres_slot postgres_looked_into
+            drain_seconds log_format log)
     }
 
-    fn settings(self) -> Result<Settings, Failure> {
+    fn settings(self, read_only: bool) -> Result<Settings, Failure> {
         let default = Settings::default();
+        let (schedule, postgres) = (self.schedule(read_only)?, self.postgres()?);
         let tls = match (self.tls_cert, self.tls_key, self.tls_client_ca) {
             (Some(certificate), Some(key), client_authorities) => Some(Tls { certificate, key, client_authorities }),
             (None, None, None) => None,
@@ -269,11 +293,46 @@ impl Chosen {
             prune_keep: self.prune_keep.as_deref().map(str::parse).transpose()?,
             rules: self.rules,
             sinks: self.sinks.as_deref().map(Config::load).transpose()?,
-            verify_every: self
-                .verify_every_minutes
-                .map_or(default.verify_every, |minutes| Duration::from_secs(minutes.saturating_mul(60))),
+            schedule,
+            postgres,
             drain_time: seconds(self.drain_seconds, default.drain_time),
         })
+    }
+}
+
+impl Chosen {
+    /// How often is verified. A ledger that is only read is somebody else's to verify, unless asked.
+    fn schedule(&self, read_only: bool) -> Result<Schedule, Failure> {
+        let default = if read_only { Schedule::NEVER } else { Schedule::default() };
+        Ok(Schedule {
+            every: period("verify-every-minutes", self.verify_every_minutes, 60.0, default.every)?,
+            whole: period("verify-whole-hours", self.verify_whole_hours, 3600.0, default.whole)?,
+            scrub: period("scrub-hours", self.scrub_hours, 3600.0, default.scrub)?,
+        })
+    }
+
+    /// The table that is compared, from the three settings that say so.
+    fn postgres(&self) -> Result<Option<Postgres>, Failure> {
+        let Some(dsn) = &self.postgres else {
+            return match self.postgres_slot.is_some() || self.postgres_looked_into.is_some() {
+                true => Err(Failure::invalid("--postgres-slot and --postgres-looked-into need --postgres DSN")),
+                false => Ok(None),
+            };
+        };
+        let slot = self.postgres_slot.clone().unwrap_or_else(|| "counterfoil".to_owned());
+        let looked_into = self.postgres_looked_into.unwrap_or_default();
+        Ok(Some(Postgres { dsn: Dsn::parse(dsn)?, slot, looked_into }))
+    }
+}
+
+/// A time of so many units; parts of one are fine.
+fn period(name: &str, chosen: Option<f64>, unit_seconds: f64, default: Duration) -> Result<Duration, Failure> {
+    let Some(number) = chosen else { return Ok(default) };
+    let seconds = number * unit_seconds;
+    match seconds {
+        0.0 => Ok(Duration::ZERO),
+        1.0..=MAX_PERIOD_SECONDS => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(Failure::invalid(format!("--{name} is 0 for never, or a time from one second to a year"))),
     }
 }
 

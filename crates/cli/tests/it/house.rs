@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "counterfoil-evidence",
             "counterfoil-segment",
             "counterfoil",
+            "counterfoil-postgres",
             "counterfoil-query",
             "counterfoil-ship",
             "counterfoil-sink",

@@ -8,6 +8,7 @@ mod edge;
 mod files;
 mod ids;
 mod resume;
+mod scrub;
 mod seals;
 mod segment;
 mod signed;

@@ -1,7 +1,7 @@
 //! Verifying on from where an earlier verification came to: what it has to remember of the entries it read.
 
 use counterfoil_entry::{Fields, Timestamp};
-use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize};
+use counterfoil_tlog::{CompactRange, Hash, LeafIndex, TreeSize, leaf_hash};
 use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
@@ -14,6 +14,7 @@ use crate::incarnation::restored_digest;
 use crate::layout::{Layout, SegmentFile};
 use crate::own::{FileDigest, KEY_REGISTERED, KEY_REVOKED, parse_hash};
 use crate::pruned::Pruned;
+use crate::snapshot::Snapshot;
 use crate::sources::{Ranges, SourceName};
 
 const VERSION: u32 = 1;
@@ -104,6 +105,21 @@ impl Verified {
     pub(super) fn with_signatures_checked(mut self) -> Self {
         self.signed.clear();
         self
+    }
+
+    /// Whether a ledger that is known to be right agrees: the tree is the one over its first entries, and the entries of the ledger
+    /// itself that later ones rest on are its own. For who keeps the state where others may write: what it says of ids and
+    /// sequences is believed all the same, until a whole verification.
+    pub fn agrees_with(&self, snapshot: &Snapshot) -> Result<bool> {
+        if self.size > snapshot.size() || snapshot.root_at(self.size)?.to_string() != self.root {
+            return Ok(false);
+        }
+        for (index, text) in &self.own {
+            if *index >= self.size || leaf_hash(text.as_bytes()) != snapshot.leaf_hash(*index)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Reads what [`to_text`](Self::to_text) wrote; `Invalid` when it is something else.

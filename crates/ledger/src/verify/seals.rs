@@ -161,7 +161,7 @@ impl Chain<'_> {
 }
 
 /// What is wrong with a file that does not have its sealed digest.
-fn changed(file: &SealedFile, sealed: FileDigest) -> Finding {
+pub(super) fn changed(file: &SealedFile, sealed: FileDigest) -> Finding {
     let length = file.digest.length;
     if length < sealed.length {
         let message = format!("it has {length} bytes; {} were sealed", sealed.length);

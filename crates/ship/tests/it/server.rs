@@ -81,6 +81,10 @@ impl Server {
         self.child.wait().expect("the server ends");
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn restart(&mut self) {
         self.child = spawn(&find().expect("it was there"), self.folder.path(), self.port);
         self.wait_until_up();

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Failure, PATIENCE, Receiver, Sent, tls};
 use crate::config::{Ca, invalid, minute};
-use crate::message::{MAX_LINES, Message};
+use crate::message::{MAX_LINES, MAX_SENTENCE, Message};
 use crate::secret::Secret;
 use crate::text;
 
@@ -141,6 +141,10 @@ fn plain(message: &Message<'_>) -> String {
     for (name, value) in message.facts() {
         let _ = writeln!(out, "{name}: {value}");
     }
+    if let Some(note) = message.checkpoint() {
+        let _ =
+            writeln!(out, "\nThe newest checkpoint, a file for `counterfoil verify --checkpoint`:\n\n{}", lines(note));
+    }
     out.push_str("\nEntries:\n");
     for index in message.causes() {
         let link = message.link(index).map(|link| format!("  {link}")).unwrap_or_default();
@@ -153,6 +157,11 @@ fn plain(message: &Message<'_>) -> String {
     out
 }
 
+/// A text of several lines, each made harmless.
+fn lines(text: &str) -> String {
+    text.split('\n').take(MAX_LINES).map(|line| text::line(line, MAX_SENTENCE)).collect::<Vec<_>>().join("\n")
+}
+
 fn html(message: &Message<'_>) -> String {
     let row =
         |(name, value): (&str, String)| format!("<tr><th align=left>{name}</th><td>{}</td></tr>", text::html(&value));
@@ -162,12 +171,13 @@ fn html(message: &Message<'_>) -> String {
         None => format!("<li>Entry {index}</li>"),
     };
     let causes: String = message.causes().into_iter().map(entry).collect();
+    let note = message.checkpoint().map(|note| format!("<pre>{}</pre>", text::html(&lines(note)))).unwrap_or_default();
     let more = message.events.iter().skip(1).take(MAX_LINES);
     let more: String = more
         .map(|event| format!("<p>Entry {}: {}</p>", event.index, text::html(&text::line(&event.sentence(), 300))))
         .collect();
     format!(
-        "<!doctype html><html><body style=\"font-family:sans-serif\"><h2>{}</h2><p>{}</p><table>{facts}</table>\
+        "<!doctype html><html><body style=\"font-family:sans-serif\"><h2>{}</h2><p>{}</p><table>{facts}</table>{note}\
          <ul>{causes}</ul>{more}<p style=\"color:#666\">Sent by Counterfoil. Known again by: {}</p></body></html>",
         text::html(&message.title()),
         text::html(&message.sentence()),

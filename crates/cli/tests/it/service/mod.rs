@@ -17,8 +17,9 @@ mod reading;
 mod recording;
 mod remote;
 mod running;
+mod schedule;
 mod searches;
-mod shipping;
+pub mod shipping;
 mod tls;
 
-pub use running::{Running, wait_for};
+pub use running::{Running, signal, wait_for};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::place::{LINES, Place};
 use crate::service::Running;
@@ -105,4 +105,47 @@ fn another_ledger_and_silence_are_told_apart() {
     monitor.place.write("bank.checkpoint", "something else");
     monitor.place.run(&["monitor", &url, "--key", &monitor.key, "--remember", "bank.checkpoint", "--once"]).expect(2);
     monitor.place.run(&["monitor", &url, "--remember", "bank.checkpoint", "--once"]).expect(2);
+}
+
+#[test]
+fn what_a_monitor_finds_is_delivered_before_it_ends() {
+    let service = Running::start();
+    let writer = service.token("writer");
+    let monitor = Monitor::of(&service);
+    let place = &monitor.place;
+    let file = place.path("alerts.jsonl").display().to_string();
+    place.write("sinks.toml", format!("[[sink]]\nname = \"duty\"\ntype = \"file\"\naddress = \"{file}\"\n"));
+    let watch = |address: &str, more: &[&str]| {
+        let url = format!("http://{address}");
+        let ask = ["monitor", &url, "--key", &monitor.key, "--remember", "bank.checkpoint", "--sinks", "sinks.toml"];
+        place.run(&[&ask[..], more].concat())
+    };
+    let delivered = || -> Vec<Value> {
+        let text = std::fs::read_to_string(place.path("alerts.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (earlier, _) = service.end();
+    copy(&earlier, "audit", "earlier");
+    let service = Running::on(earlier, &[]);
+    service.record(&writer, "{\"event_type\":\"x\",\"actor\":\"a\",\"entity_id\":\"to be forgotten\"}\n");
+    watch(&service.address, &["--once"]).expect(0);
+    assert!(delivered().is_empty());
+
+    let service = rolled_back(service);
+    let ran = watch(&service.address, &[]).expect(11);
+    assert!(ran.stderr.contains("delivered to duty"), "{ran:?}");
+    let found = delivered();
+    assert_eq!(found.len(), 1);
+    let alert = &found[0]["alert"];
+    assert_eq!(
+        (&alert["rule"], &alert["level"]),
+        (&json!("counterfoil.monitor-rollback"), &json!("critical")),
+        "{alert}"
+    );
+    assert!(found[0]["entry"]["context"]["why"].as_str().unwrap().contains("bank.checkpoint.shown-0"), "{found:?}");
+
+    let address = service.address.clone();
+    service.end();
+    watch(&address, &["--every", "1", "--silent-after", "1"]).expect(5);
+    assert_eq!(delivered().last().unwrap()["alert"]["rule"], "counterfoil.monitor-silent");
 }
