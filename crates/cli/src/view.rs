@@ -10,12 +10,13 @@ use counterfoil::{Error, ErrorKind, Reader, Result, Snapshot, SourceStatus, Stat
 use counterfoil_query::{Engine, Limits, Order};
 use counterfoil_tlog::{Hash, Origin, Tile, TilePath, VerifierKey, bundle};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::ledgers;
-use crate::remote::{Call, Remote, percent, strange};
+use crate::remote::{Call, Problem, Remote, percent, strange};
+use crate::text::{Grouped, entries};
 
 /// One consistent state of a ledger.
 pub enum View {
@@ -32,10 +33,16 @@ pub struct State {
     root_hash: String,
     sealed_size: u64,
     segment_span: u64,
-    segments: Vec<serde::de::IgnoredAny>,
+    segments: Vec<Part>,
     checkpoint: String,
     #[serde(default)]
     shipping: Option<Shipping>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    first: u64,
+    count: u64,
 }
 
 /// How the copy is that a service keeps.
@@ -67,6 +74,20 @@ struct OneEntry {
 struct Placed {
     index: u64,
     entry: Box<RawValue>,
+}
+
+/// An answer of a service in JSON.
+#[derive(Deserialize)]
+struct Told {
+    columns: Vec<Named>,
+    rows: Vec<Vec<Value>>,
+    #[serde(default)]
+    problem: Option<Problem>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 impl View {
@@ -103,6 +124,31 @@ impl View {
             Self::Folder { snapshot, .. } => snapshot.size(),
             Self::Service { state, .. } => state.tree_size,
         }
+    }
+
+    /// Refuses a size that the ledger does not have.
+    pub fn check_size(&self, size: u64) -> std::result::Result<(), Failure> {
+        if size <= self.size() {
+            return Ok(());
+        }
+        let message = format!("the ledger has {}, not {}", entries(self.size()), Grouped(size));
+        Err(Failure::new(ErrorKind::NotFound, message))
+    }
+
+    /// The parts that are read one by one: every segment, and the tail behind them; the first index of each, and its end.
+    pub fn parts(&self) -> Vec<(u64, u64)> {
+        let span = |first: u64, count: u64| (first, first + count);
+        let mut parts: Vec<(u64, u64)> = match self {
+            Self::Folder { snapshot, .. } => {
+                snapshot.segments().iter().map(|one| span(one.first(), one.count())).collect()
+            }
+            Self::Service { state, .. } => state.segments.iter().map(|one| span(one.first, one.count)).collect(),
+        };
+        let sealed = parts.last().map_or(0, |(_, end)| *end);
+        if sealed < self.size() {
+            parts.push((sealed, self.size()));
+        }
+        parts
     }
 
     pub fn root(&self) -> Result<Hash> {
@@ -246,6 +292,30 @@ impl View {
                 let accept = "application/vnd.apache.arrow.stream";
                 let reply = service.send(Call { accept, ..Call::post("/api/v1/query", &json!({"sql": sql})) })?;
                 Rows::read(reply)
+            }
+        }
+    }
+
+    /// The answer to a statement, each row a JSON object. A service's answer says why it ends early, if it does.
+    pub fn objects(&self, sql: &str, limits: Limits) -> Result<Vec<Value>> {
+        let broken = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Internal, error.to_string());
+        match self {
+            Self::Folder { .. } => {
+                let mut writer = arrow::json::ArrayWriter::new(Vec::new());
+                for batch in self.query(sql, limits)?.batches {
+                    writer.write(&batch?).map_err(|error| broken(&error))?;
+                }
+                writer.finish().map_err(|error| broken(&error))?;
+                match writer.into_inner() {
+                    text if text.is_empty() => Ok(Vec::new()),
+                    text => serde_json::from_slice(&text).map_err(|error| broken(&error)),
+                }
+            }
+            Self::Service { service, .. } => {
+                let told: Told = service.ask(Call::post("/api/v1/query", &json!({"sql": sql})))?;
+                told.problem.map_or(Ok(()), |problem| Err(problem.error()))?;
+                let object = |row: Vec<Value>| told.columns.iter().map(|one| one.name.clone()).zip(row).collect();
+                Ok(told.rows.into_iter().map(object).map(Value::Object).collect())
             }
         }
     }

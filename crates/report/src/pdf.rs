@@ -193,6 +193,7 @@ mod tests {
             subtitle: "Subtitle".into(),
             running: "Running".into(),
             written: "2026-10-01T06:30:00Z".to_owned(),
+            alarm: Vec::new(),
             figures: Vec::new(),
             missing: Vec::new(),
             missing_title: "Missing".into(),

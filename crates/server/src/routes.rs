@@ -17,8 +17,8 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::access::note_refusals;
 use crate::api::{
-    alerts, bundles, entries, keys, listing, proofs, query, reviews, session, status, stream, tokens, verification,
-    watch,
+    alerts, bundles, entries, keys, listing, proofs, query, reviews, session, settings, status, stream, tokens,
+    verification, watch,
 };
 use crate::problem::Problem;
 use crate::service::Service;
@@ -64,6 +64,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/alerts/{id}", get(alerts::one))
         .route("/alerts/{id}/state", post(alerts::change))
         .route("/watch", get(watch::overview))
+        .route("/settings", get(settings::show))
         .route("/reviews", get(reviews::list))
         .route("/reviews/{day}", get(reviews::day).post(reviews::sign))
         .route("/tokens", get(tokens::list).post(tokens::create))

@@ -143,6 +143,16 @@ impl SinkConfig {
         Ok(sink)
     }
 
+    /// The kind of its receiver, as the configuration names it.
+    pub fn kind(&self) -> &'static str {
+        self.target.name()
+    }
+
+    /// Where it leads, without anything that is secret.
+    pub fn address(&self) -> String {
+        self.target.address()
+    }
+
     /// Refuses a file that would be written among the ledger's own.
     pub fn stays_out_of(&self, ledger: &Path) -> Result<()> {
         let Target::File(options) = &self.target else { return Ok(()) };

@@ -10,6 +10,7 @@ pub(crate) mod query;
 pub(crate) mod reviews;
 pub(crate) mod sending;
 pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod stream;

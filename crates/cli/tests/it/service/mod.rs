@@ -15,6 +15,7 @@ mod read_only;
 mod reading;
 mod recording;
 mod remote;
+mod report;
 mod running;
 mod shipping;
 mod tls;
