@@ -62,7 +62,7 @@ pub struct Locations {
     pub service: Option<Service>,
     /// The copy in an object store.
     pub copy: Option<Copy>,
-    /// The audit tables in PostgreSQL that are followed, without passwords.
+    /// The audit tables in PostgreSQL that are followed: the sources of their entries.
     pub postgres: Vec<String>,
 }
 

@@ -218,9 +218,10 @@ event_type IN ('ledger.created', 'ledger.restored', 'ledger.key_registered', 'le
 
 /// The figures that statements look at, of a part of the ledger: it can be read when this is answered.
 pub const READABLE: &str = "\
-SELECT count(DISTINCT (timestamp::bigint, recorded_at::bigint, source, signature)), sum(octet_length(event_type)), \
-sum(octet_length(actor)), sum(octet_length(actor_type)), sum(octet_length(entity_id)), sum(octet_length(outcome)), \
-sum(octet_length(reason)), sum(octet_length(context)) FROM audit_log WHERE index >= :first AND index < :end";
+SELECT sum(timestamp::bigint % 2), sum(recorded_at::bigint % 2), count(*) FILTER (WHERE signature IS NOT NULL), \
+sum(octet_length(source)), sum(octet_length(event_type)), sum(octet_length(actor)), sum(octet_length(actor_type)), \
+sum(octet_length(entity_id)), sum(octet_length(outcome)), sum(octet_length(reason)), sum(octet_length(context)) \
+FROM audit_log WHERE index >= :first AND index < :end";
 
 /// Every statement that asks for a span of indices, by its name.
 pub const SPANNING: [(&str, &str); 20] = [

@@ -11,7 +11,7 @@ use crate::compliance::{self, Period, moment};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::output;
-use crate::text::entries;
+use crate::text::{Printable, entries};
 use crate::view::View;
 
 /// Write the compliance report of a period, as HTML and as PDF
@@ -119,18 +119,25 @@ fn prove(view: &View, report: &Figures, file: &Path) -> Result<Option<Evidence>,
 }
 
 fn tell(report: &Figures, exit: Exit) {
-    let scope = &report.scope;
-    if let Exit::Bad(kind) = exit {
-        let word = output::styled(output::RED, format_args!("{}:", kind.name().to_uppercase()));
-        output::note(format_args!(
-            "{word} the report says so first; `counterfoil verify` lists everything that is wrong"
-        ));
-    }
+    let (scope, check) = (&report.scope, &report.check);
     output::note(format_args!(
-        "{} from {} to {} of {}",
+        "{} of {}, {} to {}",
         entries(scope.end - scope.first),
+        Printable(&scope.origin),
         scope.from,
-        scope.to,
-        scope.origin
+        scope.to
     ));
+    match (exit, &check.fault) {
+        (Exit::Bad(kind), _) => {
+            let word = output::styled(output::RED, kind.name().to_uppercase());
+            output::note(format_args!(
+                "{word}: the report says so first; `counterfoil verify` lists everything that is wrong"
+            ));
+        }
+        (Exit::Good, Some(fault)) => output::note(format_args!("the ledger was not verified: {}", Printable(fault))),
+        (Exit::Good, None) => {
+            let word = output::styled(output::GREEN, "verified");
+            output::note(format_args!("{word} first, {} in all: nothing wrong", entries(check.entries)));
+        }
+    }
 }

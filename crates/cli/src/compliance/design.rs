@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use counterfoil::{ErrorKind, Registration};
+use counterfoil::{ErrorKind, Registration, Status};
 use counterfoil_entry::Fields;
 use counterfoil_query::Limits;
 use counterfoil_report::document::{
@@ -20,6 +20,9 @@ use crate::exit::Failure;
 use crate::ledgers;
 use crate::remote::{Call, Remote};
 use crate::view::View;
+
+/// What the sources of followed tables begin with.
+const POSTGRES: &str = "postgres:";
 
 /// What a design document is asked for.
 pub struct Asked<'a> {
@@ -39,8 +42,10 @@ pub struct Asked<'a> {
 /// The configuration of a ledger.
 pub fn describe(view: &View, asked: Asked<'_>) -> Result<Document, Failure> {
     let running = running(view, asked.ledger)?;
-    let live: Option<InForce> = running.as_ref().map(|service| service.ask(Call::get("/api/v1/settings"))).transpose();
-    let live = live.map_err(needs_admin)?;
+    let live = match &running {
+        Some(service) => Some(service.ask::<InForce>(Call::get("/api/v1/settings")).map_err(needs_admin)?),
+        None => None,
+    };
     let settings = live.or(asked.settings);
     let answers = Answers::up_to(view, view.size(), &[]);
     let status = view.status()?;
@@ -70,7 +75,7 @@ pub fn describe(view: &View, asked: Asked<'_>) -> Result<Document, Failure> {
         contacts: asked.contacts,
         retention_class: retention_class(view),
         retain: settings.as_ref().and_then(retain),
-        locations: locations(asked.ledger, status.segment_span, settings.as_ref(), copy),
+        locations: locations(asked.ledger, &status, settings.as_ref(), copy),
         watch: settings.and_then(watch),
         bundle: None,
     })
@@ -96,7 +101,7 @@ fn needs_admin(error: counterfoil::Error) -> Failure {
     }
 }
 
-fn locations(ledger: &Path, segment_span: u64, settings: Option<&InForce>, copy: Option<Copy>) -> Locations {
+fn locations(ledger: &Path, status: &Status, settings: Option<&InForce>, copy: Option<Copy>) -> Locations {
     let service = settings.map(|settings| {
         let mut addresses =
             vec![(settings.listen.to_string(), "HTTP: API, OTLP, CloudEvents, /tlog, console".to_owned())];
@@ -111,7 +116,15 @@ fn locations(ledger: &Path, segment_span: u64, settings: Option<&InForce>, copy:
         };
         Service { addresses, tls: settings.tls, tlog_public: tlog_public.to_owned() }
     });
-    Locations { folder: ledger.display().to_string(), segment_span, service, copy, postgres: Vec::new() }
+    let followed =
+        status.sources.iter().filter(|known| known.source.starts_with(POSTGRES)).map(|known| known.source.clone());
+    Locations {
+        folder: ledger.display().to_string(),
+        segment_span: status.segment_span,
+        service,
+        copy,
+        postgres: followed.collect(),
+    }
 }
 
 fn retain(settings: &InForce) -> Option<String> {

@@ -18,5 +18,7 @@ pub fn moment(text: &str) -> Result<Moment, String> {
     let is_date = text.len() == 10;
     let whole = if is_date { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let known = Timestamp::parse(&whole);
-    known.map(Moment).map_err(|_| "give a date such as 2026-07-01, or an RFC 3339 time".to_owned())
+    known
+        .map(Moment)
+        .map_err(|_| "give a date such as 2026-07-01, or an RFC 3339 time, of the years 1678 to 2261".to_owned())
 }

@@ -10,7 +10,6 @@ use super::answers::is_damage;
 use crate::exit::Failure;
 use crate::ledgers;
 use crate::progress::{Progress, Unit};
-use crate::remote::Call;
 use crate::verdict::crawl::{self, Trust};
 use crate::view::View;
 
@@ -70,7 +69,8 @@ fn told(verdict: &Verdict) -> Check {
     let findings = verdict.findings.iter().take(MAX_FINDINGS).map(finding).collect();
     Check {
         entries: verdict.entries_checked,
-        compared_with: verdict.compared_against.clone(),
+        // The checkpoint that was given is this state's own.
+        compared_with: verdict.compared_against.iter().filter(|what| !what.starts_with("the given")).cloned().collect(),
         findings: Listed { rows: findings, total: verdict.findings.len() as u64 },
         fault: None,
     }

@@ -141,7 +141,7 @@ pub(super) fn locations(locations: &Locations) -> Vec<Block> {
     }
     blocks.push(heading("PostgreSQL"));
     match locations.postgres.is_empty() {
-        true => blocks.push(prose("No audit table is followed.")),
+        true => blocks.push(prose("The ledger holds no entry of an audit table in PostgreSQL that is followed.")),
         false => blocks.push(list(locations.postgres.iter().map(String::as_str))),
     }
     blocks
@@ -258,7 +258,7 @@ pub(super) fn watch(watch: Option<&Watch>) -> Vec<Block> {
     };
     let mut blocks = Vec::new();
     let columns = vec![words("Rule", 3), exact("Level"), words("What it is for", 5)];
-    let row = |rule: &super::Rule| vec![rule.title.clone(), rule.level.clone(), rule.purpose.clone()];
+    let row = |rule: &super::Rule| vec![rule.title.clone(), rule.level.clone(), sentences(&rule.purpose).to_owned()];
     blocks.push(table("Rules in force", columns, &watch.rules, watch.rules.len() as u64, "rules", row));
     if !watch.left_out.is_empty() {
         blocks.push(heading("Left out"));
@@ -273,6 +273,13 @@ pub(super) fn watch(watch: Option<&Watch>) -> Vec<Block> {
         }
     }
     blocks
+}
+
+/// As many of the first sentences as a cell holds.
+fn sentences(text: &str) -> &str {
+    let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain([text.len()]);
+    let fits = |end: &usize| text[..*end].chars().count() <= crate::MAX_CELL;
+    ends.take_while(fits).last().map_or(text, |end| &text[..end])
 }
 
 pub(super) fn verification(document: &Document) -> Vec<Block> {

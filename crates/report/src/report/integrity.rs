@@ -50,7 +50,7 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     blocks.push(code(&commands(report)));
     if let Some(bundle) = &integrity.bundle {
         blocks.push(prose("The entries in the bundle are those for which this condition holds:"));
-        blocks.push(code(&bundle.chosen));
+        blocks.push(code(&bundle.chosen.replace(" OR ", "\n  OR ").replace(" AND (", "\n  AND (")));
     }
     if !integrity.segments.rows.is_empty() {
         let columns = vec![number("First entry"), number("Entries"), exact("Sealed"), words("Root, first digits", 1)];

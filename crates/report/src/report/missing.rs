@@ -182,7 +182,7 @@ fn review(report: &Report, items: &mut Vec<String>) {
     let unsigned = super::alerts::unsigned_days(report);
     if unsigned > 0 {
         items.push(format!(
-            "That somebody looked at every day: {} of the period have no signed review.",
+            "That somebody looked at every day: {} of the period without a signed review.",
             counted(unsigned, "day")
         ));
     }

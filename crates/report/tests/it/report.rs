@@ -68,7 +68,7 @@ fn every_way_of_falling_short_is_said() {
         (|report| report.overrides.unreasoned = 5, "Why 5 of 9,417 manual overrides were made"),
         (|_| (), "3 alerts will end that were open"),
         (|report| report.verification.whole = 0, "no clean verification read all of it"),
-        (|report| report.reviews.rows.clear(), "92 days of the period have no signed review"),
+        (|report| report.reviews.rows.clear(), "92 days of the period without a signed review"),
         (|report| report.integrity.newest = Some(report.integrity.end.clone()), "key was not at hand"),
         (|report| report.integrity.bundle.as_mut().expect("a bundle").left_out = 7, "no room for the oldest 7"),
     ];
@@ -108,7 +108,7 @@ fn a_drill_a_false_positive_and_days_without_a_signature_are_told() {
         "the copy</td>",
         "the ledger: what was new",
         "and 1 more",
-        "27 days of the period have no signed review",
+        "27 days of the period without a signed review",
     ] {
         assert!(html.contains(words), "{words:?}");
     }
