@@ -63,6 +63,13 @@ fn worked() -> Running {
     service
 }
 
+/// Waits until the folder's checkpoint covers what the service holds; how many entries that are.
+fn published(service: &Running, token: &str) -> u64 {
+    let size = service.get(token, "/api/v1/status").expect(200).json()["tree_size"].as_u64().unwrap();
+    let in_folder = || service.place.json(&["checkpoint", "audit", "--json"])["size"].as_u64().unwrap();
+    wait_for("the checkpoint in the folder", || (in_folder() >= size).then_some(size))
+}
+
 #[test]
 fn what_a_service_recorded_is_counted_as_anybody_counts_it() {
     let service = worked();
@@ -110,9 +117,7 @@ fn a_report_through_a_service_has_the_figures_of_its_folder() {
     let url = format!("http://{}", service.address);
     let entries = service.query(&reader, "SELECT max(recorded_at) FROM audit_log");
     let to = entries[0][0].as_str().unwrap().to_owned();
-    let published = || service.place.json(&["checkpoint", "audit", "--json"])["size"].as_u64().unwrap();
-    let size = service.get(&reader, "/api/v1/status").expect(200).json()["tree_size"].as_u64().unwrap();
-    wait_for("the checkpoint in the folder", || (published() >= size).then_some(()));
+    let size = published(&service, &reader);
     let call = |ledger: &str, more: &[&str]| {
         let period = ["report", ledger, "--from", "2020-01-01", "--to", &to, "--json"];
         with_token(&service, &reader, &[&period, more].concat()).expect(0).value()
@@ -147,6 +152,7 @@ fn a_document_is_written_from_what_is_in_force() {
     let service = worked();
     let (reader, admin) = (service.token("reader"), service.token("admin"));
     let url = format!("http://{}", service.address);
+    published(&service, &reader);
     let described = |ledger: &str, token: &str| with_token(&service, token, &["document", ledger, "--json"]);
     described(&url, &reader).refused(6, &["administrator"]);
     let through = described(&url, &admin).expect(0).value();
