@@ -18,7 +18,7 @@ for ((number = 0; number < 600; number++)); do
     "$([ $((number % 9)) = 0 ] && echo manual_override || echo invoice_approved)" $((number % 7)) $((number % 300)) \
     "$([ $((number % 11)) = 0 ] && echo denied || echo success)" $((number % 3))
 done | "$COUNTERFOIL" append ledger - >/dev/null
-printf '%s\n' '{"event_type":"#panic(1) <script> \u202e 名 \u0007","actor":"*b* $x$","entity_id":"e","outcome":"denied"}' |
+printf '%s\n' '{"event_type":"#panic(1) <script> \u202e 名","actor":"*b* $x$","entity_id":"e","outcome":"denied"}' |
   "$COUNTERFOIL" append ledger - >/dev/null
 "$COUNTERFOIL" seal ledger >/dev/null
 report() { "$COUNTERFOIL" report ledger --from "$(date -u -d yesterday +%F)" --to "$(date -u -d tomorrow +%F)" --pdf "$1" 2>/dev/null; }
