@@ -10,12 +10,12 @@ use counterfoil::{Error, ErrorKind, Reader, Result, Snapshot, SourceStatus, Stat
 use counterfoil_query::{Engine, Limits, Order};
 use counterfoil_tlog::{Hash, Origin, Tile, TilePath, VerifierKey, bundle};
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::ledgers;
-use crate::remote::{Call, Problem, Remote, percent, strange};
+use crate::remote::{Call, Remote, percent, strange};
 use crate::text::{Grouped, entries};
 
 /// One consistent state of a ledger.
@@ -74,20 +74,6 @@ struct OneEntry {
 struct Placed {
     index: u64,
     entry: Box<RawValue>,
-}
-
-/// An answer of a service in JSON.
-#[derive(Deserialize)]
-struct Told {
-    columns: Vec<Named>,
-    rows: Vec<Vec<Value>>,
-    #[serde(default)]
-    problem: Option<Problem>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
 }
 
 impl View {
@@ -292,30 +278,6 @@ impl View {
                 let accept = "application/vnd.apache.arrow.stream";
                 let reply = service.send(Call { accept, ..Call::post("/api/v1/query", &json!({"sql": sql})) })?;
                 Rows::read(reply)
-            }
-        }
-    }
-
-    /// The answer to a statement, each row a JSON object. A service's answer says why it ends early, if it does.
-    pub fn objects(&self, sql: &str, limits: Limits) -> Result<Vec<Value>> {
-        let broken = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Internal, error.to_string());
-        match self {
-            Self::Folder { .. } => {
-                let mut writer = arrow::json::ArrayWriter::new(Vec::new());
-                for batch in self.query(sql, limits)?.batches {
-                    writer.write(&batch?).map_err(|error| broken(&error))?;
-                }
-                writer.finish().map_err(|error| broken(&error))?;
-                match writer.into_inner() {
-                    text if text.is_empty() => Ok(Vec::new()),
-                    text => serde_json::from_slice(&text).map_err(|error| broken(&error)),
-                }
-            }
-            Self::Service { service, .. } => {
-                let told: Told = service.ask(Call::post("/api/v1/query", &json!({"sql": sql})))?;
-                told.problem.map_or(Ok(()), |problem| Err(problem.error()))?;
-                let object = |row: Vec<Value>| told.columns.iter().map(|one| one.name.clone()).zip(row).collect();
-                Ok(told.rows.into_iter().map(object).map(Value::Object).collect())
             }
         }
     }

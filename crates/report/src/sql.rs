@@ -14,6 +14,9 @@ pub const BEFORE: &str = "SELECT max(index) + 1 AS first FROM audit_log WHERE re
 /// The first entry after the period: `end`, NULL where there is none.
 pub const AFTER: &str = "SELECT min(index) AS end FROM audit_log WHERE recorded_at >= ':to'";
 
+/// When the ledger recorded its first entry: `at`.
+pub const BEGUN: &str = "SELECT recorded_at AS at FROM audit_log WHERE index = 0";
+
 /// [`Activity`](crate::report::Activity): one row.
 pub const ACTIVITY: &str = "\
 SELECT count(*) FILTER (WHERE NOT starts_with(event_type, 'ledger.')) AS entries, \

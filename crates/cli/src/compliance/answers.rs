@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use counterfoil::{ErrorKind, Result};
+use arrow::json::ArrayWriter;
+use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_query::Limits;
 use counterfoil_report::report::{Listed, Step, figures};
 use counterfoil_report::sql;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::exit::Failure;
+use crate::remote::{Call, Problem};
 use crate::view::View;
 
 /// The longest that one statement may take; memory and rows are bounded as for any query.
@@ -34,7 +37,10 @@ impl<'a> Answers<'a> {
     /// The rows of a statement, each a JSON object.
     pub fn rows(&self, statement: &str) -> Result<Vec<Value>> {
         let filled = sql::over(&sql::without(statement, self.unread), self.first, self.end, self.step);
-        self.view.objects(&filled, Limits { time: MAX_TIME, ..Limits::default() })
+        match self.view {
+            View::Folder { .. } => in_folder(self.view, &filled),
+            View::Service { service, .. } => told(service.ask(Call::post("/api/v1/query", &json!({"sql": filled})))?),
+        }
     }
 
     /// The one row of a statement.
@@ -51,6 +57,39 @@ impl<'a> Answers<'a> {
     pub fn number(&self, statement: &str, column: &str) -> Result<Option<u64>> {
         Ok(self.rows(statement)?.first().and_then(|row| row[column].as_u64()))
     }
+}
+
+fn in_folder(view: &View, sql: &str) -> Result<Vec<Value>> {
+    let broken = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Internal, error.to_string());
+    let mut writer = ArrayWriter::new(Vec::new());
+    for batch in view.query(sql, Limits { time: MAX_TIME, ..Limits::default() })?.batches {
+        writer.write(&batch?).map_err(|error| broken(&error))?;
+    }
+    writer.finish().map_err(|error| broken(&error))?;
+    match writer.into_inner() {
+        text if text.is_empty() => Ok(Vec::new()),
+        text => serde_json::from_slice(&text).map_err(|error| broken(&error)),
+    }
+}
+
+/// An answer of a service in JSON, which says why it ends early, if it does.
+#[derive(Deserialize)]
+struct Told {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Value>>,
+    #[serde(default)]
+    problem: Option<Problem>,
+}
+
+#[derive(Deserialize)]
+struct Column {
+    name: String,
+}
+
+fn told(answer: Told) -> Result<Vec<Value>> {
+    answer.problem.map_or(Ok(()), |problem| Err(problem.error()))?;
+    let names = || answer.columns.iter().map(|column| column.name.clone());
+    Ok(answer.rows.into_iter().map(|row| Value::Object(names().zip(row).collect())).collect())
 }
 
 /// Whether something failed since what was read is not what was recorded.

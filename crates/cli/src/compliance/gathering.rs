@@ -79,6 +79,7 @@ fn gather_around(view: &View, period: &Period<'_>, unread: &[(u64, u64)]) -> Res
             origin: view.origin()?.to_string(),
             from: period.from,
             to: period.to,
+            begun: begun(&answers)?,
             written: period.now,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             first,
@@ -192,6 +193,11 @@ fn copy(
         _ => recorded()?,
     };
     Ok(place.map(|place| state::copy(&place, shipping.map_or(0, |shipping| shipping.shipped_size), period.now)))
+}
+
+fn begun(answers: &Answers<'_>) -> Result<Option<Moment>, Failure> {
+    let rows = answers.rows(sql::BEGUN)?;
+    Ok(rows.first().and_then(|row| super::moment(row["at"].as_str()?).ok()))
 }
 
 /// The names that a ledger had before it was restored.

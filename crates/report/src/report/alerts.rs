@@ -68,17 +68,19 @@ fn alert_blocks(report: &Report, alerts: &super::Alerts) -> Vec<Block> {
     blocks
 }
 
-/// The days of the period that were over when the report was written, and that nobody signed.
-pub(super) fn unsigned_days(report: &Report) -> u64 {
-    let signed: BTreeSet<&str> = report.reviews.rows.iter().map(|review| review.day.as_str()).collect();
-    days_over(report).filter(|day| !signed.contains(day.as_str())).count() as u64
-}
-
+/// The days of the period, since the ledger began, that were over when the report was written.
 fn days_over(report: &Report) -> impl Iterator<Item = String> {
-    let (from, until) = (report.scope.from.micros(), report.until().micros());
+    let since = report.scope.begun.map_or(report.scope.from, |begun| begun.max(report.scope.from));
+    let (from, until) = (since.micros(), report.until().micros());
     let midnight = from - from.rem_euclid(DAY);
     let days = ((until - midnight).max(0) / DAY) as u64;
     (0..days.min(MAX_DAYS)).map(move |day| crate::Moment::from_micros(midnight + day as i64 * DAY).date())
+}
+
+/// Those of them that nobody signed.
+pub(super) fn unsigned_days(report: &Report) -> u64 {
+    let signed: BTreeSet<&str> = report.reviews.rows.iter().map(|review| review.day.as_str()).collect();
+    days_over(report).filter(|day| !signed.contains(day.as_str())).count() as u64
 }
 
 fn reviews(report: &Report) -> Vec<Block> {

@@ -57,7 +57,7 @@ fn what_is_missing_is_said_first_and_in_words() {
 #[test]
 fn every_way_of_falling_short_is_said() {
     type Change = fn(&mut Report);
-    let cases: [(Change, &str); 13] = [
+    let cases: [(Change, &str); 14] = [
         (|_| (), "1 verification in the period found something wrong"),
         (|report| report.verification.anchored = 0, "agrees with itself"),
         (|report| report.drills.rows[0].passed = false, "1 drill failed"),
@@ -69,6 +69,7 @@ fn every_way_of_falling_short_is_said() {
         (|_| (), "3 alerts will end that were open"),
         (|report| report.verification.whole = 0, "no clean verification read all of it"),
         (|report| report.reviews.rows.clear(), "92 days of the period without a signed review"),
+        (|report| report.scope.begun = Some(sample::moment("2026-09-28T10:00:00Z")), "2 days of the period without"),
         (|report| report.integrity.newest = Some(report.integrity.end.clone()), "key was not at hand"),
         (|report| report.integrity.bundle.as_mut().expect("a bundle").left_out = 7, "no room for the oldest 7"),
     ];

@@ -308,6 +308,7 @@ pub fn report() -> Report {
             origin: "bank.example/payments".to_owned(),
             from,
             to: moment("2026-10-01T00:00:00Z"),
+            begun: Some(moment("2026-01-04T08:00:00Z")),
             written,
             version: "0.1.0".to_owned(),
             first,
@@ -373,7 +374,7 @@ pub fn report() -> Report {
 pub fn empty() -> Report {
     let mut report = report();
     let (from, to) = (moment("2026-07-01T00:00:00Z"), moment("2026-07-02T00:00:00Z"));
-    report.scope = Scope { from, to, first: 0, end: 0, size: 0, ..report.scope };
+    report.scope = Scope { from, to, begun: None, first: 0, end: 0, size: 0, ..report.scope };
     report.activity = Activity::default();
     report.overrides = Overrides::default();
     report.integrity.begin = None;

@@ -9,7 +9,12 @@ use crate::sample;
 
 #[test]
 fn each_is_one_reading_statement_over_the_one_table() {
-    let all = SPANNING.into_iter().chain([("before", sql::BEFORE), ("after", sql::AFTER), ("reviews", sql::REVIEWS)]);
+    let all = SPANNING.into_iter().chain([
+        ("before", sql::BEFORE),
+        ("after", sql::AFTER),
+        ("begun", sql::BEGUN),
+        ("reviews", sql::REVIEWS),
+    ]);
     for (name, statement) in all {
         assert!(statement.starts_with("SELECT ") && !statement.contains(';'), "{name}");
         assert!(statement.contains("FROM audit_log"), "{name}");
