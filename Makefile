@@ -68,6 +68,7 @@ interop: deps ours
 	$(CLIENTS) interop/service/openapi.sh
 	$(CLIENTS) scripts/with.sh psql javac mvn -- interop/pg/run.sh
 	$(CLIENTS) scripts/with.sh versitygw curl -- interop/lake/run.sh
+	$(CLIENTS) scripts/with.sh javac mvn -- interop/report/run.sh
 	$(CLIENTS) scripts/with.sh node chromium -- node interop/browser/walk.mjs
 
 # The Python package with its native part, in the checkout.

@@ -132,8 +132,18 @@ counterfoil append rewritten rewritten.ndjson >/dev/null
 show 'counterfoil verify rewritten …   # the model blamed, with a stolen key'
 convict fork verify rewritten --key vkey --checkpoint remembered
 
+from=$(date -u -d yesterday +%F)
+to=$(date -u -d tomorrow +%F)
+step '7  For the file: the compliance report, and a bundle that proves what it says.'
+show "counterfoil report payments --from $from --to $to
+    --pdf report.pdf --html report.html --bundle report.bundle.json"
+counterfoil report payments --from "$from" --to "$to" --pdf report.pdf --html report.html --bundle report.bundle.json 2>&1 | folded
+show 'counterfoil verify --bundle report.bundle.json --key vkey   # offline'
+counterfoil verify --bundle report.bundle.json --key vkey | lines 1
+
 step "The ledger is in $work. Next:"
 printf '  %s\n' "cd $work; export PATH=$(dirname "$binary"):\$PATH" \
+  "xdg-open $work/report.pdf" \
   'counterfoil serve payments                             # the console: it prints a link' \
   'counterfoil history payments requestforpayment148214   # sent in again' \
   'counterfoil bundle payments --entity SUP-318 -o evidence   # entries, proofs'

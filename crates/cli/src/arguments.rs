@@ -64,6 +64,8 @@ pub enum Command {
     Postgres(commands::postgres::Postgres),
     Rules(commands::rules::Rules),
     Token(commands::token::Token),
+    Report(commands::report::Report),
+    Document(commands::document::Document),
     Catalog(commands::catalog::Catalog),
     Completions(commands::completions::Completions),
     Man(commands::man::Man),

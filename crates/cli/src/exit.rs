@@ -105,6 +105,14 @@ impl Failure {
         }
     }
 
+    /// What happened, in a sentence.
+    pub fn message(self) -> String {
+        match self {
+            Failure::Pipe => "nobody reads the output".to_owned(),
+            Failure::Told { message, .. } => message,
+        }
+    }
+
     /// The process's exit code.
     pub fn code(&self) -> u8 {
         match self {
@@ -185,6 +193,12 @@ impl From<Error> for Failure {
 impl From<EntryError> for Failure {
     fn from(error: EntryError) -> Failure {
         Failure::invalid(error.to_string())
+    }
+}
+
+impl From<counterfoil_report::ReportError> for Failure {
+    fn from(error: counterfoil_report::ReportError) -> Failure {
+        Failure::new(ErrorKind::Internal, error.to_string())
     }
 }
 

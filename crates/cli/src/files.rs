@@ -27,6 +27,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
+/// Refuses a file that is there already, before work is done for it.
+pub fn refuse_existing(path: &Path) -> Result<(), Failure> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(already_there(path)),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Writes a file that is not there yet, durably.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_with(path, 0o666, bytes)
@@ -58,10 +66,12 @@ fn write_with(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure> {
         file.sync_all()
     });
     written.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Failure::new(ErrorKind::Invalid, format!("{} is already there", path.display()))
-                .advise("Name another file, or remove this one first.")
-        }
+        io::ErrorKind::AlreadyExists => already_there(path),
         _ => Failure::file(path.display(), &error),
     })
+}
+
+fn already_there(path: &Path) -> Failure {
+    Failure::new(ErrorKind::Invalid, format!("{} is already there", path.display()))
+        .advise("Name another file, or remove this one first.")
 }

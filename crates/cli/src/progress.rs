@@ -16,6 +16,8 @@ pub enum Unit {
     Entries,
     /// Bytes of an input file.
     Bytes,
+    /// Questions that are asked of a ledger.
+    Steps,
 }
 
 /// A bar on standard error, shown after a second and only on a terminal. It is gone when dropped.
@@ -68,6 +70,7 @@ fn style(unit: Unit, bounded: bool) -> ProgressStyle {
     let template = match (unit, bounded) {
         (Unit::Entries, true) => "{msg} {bar:30} {human_pos} of {human_len} entries, {eta} left",
         (Unit::Entries, false) => "{msg} {spinner} {human_pos} entries",
+        (Unit::Steps, _) => "{msg} {bar:30} {pos} of {len}",
         (Unit::Bytes, true) => "{msg} {bar:30} {bytes} of {total_bytes}, {eta} left",
         (Unit::Bytes, false) => "{msg} {spinner} {bytes}",
     };

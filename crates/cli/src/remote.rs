@@ -241,23 +241,32 @@ impl Remote {
     }
 
     fn problem(&self, status: u16, text: &[u8]) -> Error {
-        #[derive(Deserialize)]
-        struct Told {
-            kind: String,
-            detail: String,
-            position: Option<usize>,
-        }
-        let Ok(told) = serde_json::from_slice::<Told>(text) else {
+        let Ok(told) = serde_json::from_slice::<Problem>(text) else {
             let kind = if status == 429 || status >= 500 { ErrorKind::Unavailable } else { ErrorKind::NotFound };
             let message = format!("{} answered with status {status}, and not as Counterfoil does", self.name());
             return Error::new(kind, message);
         };
-        let detail = match told.kind.as_str() {
-            "unauthenticated" => format!("{} (the token is taken from the environment variable {TOKEN})", told.detail),
-            _ => told.detail,
+        told.error()
+    }
+}
+
+/// Why a service did not do what it was asked.
+#[derive(Deserialize)]
+pub struct Problem {
+    kind: String,
+    detail: String,
+    position: Option<usize>,
+}
+
+impl Problem {
+    /// The same as the error of a ledger.
+    pub fn error(self) -> Error {
+        let detail = match self.kind.as_str() {
+            "unauthenticated" => format!("{} (the token is taken from the environment variable {TOKEN})", self.detail),
+            _ => self.detail,
         };
-        let mut error = Error::new(kind(&told.kind), detail);
-        error.position = told.position;
+        let mut error = Error::new(kind(&self.kind), detail);
+        error.position = self.position;
         error
     }
 }

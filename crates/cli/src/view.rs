@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::exit::Failure;
 use crate::ledgers;
 use crate::remote::{Call, Remote, percent, strange};
+use crate::text::{Grouped, entries};
 
 /// One consistent state of a ledger.
 pub enum View {
@@ -32,7 +33,7 @@ pub struct State {
     root_hash: String,
     sealed_size: u64,
     segment_span: u64,
-    segments: Vec<serde::de::IgnoredAny>,
+    segments: Vec<Part>,
     checkpoint: String,
     #[serde(default)]
     shipping: Option<Shipping>,
@@ -60,6 +61,12 @@ pub struct OnlyInCopy {
     pub segments: u64,
     pub entries: u64,
     pub bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    first: u64,
+    count: u64,
 }
 
 /// How the copy is that a service keeps.
@@ -127,6 +134,31 @@ impl View {
             Self::Folder { snapshot, .. } => snapshot.size(),
             Self::Service { state, .. } => state.tree_size,
         }
+    }
+
+    /// Refuses a size that the ledger does not have.
+    pub fn check_size(&self, size: u64) -> std::result::Result<(), Failure> {
+        if size <= self.size() {
+            return Ok(());
+        }
+        let message = format!("the ledger has {}, not {}", entries(self.size()), Grouped(size));
+        Err(Failure::new(ErrorKind::NotFound, message))
+    }
+
+    /// The parts that are read one by one: every segment, and the tail behind them; the first index of each, and its end.
+    pub fn parts(&self) -> Vec<(u64, u64)> {
+        let span = |first: u64, count: u64| (first, first + count);
+        let mut parts: Vec<(u64, u64)> = match self {
+            Self::Folder { snapshot, .. } => {
+                snapshot.segments().iter().map(|one| span(one.first(), one.count())).collect()
+            }
+            Self::Service { state, .. } => state.segments.iter().map(|one| span(one.first, one.count)).collect(),
+        };
+        let sealed = parts.last().map_or(0, |(_, end)| *end);
+        if sealed < self.size() {
+            parts.push((sealed, self.size()));
+        }
+        parts
     }
 
     pub fn root(&self) -> Result<Hash> {

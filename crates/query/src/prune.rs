@@ -62,7 +62,8 @@ pub(crate) fn parts(
     predicate: Option<&Arc<dyn PhysicalExpr>>,
 ) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
-    for segment in segments.iter().filter(|segment| segment.first() < size) {
+    let segments = segments.iter().filter(|segment| segment.first() < size).cloned().collect();
+    for segment in &reached(segments, predicate) {
         match positions(segment.as_ref(), lookups)? {
             Some(rows) if rows.is_empty() => {}
             rows => parts.extend(parts_of(segment, size - segment.first(), rows.as_deref())?),
@@ -74,6 +75,30 @@ pub(crate) fn parts(
         parts.retain(|_| wanted.next().copied().unwrap_or(true));
     }
     Ok(parts)
+}
+
+/// The segments that the predicate can reach by its indices alone. Nothing of the others is opened: what is broken there keeps
+/// nobody from reading the rest.
+fn reached(segments: Vec<Arc<dyn Sealed>>, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<Arc<dyn Sealed>> {
+    let Some(predicate) = predicate else { return segments };
+    let whole = |segment: &Arc<dyn Sealed>| Part {
+        row_group: 0,
+        row_groups: 0,
+        rows: 0,
+        access: RowGroupAccess::Skip,
+        bounds: [span(segment.as_ref()), None, None],
+        segment: Arc::clone(segment),
+    };
+    let parts: Vec<Part> = segments.iter().map(whole).collect();
+    let wanted = wanted(&parts, predicate);
+    let mut wanted = wanted.iter();
+    segments.into_iter().filter(|_| wanted.next().copied().unwrap_or(true)).collect()
+}
+
+/// The least and the greatest index of a segment.
+fn span(segment: &dyn Sealed) -> Option<(i64, i64)> {
+    let last = segment.first() + segment.count().checked_sub(1)?;
+    Some((i64::try_from(segment.first()).ok()?, i64::try_from(last).ok()?))
 }
 
 /// The row groups of one segment with some of the given rows (of all rows, when none are given) before row `end`.

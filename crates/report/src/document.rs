@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::clauses::{Of, annex, section};
 use crate::moment::{Moment, grouped};
 use crate::page::{Page, figure};
-use crate::report::Copy;
+use crate::report::{Copy, Evidence};
 use crate::text::Text;
 
 /// The configuration of a trail. Names only: no secret belongs in here.
@@ -38,17 +38,23 @@ pub struct Document {
     pub watch: Option<Watch>,
     /// The schedule of verifications.
     pub verification: Schedule,
+    /// The retention class of entries whose type names none, where it is known: `LedgerConfig::retention_class`.
+    pub retention_class: Option<String>,
+    /// What every object of the copy is written under, in the words of the settings.
+    pub retain: Option<String>,
     /// Legal holds in force: [`HOLDS`](crate::sql::HOLDS).
     pub holds: crate::report::Listed<crate::report::Hold>,
     /// Whom to call, as the operator says: role and how to reach it.
     pub contacts: Vec<Contact>,
+    /// The evidence bundle beside the document, if one was written.
+    pub bundle: Option<Evidence>,
 }
 
 /// Where a trail lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Locations {
-    /// The ledger's folder.
+    /// The ledger, as the command was told: a folder, a service's URL or a bucket.
     pub folder: String,
     /// Entries of a full segment: `LedgerConfig::segment_span`.
     pub segment_span: u64,
@@ -56,7 +62,7 @@ pub struct Locations {
     pub service: Option<Service>,
     /// The copy in an object store.
     pub copy: Option<Copy>,
-    /// The audit tables in PostgreSQL that are followed, without passwords.
+    /// The audit tables in PostgreSQL that are followed: the sources of their entries.
     pub postgres: Vec<String>,
 }
 
@@ -182,7 +188,7 @@ impl Document {
             section(document, "keys", "Keys", parts::keys(&self.keys)),
             section(document, "roles", "Roles and tokens", parts::roles(&self.tokens)),
             section(document, "rules", "Rules and where alerts go", parts::watch(self.watch.as_ref())),
-            section(document, "verification", "How it is verified", parts::verification(&self.verification)),
+            section(document, "verification", "How it is verified", parts::verification(self)),
             section(document, "incidents", "What to do when something happens", incidents::blocks(self)),
         ];
         sections.push(annex(document, &sections));
@@ -192,6 +198,7 @@ impl Document {
             subtitle: format!("Audit ledger {}, as configured on {}", self.origin, self.written).into(),
             running: format!("{}, {}", self.origin, self.written.date()).into(),
             written: self.written.rfc3339(),
+            alarm: Vec::new(),
             figures: vec![
                 figure(grouped(self.size), "entries"),
                 figure(grouped(self.tokens.len() as u64), "tokens"),

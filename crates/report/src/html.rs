@@ -32,12 +32,22 @@ pub(crate) fn html(page: &Page) -> String {
         &mut out,
         format_args!("<header><h1>{title}</h1>\n<p class=\"subtitle\">{}</p></header>\n", text(&page.subtitle)),
     );
+    alarm(page, &mut out);
     figures(page, &mut out);
     missing(page, &mut out);
     contents(page, &mut out);
     page.sections.iter().for_each(|part| section(part, &mut out));
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+fn alarm(page: &Page, out: &mut String) {
+    if page.alarm.is_empty() {
+        return;
+    }
+    out.push_str("<div class=\"alarm\" role=\"alert\">\n");
+    page.alarm.iter().for_each(|item| put(out, format_args!("<p>{}</p>\n", text(item))));
+    out.push_str("</div>\n");
 }
 
 fn figures(page: &Page, out: &mut String) {

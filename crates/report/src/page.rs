@@ -24,6 +24,8 @@ pub struct Page {
     pub running: Text,
     /// When it was written, in RFC 3339.
     pub written: String,
+    /// What is so grave that nothing comes before it.
+    pub alarm: Vec<Text>,
     /// The figures that come first.
     pub figures: Vec<Figure>,
     /// What it cannot show, and why; said before anything else.

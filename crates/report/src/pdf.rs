@@ -19,6 +19,8 @@ use crate::text::escape;
 const TEMPLATE: &str = include_str!("page.typ");
 /// Characters of a word after which a line may break all the same.
 const LONGEST_WORD: usize = 22;
+/// Characters of a hash or key that fit a line, so that it can be copied.
+const LONGEST_EXACT: usize = 86;
 /// What no archive may lack: everything embedded, and the structure that readers for the blind need.
 const STANDARDS: [PdfStandard; 2] = [PdfStandard::A_2a, PdfStandard::Ua_1];
 
@@ -118,11 +120,13 @@ fn make_printable(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(make_printable),
         Value::Object(members) => {
             let is_code = members.get("kind").is_some_and(|kind| kind == "code");
+            let is_exact = members.get("exact").is_some_and(|exact| exact == true);
             for (name, member) in members {
-                match (is_code && name == "lines", member) {
-                    (true, Value::Array(lines)) => lines.iter_mut().for_each(|line| {
+                match (name.as_str(), member) {
+                    ("lines", Value::Array(lines)) if is_code => lines.iter_mut().for_each(|line| {
                         *line = Value::String(covered(line.as_str().unwrap_or_default()));
                     }),
+                    ("value", Value::String(text)) if is_exact && text.len() <= LONGEST_EXACT => *text = covered(text),
                     (_, member) => make_printable(member),
                 }
             }
@@ -193,6 +197,7 @@ mod tests {
             subtitle: "Subtitle".into(),
             running: "Running".into(),
             written: "2026-10-01T06:30:00Z".to_owned(),
+            alarm: Vec::new(),
             figures: Vec::new(),
             missing: Vec::new(),
             missing_title: "Missing".into(),

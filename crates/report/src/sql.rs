@@ -1,20 +1,21 @@
 //! The statements over `audit_log` that gather a report's figures.
 //!
-//! A period is a span of `recorded_at`, which never goes back: so it is one unbroken span of indices, and every other
-//! statement says `index >= :first AND index < :end`. All of them run over one snapshot.
+//! A period is a span of `recorded_at`, which never goes back: so it is one unbroken span of indices, from [`BEFORE`] to
+//! [`AFTER`], and every other statement says `index >= :first AND index < :end`. All of them run over one snapshot.
 
 use crate::moment::Moment;
 
 /// Rows that a statement answers at most where there may be many; the total stands in each row as `total`.
 pub const MAX_LISTED: u64 = 1_000;
 
-/// The span of indices of a period: `first`, `end`; both NULL when it has no entry.
-pub const PERIOD: &str = "\
-SELECT min(index) AS first, max(index) + 1 AS end FROM audit_log \
-WHERE recorded_at >= ':from' AND recorded_at < ':to'";
-
-/// How many entries came before a period without entries: `first`, NULL for none.
+/// How many entries came before the period: `first`, NULL for none.
 pub const BEFORE: &str = "SELECT max(index) + 1 AS first FROM audit_log WHERE recorded_at < ':from'";
+
+/// The first entry after the period: `end`, NULL where there is none.
+pub const AFTER: &str = "SELECT min(index) AS end FROM audit_log WHERE recorded_at >= ':to'";
+
+/// When the ledger recorded its first entry: `at`.
+pub const BEGUN: &str = "SELECT recorded_at AS at FROM audit_log WHERE index = 0";
 
 /// [`Activity`](crate::report::Activity): one row.
 pub const ACTIVITY: &str = "\
@@ -79,23 +80,38 @@ SELECT coalesce(json_get_int(context, 'first'), 0) AS first, coalesce(json_get_i
 coalesce(json_get_str(context, 'root'), '') AS root, recorded_at AS sealed_at, count(*) OVER () AS total FROM audit_log \
 WHERE index < :end AND event_type = 'ledger.sealed' ORDER BY index DESC LIMIT 1000";
 
-/// `runs` of [`Verification`](crate::report::Verification): [`Run`](crate::report::Run), those with findings first.
-pub const VERIFICATIONS: &str = "\
-SELECT recorded_at AS ended_at, coalesce(json_get_bool(context, 'verified'), false) AS verified, \
-coalesce(json_get_bool(context, 'anchored'), false) AS anchored, coalesce(json_get_int(context, 'tree_size'), 0) AS size, \
-coalesce(json_get_int(context, 'findings_total'), 0) AS findings, json_get_str(context, 'fault') AS fault, \
-count(*) OVER () AS total FROM audit_log \
-WHERE index >= :first AND index < :end AND event_type = 'ledger.verified' \
-ORDER BY coalesce(json_get_bool(context, 'verified'), false), index DESC LIMIT 1000";
+macro_rules! runs {
+    ($which:literal) => {
+        concat!(
+            "SELECT recorded_at AS ended_at, coalesce(json_get_bool(context, 'verified'), false) AS verified, \
+             coalesce(json_get_bool(context, 'anchored'), false) AS anchored, \
+             coalesce(json_get_int(context, 'tree_size'), 0) AS size, \
+             coalesce(json_get_str(context, 'of'), 'ledger') AS subject, \
+             coalesce(json_get_str(context, 'extent'), 'whole') AS extent, \
+             coalesce(json_get_int(context, 'findings_total'), 0) AS findings, json_get_str(context, 'fault') AS fault, \
+             count(*) OVER () AS total FROM audit_log WHERE index < :end AND event_type = 'ledger.verified' ",
+            $which
+        )
+    };
+}
 
-/// The figures of [`Verification`](crate::report::Verification): one row. `longest_pause_micros` is the longest time without a
-/// run that ended clean, the period's edges aside.
+/// `listed` of [`Verification`](crate::report::Verification): [`Run`](crate::report::Run), those with findings first.
+pub const VERIFICATIONS: &str =
+    runs!("AND index >= :first ORDER BY coalesce(json_get_bool(context, 'verified'), false), index DESC LIMIT 1000");
+
+/// The newest [`Run`](crate::report::Run), and how many there are.
+pub const LAST_VERIFICATION: &str = runs!("ORDER BY index DESC LIMIT 1");
+
+/// The figures of [`Verification`](crate::report::Verification): one row. `whole` counts clean runs over the whole ledger;
+/// `longest_pause_micros` is the longest time without a clean run over the ledger, the period's edges aside.
 pub const VERIFICATION: &str = "\
 SELECT count(*) AS runs, count(*) FILTER (WHERE verified) AS clean, count(*) FILTER (WHERE faulty) AS unfinished, \
-count(*) FILTER (WHERE anchored) AS anchored, max(pause) AS longest_pause_micros FROM \
-(SELECT verified, anchored, faulty, at - lag(at) OVER (PARTITION BY verified ORDER BY index) AS pause FROM \
+count(*) FILTER (WHERE anchored) AS anchored, count(*) FILTER (WHERE good AND extent = 'whole') AS whole, \
+max(at) FILTER (WHERE good) AS last_clean_micros, max(pause) FILTER (WHERE good) AS longest_pause_micros FROM \
+(SELECT verified, anchored, faulty, good, extent, at, at - lag(at) OVER (PARTITION BY good ORDER BY index) AS pause FROM \
 (SELECT index, coalesce(json_get_bool(context, 'verified'), false) AS verified, \
-coalesce(json_get_bool(context, 'anchored'), false) AS anchored, \
+coalesce(json_get_bool(context, 'verified'), false) AND coalesce(json_get_str(context, 'of'), 'ledger') = 'ledger' AS good, \
+coalesce(json_get_bool(context, 'anchored'), false) AS anchored, coalesce(json_get_str(context, 'extent'), 'whole') AS extent, \
 json_get_str(context, 'fault') IS NOT NULL AS faulty, recorded_at::bigint AS at FROM audit_log \
 WHERE index >= :first AND index < :end AND event_type = 'ledger.verified'))";
 
@@ -106,30 +122,49 @@ coalesce(json_get_int(context, 'checks'), 0) AS checks, coalesce(json_get_int(co
 WHERE index >= :first AND index < :end AND event_type = 'ledger.drilled' ORDER BY index DESC LIMIT 1000";
 
 /// `listed` of [`Alerts`](crate::report::Alerts): [`Alert`](crate::report::Alert), as they stood at the end of the period: those that
-/// are open, oldest first, then those raised in the period.
+/// are open, oldest first, then those raised in the period. The newest change of an alert is its state.
 pub const ALERTS: &str = "\
-SELECT raised.index AS index, raised.recorded_at AS raised_at, coalesce(raised.context->>'title', '') AS title, \
-coalesce(raised.context->>'level', '') AS level, coalesce(json_length(raised.context, 'indices'), 0) AS entries, \
-min(state.recorded_at) FILTER (WHERE state.event_type = 'ledger.alert_acknowledged') AS acknowledged_at, \
-min(state.recorded_at) FILTER (WHERE state.event_type = 'ledger.alert_resolved') AS resolved_at, \
-count(*) OVER () AS total \
-FROM audit_log AS raised LEFT JOIN audit_log AS state ON state.entity_id = raised.entity_id AND state.index < :end \
-AND state.event_type IN ('ledger.alert_acknowledged', 'ledger.alert_resolved') \
+SELECT raised.index AS index, raised.recorded_at AS raised_at, coalesce(json_get_str(raised.context, 'title'), '') AS title, \
+coalesce(json_get_str(raised.context, 'level'), 'critical') AS level, \
+coalesce(json_length(raised.context, 'indices'), 0) AS entries, \
+coalesce(json_get_bool(raised.context, 'drill'), false) AS drill, acknowledged_at, \
+CASE WHEN state = 'ledger.alert_resolved' THEN closed_at END AS resolved_at, \
+coalesce(state = 'ledger.alert_resolved' AND said = 'false_positive', false) AS false_positive, count(*) OVER () AS total \
+FROM audit_log AS raised LEFT JOIN (SELECT entity_id AS changed, \
+min(recorded_at) FILTER (WHERE event_type = 'ledger.alert_acknowledged') AS acknowledged_at, \
+max(recorded_at) FILTER (WHERE event_type = 'ledger.alert_resolved') AS closed_at, \
+last_value(event_type ORDER BY index) AS state, \
+last_value(coalesce(json_get_str(context, 'state'), '') ORDER BY index) AS said FROM audit_log WHERE index < :end \
+AND event_type IN ('ledger.alert_acknowledged', 'ledger.alert_resolved', 'ledger.alert_reopened') GROUP BY entity_id) \
+AS changes ON changed = raised.entity_id \
 WHERE raised.index < :end AND raised.event_type = 'ledger.alert_raised' \
-GROUP BY raised.index, raised.recorded_at, raised.context \
-HAVING raised.index >= :first \
-OR min(state.recorded_at) FILTER (WHERE state.event_type = 'ledger.alert_resolved') IS NULL \
-ORDER BY (min(state.recorded_at) FILTER (WHERE state.event_type = 'ledger.alert_resolved')) NULLS FIRST, raised.index LIMIT 1000";
+AND (raised.index >= :first OR state IS NULL OR state <> 'ledger.alert_resolved') \
+ORDER BY coalesce(state = 'ledger.alert_resolved', false), raised.index LIMIT 1000";
 
 /// The figures of [`Alerts`](crate::report::Alerts): one row.
 pub const ALERT_FIGURES: &str = "\
-SELECT count(*) FILTER (WHERE index >= :first) AS raised, count(*) FILTER (WHERE index >= :first AND acknowledged > 0) AS acknowledged, \
-count(*) FILTER (WHERE index >= :first AND resolved > 0) AS resolved, count(*) FILTER (WHERE resolved = 0) AS open FROM \
-(SELECT min(index) FILTER (WHERE event_type = 'ledger.alert_raised') AS index, \
-count(*) FILTER (WHERE event_type = 'ledger.alert_acknowledged') AS acknowledged, \
-count(*) FILTER (WHERE event_type = 'ledger.alert_resolved') AS resolved FROM audit_log \
-WHERE index < :end AND event_type IN ('ledger.alert_raised', 'ledger.alert_acknowledged', 'ledger.alert_resolved') \
-GROUP BY entity_id) WHERE index IS NOT NULL";
+SELECT count(*) FILTER (WHERE raised >= :first) AS raised, count(*) FILTER (WHERE raised >= :first AND taken) AS acknowledged, \
+count(*) FILTER (WHERE raised >= :first AND state = 'ledger.alert_resolved') AS resolved, \
+count(*) FILTER (WHERE raised >= :first AND state = 'ledger.alert_resolved' AND said = 'false_positive') AS false_positives, \
+count(*) FILTER (WHERE raised >= :first AND drill) AS drills, \
+count(*) FILTER (WHERE state <> 'ledger.alert_resolved') AS open FROM \
+(SELECT min(index) FILTER (WHERE event_type = 'ledger.alert_raised') AS raised, \
+bool_or(event_type = 'ledger.alert_acknowledged') AS taken, \
+bool_or(event_type = 'ledger.alert_raised' AND coalesce(json_get_bool(context, 'drill'), false)) AS drill, \
+last_value(event_type ORDER BY index) AS state, \
+last_value(coalesce(json_get_str(context, 'state'), '') ORDER BY index) AS said FROM audit_log \
+WHERE index < :end AND event_type IN \
+('ledger.alert_raised', 'ledger.alert_acknowledged', 'ledger.alert_resolved', 'ledger.alert_reopened') \
+GROUP BY entity_id) WHERE raised IS NOT NULL";
+
+/// `reviews` of a [`Report`](crate::report::Report): [`Review`](crate::report::Review), a row a day that somebody signed. A day is
+/// signed when it is over, so `:end` is the size of the ledger; `:from` and `:to` are its first and last day.
+pub const REVIEWS: &str = "\
+SELECT entity_id AS day, first_value(actor ORDER BY index) AS actor, min(recorded_at) AS signed_at, count(*) AS signatures, \
+first_value(coalesce(json_get_int(context, 'open_alerts'), 0) ORDER BY index) AS open_alerts, \
+first_value(coalesce(reason, '') ORDER BY index) AS note, count(*) OVER () AS total FROM audit_log \
+WHERE index < :end AND event_type = 'ledger.review_signed' AND entity_id >= ':from' AND entity_id <= ':to' \
+GROUP BY entity_id ORDER BY day LIMIT 1000";
 
 /// Whether rules were in force: `rules` is how often a rule set came into force up to the end of the period.
 pub const RULES: &str =
@@ -162,6 +197,35 @@ SELECT recorded_at AS at, event_type AS act, entity_id AS name, coalesce(context
 count(*) OVER () AS total FROM audit_log WHERE index >= :first AND index < :end \
 AND event_type IN ('ledger.token_created', 'ledger.token_revoked') ORDER BY index DESC LIMIT 1000";
 
+/// Where the ledger last said that its copy is: `place`, one row or none.
+pub const SHIPPED: &str = "\
+SELECT coalesce(json_get_str(context, 'to'), json_get_str(context, 'place')) AS place FROM audit_log \
+WHERE index < :end AND event_type IN ('ledger.shipped', 'ledger.pruned') ORDER BY index DESC LIMIT 1";
+
+/// The names that a ledger had before it was restored, oldest first: `origin`.
+pub const RESTORED: &str = "\
+SELECT json_get_str(context, 'origin') AS origin FROM audit_log \
+WHERE index < :end AND event_type = 'ledger.restored' ORDER BY index LIMIT 1000";
+
+/// The entries that a report singles out, as a condition: overrides, what was denied or failed, and what the ledger recorded
+/// about itself in the period; with them the holds of earlier times.
+pub const SINGLED_OUT: &str = "\
+index < :end AND ((index >= :first AND (event_type = 'manual_override' OR outcome IN ('denied', 'failure') \
+OR starts_with(event_type, 'ledger.'))) OR event_type IN ('ledger.hold_placed', 'ledger.hold_released'))";
+
+/// The entries behind a design document, as a condition: keys, tokens, rules, copies and retention.
+pub const DESIGN: &str = "\
+event_type IN ('ledger.created', 'ledger.restored', 'ledger.key_registered', 'ledger.key_rotated', 'ledger.key_revoked', \
+'ledger.token_created', 'ledger.token_revoked', 'ledger.rules_loaded', 'ledger.shipped', 'ledger.pruned', \
+'ledger.hold_placed', 'ledger.hold_released', 'ledger.subject_erased')";
+
+/// The figures that statements look at, of a part of the ledger: it can be read when this is answered.
+pub const READABLE: &str = "\
+SELECT sum(timestamp::bigint % 2), sum(recorded_at::bigint % 2), count(*) FILTER (WHERE signature IS NOT NULL), \
+sum(octet_length(source)), sum(octet_length(event_type)), sum(octet_length(actor)), sum(octet_length(actor_type)), \
+sum(octet_length(entity_id)), sum(octet_length(outcome)), sum(octet_length(reason)), sum(octet_length(context)) \
+FROM audit_log WHERE index >= :first AND index < :end";
+
 /// Every statement that asks for a span of indices, by its name.
 pub const SPANNING: [(&str, &str); 20] = [
     ("activity", ACTIVITY),
@@ -191,6 +255,27 @@ pub const CLOCK: &str = "\
 SELECT max(recorded - happened) AS late_micros, max(happened - recorded) AS early_micros FROM \
 (SELECT recorded_at::bigint AS recorded, timestamp::bigint AS happened \
 FROM audit_log WHERE index >= :first AND index < :end)";
+
+/// A statement without entries that cannot be read, each run with both its ends.
+pub fn without(statement: &str, unread: &[(u64, u64)]) -> String {
+    if unread.is_empty() {
+        return statement.to_owned();
+    }
+    statement.replace("FROM audit_log", &format!("FROM (SELECT * FROM audit_log WHERE {})", outside(unread)))
+}
+
+/// The condition that an entry is in none of these runs.
+pub fn outside(unread: &[(u64, u64)]) -> String {
+    let outside = unread.iter().map(|(first, last)| format!("(index < {first} OR index > {last})"));
+    outside.collect::<Vec<_>>().join(" AND ")
+}
+
+/// [`REVIEWS`] of the days that a period touches, in a ledger of this size.
+pub fn reviews(from: Moment, to: Moment, size: u64) -> String {
+    let last = Moment::from_micros(to.micros() - 1);
+    let statement = REVIEWS.replace(":from", &from.date()).replace(":to", &last.date());
+    statement.replace(":end", &size.to_string())
+}
 
 /// A statement over a period of time.
 pub fn between(statement: &str, from: Moment, to: Moment) -> String {

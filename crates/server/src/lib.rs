@@ -12,6 +12,7 @@ mod body;
 mod conditions;
 mod console;
 mod health;
+pub mod in_force;
 mod inbox;
 mod ingest;
 mod lake;

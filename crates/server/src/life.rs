@@ -49,12 +49,15 @@ async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcem
     let listener = bind(settings.listen, "the service", &settings).await?;
     let pg = bind_if(settings.pg, "the PostgreSQL protocol", &settings).await?;
     let grpc = bind_if(settings.otlp_grpc, "OTLP over gRPC", &settings).await?;
-    let set = settings.clone();
+    let address = |listener: &tokio::net::TcpListener| listener.local_addr().ok();
+    let mut set = settings.clone();
+    // Where port 0 was asked for, the one that was given.
+    set.listen = address(&listener).unwrap_or(settings.listen);
+    (set.pg, set.otlp_grpc) = (pg.as_ref().and_then(address), grpc.as_ref().and_then(address));
     let opened = tokio::task::spawn_blocking(move || Service::open(served, set)).await;
     let service = opened.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))??;
     let no_socket = |error| Error::new(ErrorKind::Unavailable, format!("no socket in the ledger's folder: {error}"));
     let socket = service.backing.folder().map(Socket::bind).transpose().map_err(no_socket)?;
-    let address = |listener: &tokio::net::TcpListener| listener.local_addr().ok();
     let scheme = if encryption.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", address(&listener).unwrap_or(settings.listen));
     let announcement = Announcement {

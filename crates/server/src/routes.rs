@@ -17,7 +17,8 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::access::note_refusals;
 use crate::api::{
-    alerts, bundles, entries, keys, listing, proofs, prune, query, reviews, searches, session, status, stream, tokens,
+    alerts, bundles, entries, keys, listing, proofs, prune, query, reviews, searches, session, settings, status, stream,
+    tokens,
     verification, watch,
 };
 use crate::problem::Problem;
@@ -64,6 +65,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/alerts/{id}", get(alerts::one))
         .route("/alerts/{id}/state", post(alerts::change))
         .route("/watch", get(watch::overview))
+        .route("/settings", get(settings::show))
         .route("/reviews", get(reviews::list))
         .route("/reviews/{day}", get(reviews::day).post(reviews::sign))
         .route("/searches", get(searches::list))

@@ -123,6 +123,16 @@ impl FromStr for Retention {
     }
 }
 
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = self.mode.name().to_ascii_lowercase();
+        match self.days {
+            Some(days) => write!(f, "{mode}:{days}"),
+            None => f.write_str(&mode),
+        }
+    }
+}
+
 /// The days of a class such as `sec_6y` or `pci_12m`, never too few.
 fn class_days(class: &str) -> Option<u32> {
     let (_, time) = class.rsplit_once('_')?;

@@ -144,6 +144,11 @@ impl SinkConfig {
         Ok(sink)
     }
 
+    /// The kind of its receiver, as the configuration names it.
+    pub fn kind(&self) -> &'static str {
+        self.target.name()
+    }
+
     /// Where it delivers, without anything that is secret.
     pub fn address(&self) -> String {
         self.target.address()

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use counterfoil::{ErrorKind, Snapshot};
-use counterfoil_evidence::{Bundle as Evidence, BundleSource, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
+use counterfoil_evidence::{Bundle as Evidence, MAX_BUNDLE_BYTES};
 use counterfoil_query::{Engine, Limits, Order};
-use counterfoil_tlog::Hash;
 use serde::Serialize;
 
+use crate::evidence::{self, State};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::output;
-use crate::progress::{Progress, Unit};
 use crate::remote::Call;
-use crate::text::{Counted, entries};
+use crate::text::entries;
 use crate::view::View;
 
 /// Write an evidence bundle: entries with proofs, in one file that is checked offline
@@ -23,7 +22,7 @@ use crate::view::View;
 /// The bundle holds the entries, a proof for each, the newest signed checkpoint, and the registrations of the keys
 /// that signed entries. An auditor checks it with `counterfoil verify --bundle`, or with the short Python script
 /// verify_bundle.py that lies beside the program, without the ledger and without trusting who made it. Same ledger
-/// state and same choice: same bytes.
+/// state and same choice: same bytes. --size asks for an earlier checkpoint, which is signed now: that needs the ledger's key.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,6 +42,9 @@ pub struct Bundle {
     /// The entries for which this SQL condition over the columns of audit_log holds.
     #[arg(long = "where", value_name = "PREDICATE")]
     predicate: Option<String>,
+    /// Prove under the checkpoint of this size instead of the newest, and leave out what came later.
+    #[arg(long, value_name = "SIZE")]
+    size: Option<u64>,
     /// The file to write; `-` is standard output.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -53,13 +55,20 @@ pub struct Bundle {
 
 impl Bundle {
     pub(super) fn run(self) -> Outcome {
-        let text = match View::of(&self.ledger)? {
-            View::Folder { snapshot, .. } => self.build(&snapshot)?,
+        let view = View::of(&self.ledger)?;
+        if let Some(size) = self.size {
+            view.check_size(size)?;
+        }
+        let text = match &view {
+            View::Folder { snapshot, .. } => self.build(&view, snapshot)?,
             View::Service { service, .. } => {
-                let choice = match (&self.entity, &self.predicate) {
+                let mut choice = match (&self.entity, &self.predicate) {
                     (Some(entity), _) => serde_json::json!({"entity_id": entity}),
                     (None, predicate) => serde_json::json!({"where": predicate}),
                 };
+                if let Some(size) = self.size {
+                    choice["size"] = size.into();
+                }
                 service.text_within(Call::post("/api/v1/bundles", &choice), MAX_BUNDLE_BYTES)?
             }
         };
@@ -77,23 +86,15 @@ impl Bundle {
     }
 
     /// The bundle out of a ledger in its folder.
-    fn build(&self, snapshot: &Snapshot) -> Result<Vec<u8>, Failure> {
-        let (scope, indices) = self.choose(snapshot)?;
+    fn build(&self, view: &View, snapshot: &Snapshot) -> Result<Vec<u8>, Failure> {
+        let size = self.size.unwrap_or(snapshot.size());
+        let (scope, mut indices) = self.choose(snapshot)?;
+        indices.retain(|index| *index < size);
         if indices.is_empty() {
-            let message = format!("no entry among {} where {scope}", entries(snapshot.size()));
+            let message = format!("no entry among {} where {scope}", entries(size));
             return Err(Failure::new(ErrorKind::NotFound, message));
         }
-        if indices.len() > MAX_BUNDLE_ENTRIES {
-            return Err(too_large(&entries(indices.len() as u64)));
-        }
-        let source = Source { snapshot, progress: Progress::new("proving", Unit::Entries, Some(indices.len() as u64)) };
-        let bundle = Evidence::build(&source, &scope, &indices)?;
-        drop(source);
-        let text = bundle.format();
-        if text.len() > MAX_BUNDLE_BYTES {
-            return Err(too_large(&Counted(text.len() as u64, "byte", "bytes")));
-        }
-        Ok(text.into_bytes())
+        evidence::build(State { snapshot, size, checkpoint: view.checkpoint_at(size)? }, &scope, &indices)
     }
 
     fn choose(&self, snapshot: &Snapshot) -> Result<(String, Vec<u64>), Failure> {
@@ -139,12 +140,6 @@ fn tree_size(checkpoint: &str) -> u64 {
     checkpoint.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or_default()
 }
 
-fn too_large(size: &dyn std::fmt::Display) -> Failure {
-    let limits = (entries(MAX_BUNDLE_ENTRIES as u64), Counted(MAX_BUNDLE_BYTES as u64, "byte", "bytes"));
-    Failure::invalid(format!("{size} are too many for one bundle: it holds at most {} and {}", limits.0, limits.1))
-        .advise("Choose fewer entries, by time for example, and make several bundles.")
-}
-
 #[derive(Serialize)]
 struct Written<'a> {
     file: String,
@@ -153,39 +148,4 @@ struct Written<'a> {
     entries: u64,
     key_entries: u64,
     tree_size: u64,
-}
-
-struct Source<'a> {
-    snapshot: &'a Snapshot,
-    progress: Progress,
-}
-
-impl BundleSource for Source<'_> {
-    type Error = Failure;
-
-    fn origin(&self) -> &counterfoil_tlog::Origin {
-        self.snapshot.origin()
-    }
-
-    fn verifier_key(&self) -> &counterfoil_tlog::VerifierKey {
-        self.snapshot.verifier_key()
-    }
-
-    fn checkpoint(&self) -> &str {
-        self.snapshot.checkpoint()
-    }
-
-    fn entry(&self, index: u64) -> Result<Vec<u8>, Failure> {
-        Ok(self.snapshot.entry(index)?)
-    }
-
-    fn proof(&self, index: u64) -> Result<Vec<Hash>, Failure> {
-        let proof = self.snapshot.prove_inclusion(index, self.snapshot.size())?;
-        self.progress.more(1);
-        Ok(proof)
-    }
-
-    fn about(&self, entity_id: &str) -> Result<Vec<(u64, Vec<u8>)>, Failure> {
-        Ok(self.snapshot.history(entity_id)?)
-    }
 }

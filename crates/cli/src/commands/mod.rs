@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod check;
 pub mod checkpoint;
 pub mod completions;
+pub mod document;
 pub mod entry;
 pub mod export;
 pub mod history;
@@ -22,6 +23,7 @@ pub mod postgres;
 pub mod prove;
 pub mod prune;
 pub mod query;
+pub mod report;
 pub mod restore;
 pub mod rules;
 pub mod seal;
@@ -61,6 +63,8 @@ pub fn run(command: Command) -> Outcome {
         Command::Rules(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Catalog(command) => command.run(),
+        Command::Report(command) => command.run(),
+        Command::Document(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }

@@ -4,12 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use counterfoil::ErrorKind;
 use counterfoil_tlog::witness::AddCheckpoint;
 use counterfoil_tlog::{Note, TreeSize};
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::text::{Grouped, entries, parse_index};
+use crate::text::{Grouped, parse_index};
 use crate::view::View;
 use crate::{ledgers, output};
 
@@ -74,12 +73,12 @@ impl Prove {
                 Grouped(size)
             )));
         }
-        check_size(view, size)?;
+        view.check_size(size)?;
         Ok(view.inclusion(index, size)?)
     }
 
     fn consistency(&self, view: &View, from: u64, to: u64) -> Result<String, Failure> {
-        check_size(view, from.max(to))?;
+        view.check_size(from.max(to))?;
         if from > to {
             return Err(Failure::invalid(format!(
                 "a ledger of {} entries is not the beginning of one of {}",
@@ -92,12 +91,4 @@ impl Prove {
         let proof = AddCheckpoint::new(TreeSize(from), hashes, &note).map_err(ledgers::tlog)?;
         Ok(proof.to_string())
     }
-}
-
-fn check_size(view: &View, size: u64) -> Result<(), Failure> {
-    if size <= view.size() {
-        return Ok(());
-    }
-    let message = format!("the ledger has {}, not {}", entries(view.size()), Grouped(size));
-    Err(Failure::new(ErrorKind::NotFound, message))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use counterfoil::OpenOptions;
 use counterfoil_postgres::Dsn;
+use counterfoil_server::in_force::InForce;
 use counterfoil_server::{Ack, Announcement, Postgres, Schedule, Served, Settings, Ship, TlogPublic, Tls};
 use counterfoil_ship::{Retention, Settings as ShipSettings};
 use counterfoil_sink::Config;
@@ -231,6 +232,11 @@ impl Serve {
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "give IP:PORT, as 127.0.0.1:7411".to_owned())
+}
+
+/// The settings that a file holds, as a service would have them.
+pub fn in_force(path: &Path) -> Result<InForce, Failure> {
+    Ok(InForce::of(&read(path)?.settings()?))
 }
 
 fn read(path: &Path) -> Result<Chosen, Failure> {

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 30] = [
     "init",
     "append",
     "import",
@@ -28,6 +28,8 @@ const COMMANDS: [&str; 28] = [
     "serve",
     "token",
     "seal",
+    "report",
+    "document",
     "catalog",
     "completions",
     "man",

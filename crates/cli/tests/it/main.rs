@@ -24,6 +24,7 @@ mod proof;
 mod pruned;
 mod query;
 mod refusal;
+mod report;
 mod rules;
 #[path = "../../../ship/tests/it/server.rs"]
 #[allow(dead_code, reason = "the tests of the crate that ships need more of it")]

@@ -88,3 +88,30 @@ fn mistakes_with_buckets_are_explained() {
     let ledger = other.path("audit").display().to_string();
     store.run(&["ship", &ledger, COPY]).refused(11, &["another ledger or a fork"]);
 }
+
+#[test]
+fn a_report_reads_the_locks_back_and_is_the_same_on_the_copy() {
+    let Some(store) = Store::open() else { return };
+    store.place.ok(&["seal", "audit"]);
+    store.run(&["ship", "audit", COPY]).expect(0);
+    let call = ["report", "audit", "--from", "2020-01-01", "--to", "2200-01-01", "--json"];
+    let report = store.run(&[call.as_slice(), &["--copy", COPY]].concat()).expect(0).value();
+    let copy = &report["retention"]["copy"];
+    assert_eq!(
+        (&copy["location"], &copy["unlocked"], &copy["shipped"]),
+        (&COPY.into(), &0.into(), &report["scope"]["size"])
+    );
+    assert!(copy["objects"].as_u64().unwrap() > 0 && copy["first_end"].is_string(), "{copy}");
+    let there = store.run(&[&["report", COPY], &call[2..]].concat()).expect(0).value();
+    for part in ["activity", "overrides", "sources", "access", "integrity"] {
+        assert_eq!(there[part], report[part], "{part}");
+    }
+    assert_eq!(there["retention"]["copy"]["location"], COPY);
+    assert_eq!(there["check"]["findings"]["total"], 0);
+    // A place that does not answer is a sentence, and no failure.
+    let silent = [call.as_slice(), &["--copy", "s3://no-such-bucket/x", "--html", "r.html"]].concat();
+    let silent = store.run(&silent).expect(0).value();
+    assert!(silent["retention"]["copy"]["fault"].is_string(), "{silent}");
+    let document = store.run(&["document", COPY, "--copy", COPY, "--json"]).expect(0).value();
+    assert_eq!(document["locations"]["copy"]["unlocked"], 0);
+}

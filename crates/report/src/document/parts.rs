@@ -2,9 +2,9 @@
 
 use counterfoil_entry::catalog;
 
-use super::{Document, Keys, Locations, Schedule, Token, Watch};
+use super::{Document, Keys, Locations, Token, Watch};
 use crate::moment::{counted, grouped};
-use crate::page::{Block, exact, facts, heading, list, number, prose, table, words};
+use crate::page::{Block, code, exact, facts, heading, list, number, prose, table, words};
 use crate::report::class_in_words;
 
 pub(super) fn purpose(document: &Document) -> Vec<Block> {
@@ -101,7 +101,8 @@ pub(super) fn events(document: &Document) -> Vec<Block> {
 pub(super) fn locations(locations: &Locations) -> Vec<Block> {
     let span = grouped(locations.segment_span);
     let mut blocks = vec![
-        facts([("Folder", locations.folder.clone()), ("Entries of a full segment", span)]),
+        facts([("Ledger", locations.folder.clone()), ("Entries of a full segment", span)]),
+        prose("A ledger is a folder:"),
         list([
             "journal/: the newest entries, each group written with one sync before it is acknowledged",
             "segments/: sealed files (Parquet) that never change, with their hashes and an index",
@@ -140,7 +141,7 @@ pub(super) fn locations(locations: &Locations) -> Vec<Block> {
     }
     blocks.push(heading("PostgreSQL"));
     match locations.postgres.is_empty() {
-        true => blocks.push(prose("No audit table is followed.")),
+        true => blocks.push(prose("The ledger holds no entry of an audit table in PostgreSQL that is followed.")),
         false => blocks.push(list(locations.postgres.iter().map(String::as_str))),
     }
     blocks
@@ -165,6 +166,12 @@ pub(super) fn retention(document: &Document) -> Vec<Block> {
         ),
         table("Retention classes of the catalog", columns, &classes, classes.len() as u64, "classes", row),
     ];
+    let own = document.retention_class.as_deref().map_or("not known here", class_in_words);
+    let retain = document.retain.clone().unwrap_or_else(|| "no copy is set up".to_owned());
+    blocks.push(facts([
+        ("Types without a class of their own", own.to_owned()),
+        ("Objects of the copy are written under", retain),
+    ]));
     if document.holds.rows.is_empty() {
         blocks.push(prose("No legal hold is in force."));
     } else {
@@ -215,6 +222,7 @@ pub(super) fn roles(tokens: &[Token]) -> Vec<Block> {
     let roles = [
         ("writer", "records entries and asks for proofs; reads none"),
         ("reader", "reads, queries and asks for proofs"),
+        ("reviewer", "reads, says what becomes of alerts, and signs the reviews of days"),
         ("auditor", "reads and takes evidence out; what it reads is recorded"),
         ("admin", "everything, and alone makes tokens and starts verifications"),
     ];
@@ -250,7 +258,7 @@ pub(super) fn watch(watch: Option<&Watch>) -> Vec<Block> {
     };
     let mut blocks = Vec::new();
     let columns = vec![words("Rule", 3), exact("Level"), words("What it is for", 5)];
-    let row = |rule: &super::Rule| vec![rule.title.clone(), rule.level.clone(), rule.purpose.clone()];
+    let row = |rule: &super::Rule| vec![rule.title.clone(), rule.level.clone(), sentences(&rule.purpose).to_owned()];
     blocks.push(table("Rules in force", columns, &watch.rules, watch.rules.len() as u64, "rules", row));
     if !watch.left_out.is_empty() {
         blocks.push(heading("Left out"));
@@ -267,7 +275,15 @@ pub(super) fn watch(watch: Option<&Watch>) -> Vec<Block> {
     blocks
 }
 
-pub(super) fn verification(schedule: &Schedule) -> Vec<Block> {
+/// As many of the first sentences as a cell holds.
+fn sentences(text: &str) -> &str {
+    let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain([text.len()]);
+    let fits = |end: &usize| text[..*end].chars().count() <= crate::MAX_CELL;
+    ends.take_while(fits).last().map_or(text, |end| &text[..end])
+}
+
+pub(super) fn verification(document: &Document) -> Vec<Block> {
+    let schedule = &document.verification;
     let every = |minutes| format!("every {}", counted(minutes, "minute"));
     let every = schedule.every_minutes.map_or("never by itself".to_owned(), every);
     let last = schedule.last.as_ref().map_or("none is recorded".to_owned(), |run| {
@@ -286,6 +302,17 @@ pub(super) fn verification(schedule: &Schedule) -> Vec<Block> {
         true => blocks.push(prose("Nothing outside the service is named that verifies the ledger.")),
         false => blocks
             .extend([prose("From outside, it is verified by:"), list(schedule.outside.iter().map(String::as_str))]),
+    }
+    if let Some(bundle) = &document.bundle {
+        let told = format!(
+            "The bundle {} proves {} behind this document, about keys, tokens, rules, copies and retention, under the checkpoint of {}. \
+             It is checked without the ledger:",
+            bundle.file,
+            counted(bundle.entries, "entry"),
+            counted(bundle.size, "entry")
+        );
+        let file = crate::report::quoted(&bundle.file);
+        blocks.extend([prose(told), code(&format!("counterfoil verify --bundle {file} --key audit.vkey"))]);
     }
     blocks
 }

@@ -1,20 +1,42 @@
-//! Alerts with their ages; gaps in the sequences of sources.
+//! Alerts with their ages; days that were reviewed; gaps in the sequences of sources.
+
+use std::collections::BTreeSet;
 
 use super::{Report, SourceGaps, Sources};
 use crate::moment::{grouped, lasting};
-use crate::page::{Block, exact, facts, number, prose, table, words};
+use crate::page::{Block, exact, facts, heading, number, prose, table, words};
 
 /// Runs of missing numbers that a row names.
 const MAX_RUNS: usize = 4;
 
+/// The most days of a period that are looked at one by one.
+const MAX_DAYS: u64 = 4_000;
+const DAY: i64 = 86_400_000_000;
+
 pub(super) fn blocks(report: &Report) -> Vec<Block> {
-    let Some(alerts) = &report.alerts else {
-        return vec![prose("No rules were in force, so no alert could be raised.")];
+    let mut blocks = Vec::new();
+    match &report.alerts {
+        None => blocks.push(prose("No rules were in force, so no alert could be raised.")),
+        Some(alerts) => blocks.extend(alert_blocks(report, alerts)),
+    }
+    blocks.push(heading("Days that were reviewed"));
+    blocks.extend(reviews(report));
+    blocks
+}
+
+fn alert_blocks(report: &Report, alerts: &super::Alerts) -> Vec<Block> {
+    let resolved = match alerts.false_positives {
+        0 => grouped(alerts.resolved),
+        wrong => format!("{}, {} of them as wrong", grouped(alerts.resolved), grouped(wrong)),
+    };
+    let raised = match alerts.drills {
+        0 => grouped(alerts.raised),
+        drills => format!("{}, {} of them by a drill", grouped(alerts.raised), grouped(drills)),
     };
     let mut blocks = vec![facts([
-        ("Raised in the period", grouped(alerts.raised)),
+        ("Raised in the period", raised),
         ("Of these, somebody took charge of", grouped(alerts.acknowledged)),
-        ("Of these, resolved", grouped(alerts.resolved)),
+        ("Of these, resolved", resolved),
         ("Open at the end, whenever raised", grouped(alerts.open)),
     ])];
     if alerts.listed.rows.is_empty() {
@@ -31,15 +53,56 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     ];
     let row = |alert: &super::Alert| {
         let at = |moment: crate::Moment| moment.since(alert.raised_at);
+        let until = report.until();
         let state = match (alert.resolved_at, alert.acknowledged_at) {
+            (Some(resolved), _) if alert.false_positive => format!("resolved as wrong after {}", at(resolved)),
             (Some(resolved), _) => format!("resolved after {}", at(resolved)),
-            (None, Some(taken)) => format!("OPEN for {}; taken charge of after {}", at(report.scope.to), at(taken)),
-            (None, None) => format!("OPEN for {}", at(report.scope.to)),
+            (None, Some(taken)) => format!("OPEN for {}; taken charge of after {}", at(until), at(taken)),
+            (None, None) => format!("OPEN for {}", at(until)),
         };
+        let title = if alert.drill { format!("{} (a drill)", alert.title) } else { alert.title.clone() };
         let (raised, entries) = (alert.raised_at.to_string(), grouped(alert.entries));
-        vec![raised, alert.title.clone(), alert.level.clone(), entries, state, grouped(alert.index)]
+        vec![raised, title, alert.level.clone(), entries, state, grouped(alert.index)]
     };
     blocks.push(table("Alerts, the open ones first", columns, &alerts.listed.rows, alerts.listed.total, "alerts", row));
+    blocks
+}
+
+/// The days of the period, since the ledger began, that were over when the report was written.
+fn days_over(report: &Report) -> impl Iterator<Item = String> {
+    let since = report.scope.begun.map_or(report.scope.from, |begun| begun.max(report.scope.from));
+    let (from, until) = (since.micros(), report.until().micros());
+    let midnight = from - from.rem_euclid(DAY);
+    let days = ((until - midnight).max(0) / DAY) as u64;
+    (0..days.min(MAX_DAYS)).map(move |day| crate::Moment::from_micros(midnight + day as i64 * DAY).date())
+}
+
+/// Those of them that nobody signed.
+pub(super) fn unsigned_days(report: &Report) -> u64 {
+    let signed: BTreeSet<&str> = report.reviews.rows.iter().map(|review| review.day.as_str()).collect();
+    days_over(report).filter(|day| !signed.contains(day.as_str())).count() as u64
+}
+
+fn reviews(report: &Report) -> Vec<Block> {
+    let reviews = &report.reviews;
+    if reviews.rows.is_empty() {
+        return vec![prose("Nobody signed a review of a day of the period.")];
+    }
+    let over = days_over(report).count() as u64;
+    let mut blocks = vec![facts([
+        ("Days of the period that are over", grouped(over)),
+        ("Days that were signed", grouped(reviews.total)),
+        ("Days over and not signed", grouped(unsigned_days(report))),
+    ])];
+    let columns = vec![exact("Day"), exact("Signed"), words("By", 2), number("Alerts open then"), words("Note", 4)];
+    let row = |one: &super::Review| {
+        let by = match one.signatures {
+            0 | 1 => one.actor.clone(),
+            more => format!("{} and {} more", one.actor, more - 1),
+        };
+        vec![one.day.clone(), one.signed_at.to_string(), by, grouped(one.open_alerts), one.note.clone()]
+    };
+    blocks.push(table("Days that were signed", columns, &reviews.rows, reviews.total, "days", row));
     blocks
 }
 
@@ -61,6 +124,10 @@ pub(super) fn gap_blocks(sources: &Sources) -> Vec<Block> {
             ("Said to have happened after it was recorded, at most", clock(sources.early_micros)),
         ]),
     ];
+    if let Some(fault) = &sources.fault {
+        blocks.push(prose(format!("What is missing cannot be told: {fault}.")));
+        return blocks;
+    }
     if sources.with_gaps.rows.is_empty() {
         let told = if sources.numbered > 0 { "No number is missing." } else { "No program numbers its entries." };
         blocks.push(prose(told));

@@ -17,6 +17,8 @@ pub struct Scope {
     pub from: Moment,
     /// The first moment after it.
     pub to: Moment,
+    /// When the ledger recorded its first entry, if that can be read: [`BEGUN`](crate::sql::BEGUN).
+    pub begun: Option<Moment>,
     /// When the report was written: the only clock in it.
     pub written: Moment,
     /// The version of the program.

@@ -102,9 +102,11 @@ fn copy(report: &Report) -> Vec<Block> {
         ("Mode of the locks", modes),
         ("The first lock ends", moment(copy.first_end)),
         ("The last lock ends", moment(copy.last_end)),
-        ("Under a legal hold", counted(copy.held, "object")),
-        ("Not locked, or not for long enough", counted(copy.unlocked, "object")),
+        ("Not locked", counted(copy.unlocked, "object")),
     ])];
+    if let Some(fault) = &copy.fault {
+        blocks.push(prose(format!("The locks were not read back: {fault}.")));
+    }
     blocks
         .push(prose("A lock in COMPLIANCE mode cannot be ended early by anybody, the owner of the account included."));
     blocks

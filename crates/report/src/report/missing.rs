@@ -4,8 +4,42 @@ use super::Report;
 use crate::moment::{counted, grouped, lasting};
 use crate::text::Text;
 
+/// Runs of entries that are named.
+const MAX_RUNS: usize = 8;
 /// How late a last verification may be before the end of the period, as a part of the period.
 const LATE_PART: i64 = 10;
+
+/// What makes everything else doubtful: the ledger is not what was recorded.
+pub(super) fn alarm(report: &Report) -> Vec<Text> {
+    let (check, unread) = (&report.check, &report.unread);
+    if check.findings.total == 0 && unread.is_empty() {
+        return Vec::new();
+    }
+    let mut words = vec!["This ledger is damaged, or somebody changed it.".to_owned()];
+    if check.findings.total > 0 {
+        words.push(format!(
+            "A verification while this report was written had {}; the section on verifications lists them. What follows was read \
+             from this ledger all the same: treat it as an account of what is left, not of what happened.",
+            counted(check.findings.total, "finding")
+        ));
+    }
+    if !unread.is_empty() {
+        let runs =
+            unread.iter().take(MAX_RUNS).map(|(first, last)| format!("{} to {}", grouped(*first), grouped(*last)));
+        let more = if unread.len() > MAX_RUNS { ", and more" } else { "" };
+        words.push(format!(
+            "Entries that could not be read, and that no figure below counts: {}{more}. Of the period these are {} of {}.",
+            runs.collect::<Vec<_>>().join(", "),
+            grouped(report.unread_entries()),
+            counted(report.scope.entries(), "entry")
+        ));
+    }
+    words.push(
+        "Leave the folder as it is: it is evidence. The design document (counterfoil document) says what to do."
+            .to_owned(),
+    );
+    words.into_iter().map(Text::from).collect()
+}
 
 /// What is missing, the gravest first.
 pub(super) fn items(report: &Report) -> Vec<Text> {
@@ -19,6 +53,9 @@ pub(super) fn items(report: &Report) -> Vec<Text> {
 
 fn verification(report: &Report, items: &mut Vec<String>) {
     let verification = &report.verification;
+    if let Some(fault) = &report.check.fault {
+        items.push(format!("Whether the ledger is whole now: the verification could not be run to its end ({fault})."));
+    }
     let wrong = verification.runs.saturating_sub(verification.clean + verification.unfinished);
     if wrong > 0 {
         items.push(format!(
@@ -28,7 +65,11 @@ fn verification(report: &Report, items: &mut Vec<String>) {
     }
     if verification.runs == 0 {
         items.push("That the ledger was verified in the period: no verification is recorded. Run one now, and have the service run them (verify-every-minutes).".to_owned());
-    } else if verification.anchored == 0 {
+    } else if verification.whole == 0 {
+        items
+            .push("That the whole ledger was verified in the period: no clean verification read all of it.".to_owned());
+    }
+    if verification.runs > 0 && verification.anchored == 0 {
         items.push("That the whole ledger was not replaced by another one that agrees with itself: no verification was compared with a key or checkpoint that is kept elsewhere.".to_owned());
     }
     if verification.unfinished > 0 {
@@ -37,10 +78,9 @@ fn verification(report: &Report, items: &mut Vec<String>) {
             counted(verification.unfinished, "verification")
         ));
     }
-    let last = verification.listed.rows.iter().filter(|run| run.verified).map(|run| run.ended_at).max();
-    if let Some(last) = last {
-        let (length, since) =
-            (report.scope.to.micros() - report.scope.from.micros(), report.scope.to.micros() - last.micros());
+    if let Some(last) = verification.last_clean_micros.map(crate::Moment::from_micros) {
+        let until = report.until().micros();
+        let (length, since) = (until - report.scope.from.micros(), until - last.micros());
         if since > length / LATE_PART {
             items.push(format!(
                 "That the last {} of the period were verified within it: the last clean verification ended on {last}.",
@@ -66,10 +106,7 @@ fn copy(report: &Report, items: &mut Vec<String>) {
         items.push("That the copy is locked: its locks were not read back.".to_owned());
     }
     if copy.unlocked > 0 {
-        items.push(format!(
-            "That the whole copy is locked: no lock, or one that is too short, on {}.",
-            counted(copy.unlocked, "object")
-        ));
+        items.push(format!("That the whole copy is locked: there is no lock on {}.", counted(copy.unlocked, "object")));
     }
     if copy.shipped < report.scope.end {
         let short = counted(report.scope.end - copy.shipped, "entry");
@@ -79,6 +116,9 @@ fn copy(report: &Report, items: &mut Vec<String>) {
 
 fn completeness(report: &Report, items: &mut Vec<String>) {
     let (activity, sources) = (&report.activity, &report.sources);
+    if sources.fault.is_some() {
+        items.push("That every entry arrived: the numbers of the sources cannot be read.".to_owned());
+    }
     if sources.with_gaps.total > 0 {
         let told = format!(
             "That every entry arrived: numbers are missing from {}.",
@@ -111,6 +151,18 @@ fn completeness(report: &Report, items: &mut Vec<String>) {
             counted(removed as u64, "act")
         ));
     }
+    if report.integrity.newest.is_some() {
+        items.push(
+            "A checkpoint signed at the end of the period: the ledger's key was not at hand. The root is named, and the newest checkpoint covers it."
+                .to_owned(),
+        );
+    }
+    if let Some(left) = report.integrity.bundle.as_ref().map(|bundle| bundle.left_out).filter(|left| *left > 0) {
+        items.push(format!(
+            "A proof for each entry that is singled out: the bundle has no room for the oldest {}.",
+            grouped(left)
+        ));
+    }
     if report.scope.entries() == 0 {
         items.push("Whether anything happened: nothing was recorded in the period.".to_owned());
     }
@@ -126,6 +178,13 @@ fn review(report: &Report, items: &mut Vec<String>) {
             ));
         }
         Some(_) => {}
+    }
+    let unsigned = super::alerts::unsigned_days(report);
+    if unsigned > 0 {
+        items.push(format!(
+            "That somebody looked at every day: {} of the period without a signed review.",
+            counted(unsigned, "day")
+        ));
     }
     let overrides = &report.overrides;
     if overrides.unreasoned > 0 {

@@ -13,8 +13,8 @@ pub use figures::{Activity, Count, Denial, ModelRate, Overrider, Overrides, Scop
 pub(crate) use integrity::quoted;
 pub(crate) use keeping::class_in_words;
 pub use proof::{
-    Access, AccessCount, Alert, Alerts, Checkpoint, Copy, Drill, Hold, Integrity, Removal, Retention, Run, Segment,
-    SourceGaps, Sources, TokenAct, Verification,
+    Access, AccessCount, Alert, Alerts, Check, Checkpoint, Copy, Drill, Evidence, Finding, Hold, Integrity, Removal,
+    Retention, Review, Run, Segment, SourceGaps, Sources, TokenAct, Verification,
 };
 
 use serde::de::DeserializeOwned;
@@ -86,12 +86,18 @@ pub struct Report {
     pub overrides: Overrides,
     /// What shows that nothing was changed.
     pub integrity: Integrity,
+    /// What a verification found while this was gathered.
+    pub check: Check,
+    /// Runs of entries that could not be read, both ends included: no figure counts them.
+    pub unread: Vec<(u64, u64)>,
     /// What was checked.
     pub verification: Verification,
     /// [`DRILLS`](crate::sql::DRILLS).
     pub drills: Listed<Drill>,
     /// None when no rules were in force: [`RULES`](crate::sql::RULES) is 0 and no alert was raised.
     pub alerts: Option<Alerts>,
+    /// [`REVIEWS`](crate::sql::REVIEWS) of the days of the period, up to when the report was written.
+    pub reviews: Listed<Review>,
     /// Where something is missing.
     pub sources: Sources,
     /// How long it is kept, and what keeps it.
@@ -114,7 +120,7 @@ impl Report {
             section(report, "overrides", "Overrides and refusals", activity::override_blocks(&self.overrides)),
             section(report, "integrity", "Evidence that nothing was changed", integrity::blocks(self)),
             section(report, "verification", "Verifications and drills", integrity::verification_blocks(self)),
-            section(report, "alerts", "Alerts", alerts::blocks(self)),
+            section(report, "alerts", "Alerts and reviews", alerts::blocks(self)),
             section(report, "gaps", "Gaps and clocks", alerts::gap_blocks(&self.sources)),
             section(report, "retention", "Retention and locks", keeping::blocks(self)),
             section(report, "access", "Access to the ledger", keeping::access_blocks(&self.access)),
@@ -127,6 +133,7 @@ impl Report {
             subtitle: format!("Audit ledger {}, {period}", scope.origin).into(),
             running: format!("{}, {} to {}", scope.origin, scope.from.date(), scope.to.date()).into(),
             written: scope.written.rfc3339(),
+            alarm: missing::alarm(self),
             figures: self.figures(),
             missing: missing::items(self),
             missing_title: "What this report cannot show".into(),
@@ -144,12 +151,24 @@ impl Report {
             format!("the checkpoint covers {} entries and the period ends at {}", integrity.end.size, scope.end)
         } else if integrity.begin.as_ref().is_some_and(|begin| begin.size != scope.first) {
             format!("the first checkpoint is not of {} entries", scope.first)
-        } else if self.activity.entries + self.activity.own != scope.entries() {
+        } else if self.activity.entries + self.activity.own + self.unread_entries() != scope.entries() {
             format!("{} entries in the period, {} counted", scope.entries(), self.activity.entries + self.activity.own)
         } else {
             return Ok(());
         };
         Err(ReportError::Contradiction(problem))
+    }
+
+    /// Until when something can be known: the end of the period, or when the report was written.
+    pub(crate) fn until(&self) -> crate::Moment {
+        self.scope.to.min(self.scope.written)
+    }
+
+    /// Entries of the period that could not be read.
+    pub(crate) fn unread_entries(&self) -> u64 {
+        let (first, end) = (self.scope.first, self.scope.end);
+        let within = |(from, to): &(u64, u64)| (to + 1).min(end).saturating_sub((*from).max(first));
+        self.unread.iter().map(within).sum()
     }
 
     fn figures(&self) -> Vec<crate::page::Figure> {

@@ -14,21 +14,46 @@ use crate::moment::Moment;
 pub struct Integrity {
     /// The key under which checkpoints are signed: `Snapshot::verifier_key`.
     pub verifier_key: String,
-    /// The state at the period's begin: `checkpoint_at(first)`; none when there were no entries.
+    /// The state at the period's begin; none when there were no entries.
     pub begin: Option<Checkpoint>,
-    /// The state at its end: `checkpoint_at(end)`.
+    /// The state at its end.
     pub end: Checkpoint,
+    /// The newest checkpoint, where that of the end is not signed.
+    pub newest: Option<Checkpoint>,
     /// The hashes that prove that the later state begins with the earlier: `prove_consistency(first, end)`, each in hexadecimal digits.
     pub consistency: Vec<String>,
     /// [`SEGMENTS`](crate::sql::SEGMENTS): those sealed up to the end of the period, newest first.
     pub segments: Listed<Segment>,
     /// The entries of the sealed segments: `first + count` of the newest, 0 without.
     pub sealed: u64,
-    /// What the evidence bundle beside the report is called, if one was written.
-    pub bundle: Option<String>,
+    /// The evidence bundle beside the report, if one was written.
+    pub bundle: Option<Evidence>,
 }
 
-/// A signed state of the ledger.
+impl Integrity {
+    /// The checkpoint that is signed: that of the end, else the newest.
+    pub fn signed(&self) -> &Checkpoint {
+        self.newest.as_ref().unwrap_or(&self.end)
+    }
+}
+
+/// An evidence bundle beside the report: the entries that it counts by name, with a proof for each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// The file.
+    pub file: String,
+    /// How many entries it proves.
+    pub entries: u64,
+    /// How many more there are, older ones, for which it has no room.
+    pub left_out: u64,
+    /// How they were chosen: a condition in SQL.
+    pub chosen: String,
+    /// Entries under the checkpoint of its proofs.
+    pub size: u64,
+}
+
+/// A state of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
@@ -36,8 +61,8 @@ pub struct Checkpoint {
     pub size: u64,
     /// Its root, in hexadecimal digits.
     pub root: String,
-    /// The note with its signatures, as it is.
-    pub note: String,
+    /// The note with its signatures, as it is; none where the ledger's key was not at hand to sign this size.
+    pub note: Option<String>,
 }
 
 impl Checkpoint {
@@ -53,7 +78,7 @@ impl Checkpoint {
             return Err(ReportError::Rows("the checkpoint states no size and root".to_owned()));
         };
         let root = root.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { size, root, note })
+        Ok(Self { size, root, note: Some(note) })
     }
 }
 
@@ -83,7 +108,11 @@ pub struct Verification {
     pub unfinished: u64,
     /// Those that were compared with a key or checkpoint from outside.
     pub anchored: u64,
-    /// The longest time between two clean ones.
+    /// Those that read the whole ledger and found nothing wrong.
+    pub whole: u64,
+    /// When the last clean one over the ledger ended, in microseconds since 1970.
+    pub last_clean_micros: Option<i64>,
+    /// The longest time between two clean ones over the ledger.
     pub longest_pause_micros: Option<i64>,
     /// [`VERIFICATIONS`](crate::sql::VERIFICATIONS).
     #[serde(default = "Default::default")]
@@ -96,6 +125,10 @@ pub struct Verification {
 pub struct Run {
     /// When it ended.
     pub ended_at: Moment,
+    /// What was verified: `ledger`, `copy` (in an object store) or `table` (in PostgreSQL).
+    pub subject: String,
+    /// How much of it: `whole`, `new` (what no earlier one had seen) or `scrub` (old parts, read again).
+    pub extent: String,
     /// Whether nothing was found wrong.
     pub verified: bool,
     /// Whether it was compared with something from outside.
@@ -134,6 +167,10 @@ pub struct Alerts {
     pub acknowledged: u64,
     /// Of these, resolved.
     pub resolved: u64,
+    /// Of those resolved, alerts that were wrong.
+    pub false_positives: u64,
+    /// Of these, raised by a drill.
+    pub drills: u64,
     /// Open at the end, whenever they were raised.
     pub open: u64,
     /// [`ALERTS`](crate::sql::ALERTS): the open ones first.
@@ -155,10 +192,58 @@ pub struct Alert {
     pub level: String,
     /// How many entries caused it.
     pub entries: u64,
+    /// Whether a drill raised it: nothing had happened.
+    pub drill: bool,
     /// When somebody took charge.
     pub acknowledged_at: Option<Moment>,
-    /// When it was resolved.
+    /// When it was resolved, unless it was opened again.
     pub resolved_at: Option<Moment>,
+    /// Whether it was resolved as wrong.
+    pub false_positive: bool,
+}
+
+/// A day that somebody reviewed and signed: entries `ledger.review_signed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Review {
+    /// The day, as `2026-11-24`.
+    pub day: String,
+    /// Who signed first.
+    pub actor: String,
+    /// When.
+    pub signed_at: Moment,
+    /// How many signatures it has.
+    pub signatures: u64,
+    /// The alerts that were open then.
+    pub open_alerts: u64,
+    /// What was noted.
+    pub note: String,
+}
+
+/// What a verification of the whole ledger found while the report was gathered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// How many entries were read.
+    pub entries: u64,
+    /// What it was compared with.
+    pub compared_with: Vec<String>,
+    /// What is wrong.
+    pub findings: Listed<Finding>,
+    /// Why it could not be run to its end.
+    pub fault: Option<String>,
+}
+
+/// Something that is wrong with the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Its kind, as `counterfoil verify` names it.
+    pub kind: String,
+    /// File, byte and entry, as far as they are known.
+    pub place: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
 }
 
 /// Sources and the gaps in their sequences: `Status::sources`, as the ledger was when the report was written.
@@ -169,6 +254,8 @@ pub struct Sources {
     pub numbered: u64,
     /// Those with gaps, the most missing first.
     pub with_gaps: Listed<SourceGaps>,
+    /// Why it cannot be told what is missing.
+    pub fault: Option<String>,
     /// [`CLOCK`](crate::sql::CLOCK): the most that an entry was recorded after it happened.
     pub late_micros: Option<i64>,
     /// The most that one claims to have happened after it was recorded.
@@ -204,7 +291,7 @@ pub struct Retention {
 }
 
 /// A copy under Object Lock: `ship::lock`'s answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Copy {
     /// Where it lies.
@@ -221,10 +308,10 @@ pub struct Copy {
     pub first_end: Option<Moment>,
     /// When the last lock ends.
     pub last_end: Option<Moment>,
-    /// Objects under a legal hold.
-    pub held: u64,
-    /// Objects with no lock, or one that is too short.
+    /// Objects that nothing keeps from being deleted.
     pub unlocked: u64,
+    /// Why its locks were not read back.
+    pub fault: Option<String>,
 }
 
 /// A legal hold.

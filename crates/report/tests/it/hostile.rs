@@ -1,6 +1,6 @@
 //! Texts by somebody who wants the reader to see something else.
 
-use counterfoil_report::report::{Alert, Count, Denial, SourceGaps};
+use counterfoil_report::report::{Alert, Count, Denial, Finding, SourceGaps};
 use counterfoil_report::{MAX_CELL, document_html, document_pdf, report_html, report_pdf};
 
 use crate::sample;
@@ -43,8 +43,12 @@ fn hostile() -> counterfoil_report::report::Report {
     };
     report.sources.with_gaps.rows.extend(HOSTILE.map(source));
     report.scope.ledger = HOSTILE.concat();
-    report.integrity.bundle = Some(HOSTILE.concat());
-    report.integrity.end.note = HOSTILE.join("\n");
+    let bundle = report.integrity.bundle.as_mut().expect("the sample has a bundle");
+    (bundle.file, bundle.chosen) = (HOSTILE.concat(), HOSTILE.concat());
+    report.integrity.end.note = Some(HOSTILE.join("\n"));
+    let finding = |text: &str| Finding { kind: text.to_owned(), place: text.to_owned(), message: text.to_owned() };
+    report.check.findings = HOSTILE.map(finding).to_vec().into();
+    report.reviews.rows[0].note = HOSTILE.concat();
     report.verification.listed.rows[0].fault = Some(HOSTILE.concat());
     report
 }

@@ -1,6 +1,6 @@
 //! What a report and a document say.
 
-use counterfoil_report::report::{Listed, Report};
+use counterfoil_report::report::{Finding, Listed, Report};
 use counterfoil_report::{ReportError, document_html, document_pdf, report_html, report_pdf};
 
 use crate::sample;
@@ -57,22 +57,61 @@ fn what_is_missing_is_said_first_and_in_words() {
 #[test]
 fn every_way_of_falling_short_is_said() {
     type Change = fn(&mut Report);
-    let cases: [(Change, &str); 9] = [
+    let cases: [(Change, &str); 14] = [
         (|_| (), "1 verification in the period found something wrong"),
         (|report| report.verification.anchored = 0, "agrees with itself"),
         (|report| report.drills.rows[0].passed = false, "1 drill failed"),
         (|report| report.retention.copy.as_mut().expect("a copy").checked_at = None, "its locks were not read back"),
-        (|report| report.retention.copy.as_mut().expect("a copy").unlocked = 2, "too short, on 2 objects"),
+        (|report| report.retention.copy.as_mut().expect("a copy").unlocked = 2, "there is no lock on 2 objects"),
         (|report| report.retention.copy.as_mut().expect("a copy").shipped -= 7, "it lacked the last 7 entries"),
         (|report| report.scope.earlier_origins = vec!["bank.example/payments".to_owned()], "restored from a copy"),
         (|report| report.overrides.unreasoned = 5, "Why 5 of 9,417 manual overrides were made"),
-        (|report| report.verification.listed.rows.drain(2..).for_each(drop), "3 alerts will end that were open"),
+        (|_| (), "3 alerts will end that were open"),
+        (|report| report.verification.whole = 0, "no clean verification read all of it"),
+        (|report| report.reviews.rows.clear(), "92 days of the period without a signed review"),
+        (|report| report.scope.begun = Some(sample::moment("2026-09-28T10:00:00Z")), "2 days of the period without"),
+        (|report| report.integrity.newest = Some(report.integrity.end.clone()), "key was not at hand"),
+        (|report| report.integrity.bundle.as_mut().expect("a bundle").left_out = 7, "no room for the oldest 7"),
     ];
     for (change, words) in cases {
         let mut report = sample::report();
         change(&mut report);
         let told = missing(&report);
         assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_ledger_comes_before_everything_else() {
+    let mut report = sample::report();
+    let finding =
+        Finding { kind: "block-mismatch".to_owned(), place: "segments/0".to_owned(), message: "m".to_owned() };
+    report.check.findings = vec![finding].into();
+    report.unread = vec![(1_609_080, 1_609_089)];
+    report.activity.entries -= 10;
+    let html = report_html(&report).expect("a report of what is left");
+    let alarm = html.find("somebody changed it").expect("the alarm");
+    assert!(alarm < html.find("<dl class=\"figures\">").expect("figures"), "it comes first");
+    assert!(html.contains("Of the period these are 10 of"), "{}", &html[alarm..alarm + 900]);
+    assert!(html.contains("block-mismatch") && report_pdf(&report).is_ok());
+    report.activity.entries += 1;
+    assert!(matches!(report_html(&report), Err(ReportError::Contradiction(_))));
+}
+
+#[test]
+fn a_drill_a_false_positive_and_days_without_a_signature_are_told() {
+    let html = report_html(&sample::report()).expect("a report");
+    for words in [
+        "within a day (a drill)",
+        "resolved as wrong after 13 hours 18 minutes",
+        "61, 1 of them by a drill",
+        "55, 4 of them as wrong",
+        "the copy</td>",
+        "the ledger: what was new",
+        "and 1 more",
+        "27 days of the period without a signed review",
+    ] {
+        assert!(html.contains(words), "{words:?}");
     }
 }
 
@@ -87,8 +126,8 @@ fn open_alerts_have_their_age_at_the_end_of_the_period() {
 fn the_checkpoint_stands_there_in_full_with_the_commands_that_check_it() {
     let report = sample::report();
     let html = report_html(&report).expect("a report");
-    assert!(html.contains(report.integrity.end.note.trim_end()));
-    assert!(html.contains("--key audit.vkey --checkpoint period-end.checkpoint"));
+    assert!(html.contains(report.integrity.end.note.as_deref().expect("a note").trim_end()));
+    assert!(html.contains("--key audit.vkey --checkpoint period-end.checkpoint\n"));
     assert!(html.contains("index &gt;= 1609070 AND index &lt; 2793018"));
 }
 

@@ -5,9 +5,11 @@ use counterfoil_report::document::{
     ClientKey, Contact, Document, Keys, Locations, Rule, Schedule, Service, Sink, Token, Watch,
 };
 use counterfoil_report::report::{
-    Access, AccessCount, Activity, Alert, Alerts, Checkpoint, Copy, Count, Denial, Drill, Integrity, Listed, ModelRate,
-    Overrider, Overrides, Report, Retention, Run, Scope, Segment, SourceGaps, Sources, TokenAct, Verification, Volume,
+    Access, AccessCount, Activity, Alert, Alerts, Check, Checkpoint, Copy, Count, Denial, Drill, Evidence, Integrity,
+    Listed, ModelRate, Overrider, Overrides, Report, Retention, Review, Run, Scope, Segment, SourceGaps, Sources, Step,
+    TokenAct, Verification, Volume,
 };
+use counterfoil_report::sql;
 
 const DAY: i64 = 86_400_000_000;
 const VERIFIER_KEY: &str = "bank.example/payments+ced71c0e+AU1mJx0dqYvE3bYq4mKp0Qm2iS0u4cT0zVbJ7Xn8s3fQ";
@@ -26,7 +28,7 @@ fn checkpoint(size: u64, letter: char) -> Checkpoint {
          ztccDhSW5GpHXBqn89L0IFYMeRhs2BVy/q93nJGBgM503in4nhThefL+dR+uATcnhAE7U+mD6D5Tx9GRY8jEFA0v5QA=\n\u{2014} witness.example/w1 \
          9eLN1QAAAABnSVxN5GpHXBqn89L0IFYMeRhs2BVy/q93nJGBgM503in4nhThefL+dR+uATcnhAE7U+mD6D5Tx9GRY8jEFA0v5QA=\n"
     );
-    Checkpoint { size, root: letter.to_string().repeat(64), note }
+    Checkpoint { size, root: letter.to_string().repeat(64), note: Some(note) }
 }
 
 fn volume(from: Moment, entries: u64) -> Vec<Volume> {
@@ -119,6 +121,8 @@ fn overrides() -> Overrides {
 fn verification() -> Verification {
     let run = |text: &str, size, findings, fault: Option<&str>| Run {
         ended_at: moment(text),
+        subject: if size == 2_792_410 { "copy" } else { "ledger" }.to_owned(),
+        extent: if size == 2_791_777 { "new" } else { "whole" }.to_owned(),
         verified: findings == 0 && fault.is_none(),
         anchored: size % 2 == 0,
         size,
@@ -130,6 +134,8 @@ fn verification() -> Verification {
         clean: 2_206,
         unfinished: 1,
         anchored: 92,
+        whole: 92,
+        last_clean_micros: Some(moment("2026-09-30T23:00:04Z").micros()),
         longest_pause_micros: Some(DAY / 8),
         listed: Listed {
             rows: vec![
@@ -152,13 +158,17 @@ fn alerts() -> Alerts {
             title: title.to_owned(),
             level: level.to_owned(),
             entries,
+            drill: index == 2_790_004,
             acknowledged_at: taken.map(moment),
             resolved_at: resolved.map(moment),
+            false_positive: index == 2_066_410,
         };
     Alerts {
         raised: 61,
         acknowledged: 58,
         resolved: 55,
+        false_positives: 4,
+        drills: 1,
         open: 3,
         listed: Listed {
             rows: vec![
@@ -213,6 +223,22 @@ fn alerts() -> Alerts {
     }
 }
 
+/// Every working day was signed but the first.
+fn reviews() -> Listed<Review> {
+    let day = |day: i64| {
+        let midnight = moment("2026-07-01T00:00:00Z").micros() + day * DAY;
+        Review {
+            day: Moment::from_micros(midnight).date(),
+            actor: if day % 2 == 0 { "m.keller" } else { "a.okafor" }.to_owned(),
+            signed_at: Moment::from_micros(midnight + DAY + DAY / 3),
+            signatures: 1 + u64::from(day == 44),
+            open_alerts: (day % 3) as u64,
+            note: if day == 44 { "the finding of this day is with the security desk" } else { "" }.to_owned(),
+        }
+    };
+    (1..92).filter(|number| number % 7 < 5).map(day).collect::<Vec<_>>().into()
+}
+
 fn segments() -> Listed<Segment> {
     let segment = |number: u64| Segment {
         first: number * 262_144,
@@ -233,8 +259,8 @@ fn copy() -> Copy {
         modes: vec!["COMPLIANCE".to_owned()],
         first_end: Some(moment("2033-01-04T04:00:00Z")),
         last_end: Some(moment("2033-09-29T23:00:00Z")),
-        held: 0,
         unlocked: 0,
+        fault: None,
     }
 }
 
@@ -282,6 +308,7 @@ pub fn report() -> Report {
             origin: "bank.example/payments".to_owned(),
             from,
             to: moment("2026-10-01T00:00:00Z"),
+            begun: Some(moment("2026-01-04T08:00:00Z")),
             written,
             version: "0.1.0".to_owned(),
             first,
@@ -298,8 +325,21 @@ pub fn report() -> Report {
             consistency: (0..9_u8).map(|place| format!("{:02x}", 17 * (place + 1)).repeat(32)).collect(),
             segments: segments(),
             sealed: 10 * 262_144,
-            bundle: Some("payments-2026-q3.bundle.json".to_owned()),
+            newest: None,
+            bundle: Some(Evidence {
+                file: "payments-2026-q3.bundle.json".to_owned(),
+                entries: 18_412,
+                left_out: 0,
+                chosen: sql::over(sql::SINGLED_OUT, first, end, Step::Day),
+                size: end,
+            }),
         },
+        check: Check {
+            entries: end + 3_002,
+            compared_with: vec![format!("the folder's checkpoint of {} entries", end + 3_002)],
+            ..Check::default()
+        },
+        unread: Vec::new(),
         verification: verification(),
         drills: vec![Drill {
             ended_at: moment("2026-09-15T10:04:33Z"),
@@ -310,6 +350,7 @@ pub fn report() -> Report {
         }]
         .into(),
         alerts: Some(alerts()),
+        reviews: reviews(),
         sources: Sources {
             numbered: 17,
             with_gaps: vec![SourceGaps {
@@ -320,6 +361,7 @@ pub fn report() -> Report {
                 missing: 9,
             }]
             .into(),
+            fault: None,
             late_micros: Some(3 * DAY / 24),
             early_micros: Some(2_400_000),
         },
@@ -332,7 +374,7 @@ pub fn report() -> Report {
 pub fn empty() -> Report {
     let mut report = report();
     let (from, to) = (moment("2026-07-01T00:00:00Z"), moment("2026-07-02T00:00:00Z"));
-    report.scope = Scope { from, to, first: 0, end: 0, size: 0, ..report.scope };
+    report.scope = Scope { from, to, begun: None, first: 0, end: 0, size: 0, ..report.scope };
     report.activity = Activity::default();
     report.overrides = Overrides::default();
     report.integrity.begin = None;
@@ -342,6 +384,8 @@ pub fn empty() -> Report {
     report.verification = Verification::default();
     report.drills = Listed::default();
     report.alerts = None;
+    report.reviews = Listed::default();
+    report.check = Check::default();
     report.sources = Sources::default();
     report.retention = Retention::default();
     report.access = Access::default();
@@ -422,6 +466,9 @@ pub fn document() -> Document {
                 "anchor.bank.example, every hour, counterfoil verify with the checkpoint kept there".to_owned(),
             ],
         },
+        retention_class: Some("sec_6y".to_owned()),
+        retain: Some("compliance:2190".to_owned()),
+        bundle: None,
         holds: Listed::default(),
         contacts: vec![Contact {
             role: "Tampering, keys".to_owned(),

@@ -9,7 +9,12 @@ use crate::sample;
 
 #[test]
 fn each_is_one_reading_statement_over_the_one_table() {
-    let all = SPANNING.into_iter().chain([("period", sql::PERIOD), ("before", sql::BEFORE)]);
+    let all = SPANNING.into_iter().chain([
+        ("before", sql::BEFORE),
+        ("after", sql::AFTER),
+        ("begun", sql::BEGUN),
+        ("reviews", sql::REVIEWS),
+    ]);
     for (name, statement) in all {
         assert!(statement.starts_with("SELECT ") && !statement.contains(';'), "{name}");
         assert!(statement.contains("FROM audit_log"), "{name}");
@@ -32,9 +37,12 @@ fn each_is_bounded_by_the_period_and_nothing_is_left_to_fill_in() {
         assert!(!filled.replace("::bigint", "").contains(':') && filled.contains("index < 9"), "{filled}");
     }
     let (from, to) = (sample::moment("2026-07-01T00:00:00Z"), sample::moment("2026-10-01T00:00:00+02:00"));
-    let filled = sql::between(sql::PERIOD, from, to);
+    let filled = sql::between(sql::BEFORE, from, to) + &sql::between(sql::AFTER, from, to);
+    assert!(filled.contains("recorded_at < '2026-07-01T00:00:00Z'"), "{filled}");
+    assert!(filled.contains("recorded_at >= '2026-09-30T22:00:00Z'"), "{filled}");
+    let filled = sql::reviews(from, to, 9);
     assert!(
-        filled.contains("recorded_at >= '2026-07-01T00:00:00Z' AND recorded_at < '2026-09-30T22:00:00Z'"),
+        filled.contains("index < 9") && filled.contains(">= '2026-07-01' AND entity_id <= '2026-09-30'"),
         "{filled}"
     );
 }
@@ -68,8 +76,18 @@ fn columns_are_called_as_the_structs_call_them() {
     let alerts = report.alerts.expect("alerts");
     matches("alerts", sql::ALERTS, &alerts.listed.rows[0]);
     matches("alert figures", sql::ALERT_FIGURES, &alerts);
+    matches("reviews", sql::REVIEWS, &report.reviews.rows[0]);
     matches("access", sql::ACCESS, &report.access.acts.rows[0]);
     matches("tokens", sql::TOKENS, &report.access.tokens.rows[0]);
+}
+
+#[test]
+fn what_cannot_be_read_is_left_out_of_a_statement() {
+    assert_eq!(sql::without(sql::RULES, &[]), sql::RULES);
+    let rest = sql::without(sql::ALERTS, &[(0, 255), (512, 767)]);
+    let part = "FROM (SELECT * FROM audit_log WHERE (index < 0 OR index > 255) AND (index < 512 OR index > 767))";
+    assert_eq!(rest.matches(part).count(), 2, "{rest}");
+    assert!(rest.contains(&format!("{part} AS raised")), "{rest}");
 }
 
 #[test]
@@ -102,7 +120,7 @@ fn one_row_becomes_the_figures_of_a_section() {
 
 #[test]
 fn a_checkpoint_is_read_from_its_note() {
-    let note = sample::report().integrity.end.note;
+    let note = sample::report().integrity.end.note.expect("a note");
     let checkpoint = Checkpoint::of(note.clone()).expect("a checkpoint");
     assert_eq!(checkpoint.size, 2_793_018);
     assert_eq!(checkpoint.root, "150f28df6724275f737ca083ff8fa3961b33faf9538a4f2f9bad37edc7eb5412");

@@ -11,7 +11,7 @@ use counterfoil_evidence::{Bundle, BundleSource, MAX_BUNDLE_BYTES, MAX_BUNDLE_EN
 use counterfoil_query::Order;
 use counterfoil_tlog::{Hash, Origin, VerifierKey};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::access::Exports;
 use crate::api::sending::whole;
@@ -45,8 +45,16 @@ impl Choice {
 pub(crate) async fn make(
     Exports(caller): Exports,
     State(service): State<Arc<Service>>,
-    JsonBody(choice, _room): JsonBody<Choice>,
+    JsonBody(mut asked, _room): JsonBody<Map<String, Value>>,
 ) -> Answered {
+    let undocumented = |error: serde_json::Error| Problem::invalid(format!("the body is not as documented: {error}"));
+    // A JSON number may say a whole one as 5.0.
+    let size: Option<f64> = asked.remove("size").map(serde_json::from_value).transpose().map_err(undocumented)?;
+    let size = match size {
+        Some(size) if size < 0.0 || size.fract() != 0.0 => return Err(Problem::invalid("size is a number of entries")),
+        size => size.map(|size| size as u64),
+    };
+    let choice: Choice = serde_json::from_value(Value::Object(asked)).map_err(undocumented)?;
     let engine = service.query_engine().await?;
     let scope = choice.scope();
     service.record_reading(&caller, json!({"bundle": choice})).await?;
@@ -55,7 +63,12 @@ pub(crate) async fn make(
     let (text, entries) = service
         .reading(move |service| {
             let snapshot = service.snapshot();
-            let indices = match choice {
+            let checkpoint = match size {
+                Some(size) => service.backing.checkpoint_at(size)?,
+                None => snapshot.checkpoint().to_owned(),
+            };
+            let size = size.unwrap_or(snapshot.size());
+            let mut indices = match choice {
                 Choice::Indices(mut indices) => {
                     indices.sort_unstable();
                     indices.dedup();
@@ -63,6 +76,9 @@ pub(crate) async fn make(
                 }
                 _ => engine.select_indices(&snapshot, &scope, Order::Oldest(MAX_BUNDLE_ENTRIES + 1))?,
             };
+            if size < snapshot.size() {
+                indices.retain(|index| *index < size);
+            }
             if indices.is_empty() {
                 return Err(Problem::not_found(format!("no entry where {scope}")));
             }
@@ -70,7 +86,7 @@ pub(crate) async fn make(
                 let detail = format!("there are too many entries for one bundle: at most {MAX_BUNDLE_ENTRIES}");
                 return Err(Problem::invalid(detail));
             }
-            let source = Source { snapshot, room: Cell::new(MAX_BUNDLE_BYTES) };
+            let source = Source { snapshot, size, checkpoint, room: Cell::new(MAX_BUNDLE_BYTES) };
             let text = Bundle::build(&source, &scope, &indices)?.format();
             if text.len() > MAX_BUNDLE_BYTES {
                 return Err(too_large());
@@ -94,6 +110,9 @@ fn too_large() -> Problem {
 
 struct Source {
     snapshot: Snapshot,
+    /// Entries under the checkpoint.
+    size: u64,
+    checkpoint: String,
     /// Bytes of entries that may still be taken.
     room: Cell<usize>,
 }
@@ -110,7 +129,7 @@ impl BundleSource for Source {
     }
 
     fn checkpoint(&self) -> &str {
-        self.snapshot.checkpoint()
+        &self.checkpoint
     }
 
     fn entry(&self, index: u64) -> Result<Vec<u8>, Problem> {
@@ -120,10 +139,12 @@ impl BundleSource for Source {
     }
 
     fn proof(&self, index: u64) -> Result<Vec<Hash>, Problem> {
-        Ok(self.snapshot.prove_inclusion(index, self.snapshot.size())?)
+        Ok(self.snapshot.prove_inclusion(index, self.size)?)
     }
 
     fn about(&self, entity_id: &str) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
-        Ok(self.snapshot.history(entity_id)?)
+        let mut about = self.snapshot.history(entity_id)?;
+        about.retain(|(index, _)| *index < self.size);
+        Ok(about)
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod reviews;
 pub(crate) mod searches;
 pub(crate) mod sending;
 pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod stream;

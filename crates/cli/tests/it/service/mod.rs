@@ -16,6 +16,7 @@ mod read_only;
 mod reading;
 mod recording;
 mod remote;
+mod report;
 mod running;
 mod schedule;
 mod searches;
