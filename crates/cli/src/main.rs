@@ -14,6 +14,7 @@ mod progress;
 mod recording;
 mod remote;
 mod rows;
+mod signals;
 mod table;
 mod text;
 mod trail;

@@ -35,8 +35,16 @@ impl Writer {
         };
         let ledger = Arc::new(ledger?);
         let shipping = before.map(|(ship, before)| Shipping::start(ship, &before, &ledger)).transpose()?;
-        let watching = settings.rules.as_deref().map(|rules| Watching::start(&folder, rules, &ledger)).transpose()?;
-        let sinks = settings.sinks.as_ref().map(|sinks| deliver(sinks, &folder, &ledger)).transpose()?;
+        let watching = settings
+            .rules
+            .as_deref()
+            .map(|rules| Watching::start(&folder, rules, &ledger, settings.drill))
+            .transpose()?;
+        let sinks = settings.sinks.as_ref().map(|sinks| {
+            let config = Config { drill: settings.drill, ..sinks.clone() };
+            deliver(&config, &folder, &ledger)
+        });
+        let sinks = sinks.transpose()?;
         Ok(Self { folder, ledger, shipping, watching, sinks })
     }
 

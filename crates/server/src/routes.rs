@@ -17,8 +17,8 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::access::note_refusals;
 use crate::api::{
-    alerts, bundles, entries, keys, listing, proofs, query, reviews, session, status, stream, tokens, verification,
-    watch,
+    alerts, bundles, drills, entries, keys, listing, proofs, query, reviews, session, status, stream, tokens,
+    verification, watch,
 };
 use crate::problem::Problem;
 use crate::service::Service;
@@ -71,6 +71,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/keys", post(keys::register))
         .route("/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/seal", post(keys::seal))
+        .route("/drills", post(drills::record))
         .route("/session", get(session::who).post(session::open).delete(session::close))
         .route("/openapi.json", get(openapi));
     let pages = ["/", "/trail", "/entity/{id}", "/alerts", "/review", "/overrides", "/sql", "/integrity", "/access"];

@@ -112,6 +112,8 @@ pub struct Settings {
     pub verify_every: Duration,
     /// How long requests under way may take when the service ends.
     pub drain_time: Duration,
+    /// Whether the ledger is one of a drill: its alerts and messages say so, and the service ends with its standard input.
+    pub drill: bool,
 }
 
 /// The files of TLS.
@@ -146,6 +148,7 @@ impl Default for Settings {
             sinks: None,
             verify_every: Duration::ZERO,
             drain_time: Duration::from_secs(20),
+            drill: false,
         }
     }
 }

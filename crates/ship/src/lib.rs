@@ -6,6 +6,7 @@
 mod catalog;
 mod content;
 mod disk;
+mod drill;
 mod follow;
 mod keys;
 mod lake;
@@ -25,6 +26,7 @@ mod verify;
 mod xml;
 
 pub use disk::BucketDisk;
+pub use drill::Attempt;
 pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace, Route};
 pub use lake::{Lake, LakeTable};
 pub use location::Location;

@@ -66,8 +66,10 @@ impl fmt::Display for LockMode {
 pub struct Lock {
     /// Who may end it early.
     pub mode: LockMode,
-    /// For how many days from the day it is written.
+    /// For how many days from the moment it is written.
     pub days: u32,
+    /// And so many minutes: what a drill puts is kept for these alone.
+    pub minutes: u32,
     /// Whether it is kept beyond that until somebody lifts the hold.
     pub legal_hold: bool,
 }
@@ -78,11 +80,15 @@ impl Lock {
         if !(1..=MAX_DAYS).contains(&days) {
             return Err(Error::new(ErrorKind::Invalid, format!("a retention has 1 to {MAX_DAYS} days, not {days}")));
         }
-        Ok(Self { mode, days, legal_hold: false })
+        Ok(Self { mode, days, minutes: 0, legal_hold: false })
+    }
+
+    fn span(&self) -> jiff::Span {
+        (i64::from(self.days) * 24).hours().minutes(self.minutes)
     }
 
     pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
-        let until = Timestamp::now() + (i64::from(self.days) * 24).hours();
+        let until = Timestamp::now() + self.span();
         let mut headers = vec![
             ("x-amz-object-lock-mode", self.mode.name().to_owned()),
             ("x-amz-object-lock-retain-until-date", until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
@@ -302,7 +308,7 @@ async fn check_object(
         .modified
         .parse()
         .map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {:?} is no date", object.modified)))?;
-    let needed = written + (i64::from(lock.days) * 24).hours() - CLOCK_SLACK.seconds();
+    let needed = written + lock.span() - CLOCK_SLACK.seconds();
     let fault = if mode < lock.mode {
         Some(format!("its mode is {mode}, less than {}", lock.mode))
     } else if ends < needed {

@@ -37,8 +37,8 @@ pub struct Shipped {
 /// Keeps a copy of one ledger in one place.
 #[derive(Debug)]
 pub struct Shipper {
-    store: Store,
-    written: Written,
+    pub(crate) store: Store,
+    pub(crate) written: Written,
     /// The end of the chain; none until the store was looked at.
     end: Option<End>,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
 
 use crate::config::{Config, SinkConfig};
-use crate::delivery::{Delivery, Shared, now};
+use crate::delivery::{Delivery, Shared, Whole, now};
 use crate::event::Event;
 use crate::message::Message;
 use crate::receiver::Failure;
@@ -41,7 +41,8 @@ impl Sinks {
         for sink in &config.sinks {
             sink.stays_out_of(ledger_of(folder))?;
         }
-        let start = |sink: &SinkConfig| Running::start(sink.clone(), config.console.clone(), folder, snapshot.clone());
+        let of = Whole { console: config.console.clone(), drill: config.drill };
+        let start = |sink: &SinkConfig| Running::start(sink.clone(), of.clone(), folder, snapshot.clone());
         Ok(Self { sinks: config.sinks.iter().map(start).collect::<Result<_>>()? })
     }
 
@@ -78,7 +79,7 @@ impl Drop for Sinks {
 impl Running {
     fn start(
         config: SinkConfig,
-        console: Option<String>,
+        of: Whole,
         folder: &Path,
         snapshot: impl Fn() -> Result<Snapshot> + Clone + Send + 'static,
     ) -> Result<Self> {
@@ -93,8 +94,7 @@ impl Running {
         let in_thread = shared.clone();
         let work = move || {
             loop {
-                let opened =
-                    Delivery::open(&config, console.clone(), store.clone(), snapshot.clone(), in_thread.clone());
+                let opened = Delivery::open(&config, of.clone(), store.clone(), snapshot.clone(), in_thread.clone());
                 match opened {
                     Ok(mut delivery) => match catch_unwind(AssertUnwindSafe(|| delivery.run())) {
                         Ok(()) => return,

@@ -58,6 +58,8 @@ pub struct Watcher {
     announced: bool,
     /// Why the newest look at the folder of rules failed.
     fault: Option<String>,
+    /// Whether its alerts are those of a drill.
+    drill: bool,
 }
 
 /// What one step did.
@@ -115,11 +117,17 @@ impl Watcher {
             pending: Vec::new(),
             announced,
             fault: None,
+            drill: false,
         };
         if fresh {
             watcher.save_at(snapshot)?;
         }
         Ok(watcher)
+    }
+
+    /// The same watcher, whose alerts say that they were raised in a drill.
+    pub fn in_drill(self, drill: bool) -> Self {
+        Self { drill, ..self }
     }
 
     /// Shows the rules what was committed since, and records the alerts they raise. Call it after commits and about once a
@@ -172,13 +180,13 @@ impl Watcher {
 
     fn look(&mut self, snapshot: &Snapshot) -> Result<()> {
         let range = self.cursor..snapshot.size().min(self.cursor + MAX_STEP);
-        let Self { engine, cursor, pending, .. } = self;
+        let Self { engine, cursor, pending, drill, .. } = self;
         source::read(snapshot, range, &mut |index, canonical| {
             if let Some(record) = Record::read(index, canonical)? {
                 for firing in engine.observe(&record) {
                     let rule = engine.rule(&firing);
                     if !rule.base {
-                        pending.push(Alert::of(rule, &firing));
+                        pending.push(Alert { drill: *drill, ..Alert::of(rule, &firing) });
                     }
                 }
             }

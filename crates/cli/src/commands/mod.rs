@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod check;
 pub mod checkpoint;
 pub mod completions;
+pub mod drill;
 pub mod entry;
 pub mod export;
 pub mod history;
@@ -56,6 +57,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Prune(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Sink(command) => command.run(),
+        Command::Drill(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Postgres(command) => command.run(),
         Command::Rules(command) => command.run(),

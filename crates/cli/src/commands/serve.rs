@@ -53,6 +53,9 @@ pub struct Serve {
     /// Print the sign-in link although standard output is no terminal: whoever reads it is the administrator, once.
     #[arg(long)]
     print_link: bool,
+    /// The ledger is one of a drill: its alerts say so, and the service ends with its standard input.
+    #[arg(long, hide = true, conflicts_with = "read_only")]
+    drill: bool,
     #[command(flatten)]
     chosen: Chosen,
 }
@@ -60,7 +63,7 @@ pub struct Serve {
 /// The settings, each from the command line, the environment or a file.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct Chosen {
+pub(super) struct Chosen {
     /// Where HTTP is answered: the API and the console [default: 127.0.0.1:7411].
     #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_LISTEN", value_parser = parse_address)]
     listen: Option<SocketAddr>,
@@ -106,11 +109,11 @@ struct Chosen {
     /// Where a copy is kept under Object Lock, in the background: s3://BUCKET/PREFIX (credentials and endpoint as for
     /// `counterfoil ship`).
     #[arg(long, value_name = "LOCATION", env = "COUNTERFOIL_SHIP")]
-    ship: Option<String>,
+    pub(super) ship: Option<String>,
     /// The retention of every object of the copy, MODE being compliance or governance; without days the longest class of the
     /// catalog and the ledger [default: the bucket's].
     #[arg(long, value_name = "MODE[:DAYS]", env = "COUNTERFOIL_SHIP_RETAIN")]
-    ship_retain: Option<String>,
+    pub(super) ship_retain: Option<String>,
     /// Keep every object of the copy beyond its retention until the hold is lifted.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", env = "COUNTERFOIL_SHIP_LEGAL_HOLD")]
     ship_legal_hold: Option<bool>,
@@ -120,10 +123,10 @@ struct Chosen {
     ack: Option<Ack>,
     /// The folder of the rules that watch the ledger (`counterfoil rules init DIR` makes one); read again when it changes.
     #[arg(long, value_name = "DIR", env = "COUNTERFOIL_RULES")]
-    rules: Option<PathBuf>,
+    pub(super) rules: Option<PathBuf>,
     /// Where alerts are delivered: a TOML file with a [[sink]] table for each.
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_SINKS")]
-    sinks: Option<PathBuf>,
+    pub(super) sinks: Option<PathBuf>,
     /// How often the service verifies the whole ledger, in minutes; 0 is never [default: 0].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES")]
     verify_every_minutes: Option<u64>,
@@ -152,7 +155,7 @@ impl Serve {
         let chosen = self.chosen.over(file);
         start_log(&chosen)?;
         let log_format = chosen.log_format;
-        let settings = chosen.settings()?;
+        let settings = Settings { drill: self.drill, ..chosen.settings()? };
         let writes = settings.ship.is_some()
             || settings.ack == Ack::Shipped
             || settings.rules.is_some()
@@ -198,7 +201,8 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "give IP:PORT, as 127.0.0.1:7411".to_owned())
 }
 
-fn read(path: &Path) -> Result<Chosen, Failure> {
+/// The settings of a file.
+pub(super) fn read(path: &Path) -> Result<Chosen, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path.display(), &error))?;
     toml::from_str(&text).map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))
 }
@@ -254,6 +258,7 @@ impl Chosen {
                 .verify_every_minutes
                 .map_or(default.verify_every, |minutes| Duration::from_secs(minutes.saturating_mul(60))),
             drain_time: seconds(self.drain_seconds, default.drain_time),
+            drill: default.drill,
         })
     }
 }

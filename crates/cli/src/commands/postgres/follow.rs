@@ -1,15 +1,13 @@
 //! `counterfoil postgres follow`
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
-use counterfoil::{Error, ErrorKind};
 use counterfoil_postgres::{Dsn, Options, Progress, Way};
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Outcome};
 use crate::output::{self, DIM, RED, YELLOW, styled};
+use crate::signals;
 use crate::text::{Counted, Printable};
 use crate::trail::WrittenTrail;
 
@@ -47,7 +45,7 @@ impl Follow {
             By::Polling => Way::Polling,
         });
         let options = Options { slot: self.slot, way, once: self.once };
-        let stop = stop_on_signal()?;
+        let stop = signals::stop()?;
         let trail = WrittenTrail::of(&self.ledger)?;
         let followed = counterfoil_postgres::follow(&dsn, &trail, &options, &stop, &mut tell);
         let closed = trail.close();
@@ -79,27 +77,4 @@ fn tell(progress: Progress<'_>) {
             output::note(styled(YELLOW, Printable(&text)));
         }
     }
-}
-
-/// Set when the process is asked to end; killed outright it loses nothing either.
-fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = stop.clone();
-    let failed = |error: std::io::Error| Error::new(ErrorKind::Internal, format!("signals: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut end)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            tokio::select! { _ = interrupt.recv() => {}, _ = end.recv() => {} }
-            asked.store(true, Ordering::Relaxed);
-            // A second signal ends it at once: nothing is lost by that.
-            tokio::select! { _ = interrupt.recv() => {}, _ = end.recv() => {} }
-            std::process::exit(130);
-        });
-    });
-    Ok(stop)
 }
