@@ -132,6 +132,13 @@ counterfoil append rewritten rewritten.ndjson >/dev/null
 show 'counterfoil verify rewritten …   # the model blamed, with a stolen key'
 convict fork verify rewritten --key vkey --checkpoint remembered
 
+step '7  A drill: all of it on a scratch copy, with rules and a sink.'
+show 'counterfoil rules init rules'
+counterfoil rules init rules >/dev/null
+printf '[[sink]]\nname = "siem"\ntype = "file"\naddress = "%s/alerts.jsonl"\n' "$work" >sinks.toml
+show 'counterfoil drill payments --rules rules --sinks sinks.toml --html drill.html'
+counterfoil drill payments --rules rules --sinks sinks.toml --html drill.html 2>/dev/null | tail -2 | folded
+
 step "The ledger is in $work. Next:"
 printf '  %s\n' "cd $work; export PATH=$(dirname "$binary"):\$PATH" \
   'counterfoil serve payments                             # the console: it prints a link' \

@@ -76,7 +76,7 @@ impl Writer {
     }
 
     /// Records what a drill came to; the entry's index.
-    pub fn record_drill(&self, drilled: Drilled) -> Result<u64> {
+    pub fn record_drill(&self, drilled: &Drilled) -> Result<u64> {
         #[derive(Deserialize)]
         struct Noted {
             index: u64,
@@ -84,10 +84,9 @@ impl Writer {
         match self {
             Self::Folder(ledger) => {
                 let origin = ledger.snapshot().origin().to_string();
-                let act = drilled.entry(LOCAL_ADMINISTRATOR, &origin);
-                Ok(ledger.record_act(act.map_err(|why| Error::new(ErrorKind::Internal, why))?)?.index)
+                Ok(ledger.record_act(drilled.entry(LOCAL_ADMINISTRATOR, &origin))?.index)
             }
-            Self::Service(service) => Ok(service.ask::<Noted>(Call::post("/api/v1/drills", &drilled))?.index),
+            Self::Service(service) => Ok(service.ask::<Noted>(Call::post("/api/v1/drills", drilled))?.index),
         }
     }
 

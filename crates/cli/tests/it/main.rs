@@ -3,6 +3,7 @@
 mod append;
 mod bundle;
 mod client_key;
+mod drill;
 mod export;
 mod golden;
 mod help;

@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use counterfoil_entry::{EntryBuilder, Outcome};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 use crate::access::Administers;
 use crate::body::JsonBody;
-use crate::problem::{Answered, Problem};
+use crate::problem::Answered;
 use crate::service::{Service, act};
 
 /// Things that the entry names of each kind; the rest is counted.
@@ -24,13 +25,14 @@ const MAX_NAME: usize = 300;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drilled {
-    /// Whether nothing failed.
-    pub passed: bool,
-    /// How many things were checked.
-    pub checks: u32,
-    /// How many of them failed.
+    /// How many things held.
+    #[serde(deserialize_with = "whole")]
+    pub held: u32,
+    /// How many did not.
+    #[serde(deserialize_with = "whole")]
     pub failed: u32,
     /// How long it took.
+    #[serde(deserialize_with = "whole")]
     pub seconds: u32,
     /// The origin of the ledger that it was held on.
     pub scratch: String,
@@ -44,25 +46,31 @@ pub struct Drilled {
 
 impl Drilled {
     /// The entry that records it.
-    ///
-    /// # Errors
-    /// What is contradictory, in words.
-    pub fn entry(mut self, actor: &str, origin: &str) -> Result<EntryBuilder, &'static str> {
-        if self.passed != (self.failed == 0) {
-            return Err("a drill has passed when nothing failed, and not otherwise");
-        }
-        if self.failed > self.checks {
-            return Err("more failed than was checked");
-        }
-        for list in [&mut self.exercised, &mut self.failures, &mut self.not_exercised] {
-            list.truncate(MAX_NAMED);
-            list.iter_mut().for_each(|text| *text = text.chars().take(MAX_NAME).collect());
-        }
-        self.scratch = self.scratch.chars().take(MAX_NAME).collect();
-        let outcome = if self.passed { Outcome::Success } else { Outcome::Failure };
-        let context = serde_json::to_value(&self).unwrap_or_else(|_| json!({}));
-        Ok(act("ledger.drilled", actor, origin, "ledger", context).outcome(outcome))
+    pub fn entry(&self, actor: &str, origin: &str) -> EntryBuilder {
+        let outcome = if self.failed == 0 { Outcome::Success } else { Outcome::Failure };
+        let context = json!({
+            "passed": self.failed == 0, "checks": u64::from(self.held) + u64::from(self.failed), "failed": self.failed,
+            "seconds": self.seconds, "scratch": short(&self.scratch), "exercised": named(&self.exercised),
+            "failures": named(&self.failures), "not_exercised": named(&self.not_exercised),
+        });
+        act("ledger.drilled", actor, origin, "ledger", context).outcome(outcome)
     }
+}
+
+fn named(texts: &[String]) -> Vec<String> {
+    texts.iter().take(MAX_NAMED).map(|text| short(text)).collect()
+}
+
+/// The beginning of a text, without what no entry takes.
+fn short(text: &str) -> String {
+    text.chars().take(MAX_NAME).map(|character| if character == '\0' { '\u{2400}' } else { character }).collect()
+}
+
+/// A number of JSON may say a whole one as 5.0.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    is_whole.then_some(number as u32).ok_or_else(|| D::Error::custom("it is no whole number below 4294967296"))
 }
 
 pub(crate) async fn record(
@@ -71,7 +79,7 @@ pub(crate) async fn record(
     JsonBody(drilled, _room): JsonBody<Drilled>,
 ) -> Answered {
     let origin = service.snapshot().origin().to_string();
-    let entry = drilled.entry(caller.name(), &origin).map_err(Problem::invalid)?;
+    let entry = drilled.entry(caller.name(), &origin);
     let work = move |service: &Service| {
         let receipt = service.backing.writer()?.record_act(entry)?;
         Ok((StatusCode::CREATED, Json(json!({"index": receipt.index}))).into_response())

@@ -28,8 +28,12 @@ struct Told<'a> {
     not_exercised: usize,
     /// The entry that records it.
     index: Option<u64>,
-    #[serde(flatten)]
-    drill: &'a Drill,
+    origin: &'a str,
+    scratch: &'a str,
+    started_at: Moment,
+    seconds: u64,
+    version: &'a str,
+    results: &'a [Check],
 }
 
 impl Ended {
@@ -58,10 +62,8 @@ impl Ended {
         let told = |grade| self.0.graded(grade).map(|check| format!("{}: {}", check.name, check.detail)).collect();
         let mut exercised: Vec<String> = self.0.graded(Grade::Passed).map(|check| check.part.clone()).collect();
         exercised.dedup();
-        let tried = self.0.checks.len() - self.count(Grade::NotExercised);
         let drilled = Drilled {
-            passed: self.passed(),
-            checks: tried as u32,
+            held: self.count(Grade::Passed) as u32,
             failed: self.count(Grade::Failed) as u32,
             seconds: u32::try_from(self.0.seconds).unwrap_or(u32::MAX),
             scratch: self.0.scratch.clone(),
@@ -70,7 +72,7 @@ impl Ended {
             not_exercised: told(Grade::NotExercised),
         };
         let writer = Writer::of(ledger)?;
-        let index = writer.record_drill(drilled)?;
+        let index = writer.record_drill(&drilled)?;
         writer.close()?;
         Ok(index)
     }
@@ -94,7 +96,19 @@ impl Ended {
         let (failed, not_exercised) = (self.count(Grade::Failed), self.count(Grade::NotExercised));
         let checks = self.0.checks.len() - not_exercised;
         if as_json {
-            return output::json(&Told { passed: self.passed(), checks, failed, not_exercised, index, drill: &self.0 });
+            return output::json(&Told {
+                passed: self.passed(),
+                checks,
+                failed,
+                not_exercised,
+                index,
+                origin: &self.0.origin,
+                scratch: &self.0.scratch,
+                started_at: self.0.started_at,
+                seconds: self.0.seconds,
+                version: &self.0.version,
+                results: &self.0.checks,
+            });
         }
         let mut out = output::stdout();
         let mut part = "";

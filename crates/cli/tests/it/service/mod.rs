@@ -19,4 +19,4 @@ mod running;
 mod shipping;
 mod tls;
 
-pub use running::{Running, wait_for};
+pub use running::{Running, signal, wait_for};
