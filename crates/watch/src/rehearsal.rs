@@ -17,6 +17,8 @@ use crate::trial::{Case, Tests, fires};
 /// Entries of one example, and of all together.
 const MAX_EXAMPLE: usize = 5_000;
 const MAX_ENTRIES: usize = 20_000;
+/// What names no time begins an hour ago.
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// What a rule is tried with, and what should come of it.
 #[derive(Debug, Clone)]
@@ -42,15 +44,31 @@ pub enum Turnout {
     Broken,
 }
 
-/// Plays `lead` and then, for each rule that raises alerts, an example of its own: an entry list of its tests' `match`, or of
-/// those that the rule of this id came with. `now` is when all of it will be recorded; what names no time happens before it.
+/// Plays, for each rule that raises alerts, an example of its own (an entry list of its tests' `match`, or of those that the
+/// rule of this id came with), then `day`. `now` is when all of it will be recorded; what names no time happens before it.
+/// The parts come in the order in which they are to be recorded: that of their first times.
 ///
 /// Errors: `Invalid` for tests that cannot be read; the message names the rule.
-pub fn rehearse(rules: &Arc<RuleSet>, lead: &[Value], now: Timestamp) -> Result<Vec<Rehearsed>> {
+pub fn rehearse(rules: &Arc<RuleSet>, day: &[Value], now: Timestamp) -> Result<Vec<Rehearsed>> {
     let mut stage = Stage { engine: Engine::new(rules.clone())?, now, played: 0, fired: HashSet::new() };
-    lead.iter().for_each(|entry| stage.play(entry));
     let came_with = RuleSet::of(&shipped());
-    rules.rules.iter().filter(|rule| !rule.base).map(|rule| stage.rehearse(rules, &came_with, rule)).collect()
+    let mut parts = Vec::new();
+    for rule in rules.rules.iter().filter(|rule| !rule.base) {
+        let tests = [rules.as_ref(), &came_with].into_iter().find_map(|set| set.tests_of(&rule.id));
+        let cases = tests.map_or(Ok(Vec::new()), |tests| Tests::read(rule, tests).map(|tests| tests.matching))?;
+        parts.push((stage.first_time(&cases), rule, cases));
+    }
+    // What happened first is played first: an example of long ago must not find its actors in later ones.
+    parts.sort_by_key(|(first, ..)| *first);
+    let mut rehearsed: Vec<Rehearsed> =
+        parts.into_iter().map(|(_, rule, cases)| stage.rehearse(rules, rule, &cases)).collect();
+    day.iter().for_each(|entry| stage.play(entry));
+    for part in &mut rehearsed {
+        if stage.fired.contains(&part.id) {
+            part.turnout = Turnout::Fires;
+        }
+    }
+    Ok(rehearsed)
 }
 
 struct Stage {
@@ -70,32 +88,39 @@ impl Stage {
         self.fired.extend(fired);
     }
 
-    fn rehearse(&mut self, rules: &Arc<RuleSet>, came_with: &RuleSet, rule: &RuleInfo) -> Result<Rehearsed> {
+    /// When what names no time begins.
+    fn begin(&self) -> i64 {
+        self.now.micros() - HOUR_MICROS
+    }
+
+    /// When the first of these begins.
+    fn first_time(&self, cases: &[Case]) -> i64 {
+        let entries = cases.first().and_then(|case| case.entries(self.begin()).ok());
+        let first = entries.and_then(|entries| Timestamp::parse(entries.first()?["timestamp"].as_str()?).ok());
+        first.map_or(i64::MAX, Timestamp::micros)
+    }
+
+    fn rehearse(&mut self, rules: &Arc<RuleSet>, rule: &RuleInfo, cases: &[Case]) -> Rehearsed {
         let mut part = Rehearsed {
             id: rule.id.clone(),
             title: rule.title.clone(),
             entries: Vec::new(),
             turnout: Turnout::Untried("it has no example that clients may record"),
         };
-        let tests = [rules.as_ref(), came_with].into_iter().find_map(|set| set.tests_of(&rule.id));
-        let cases = tests.map_or(Ok(Vec::new()), |tests| Tests::read(rule, tests).map(|tests| tests.matching))?;
         for case in cases {
             if self.fired.contains(&rule.id) {
                 break;
             }
-            if let Some(turnout) = self.try_out(rules, &case, &mut part) {
+            if let Some(turnout) = self.try_out(rules, case, &mut part) {
                 part.turnout = turnout;
             }
         }
-        if self.fired.contains(&rule.id) {
-            part.turnout = Turnout::Fires;
-        }
-        Ok(part)
+        part
     }
 
     /// Plays one example; what is to be said if the rule did not fire. None for an example that cannot be recorded.
     fn try_out(&mut self, rules: &Arc<RuleSet>, case: &Case, part: &mut Rehearsed) -> Option<Turnout> {
-        let Ok(mut entries) = case.entries(self.now.micros() - 3_600_000_000) else { return Some(Turnout::Broken) };
+        let Ok(mut entries) = case.entries(self.begin()) else { return Some(Turnout::Broken) };
         let is_own = |entry: &Value| entry["event_type"].as_str().is_some_and(|name| name.starts_with(OWN_PREFIX));
         if entries.iter().any(is_own) {
             return None;

@@ -9,11 +9,20 @@ pub const TAMPERING: &str = "Tampering";
 pub const COPY: &str = "Copy under lock";
 pub const DATABASE: &str = "PostgreSQL";
 
-/// The checks of a drill, in order.
+/// The parts in the order in which they are told.
+const PARTS: [&str; 6] = [RECORDING, DETECTION, DELIVERY, TAMPERING, COPY, DATABASE];
+
+/// The checks of a drill.
 #[derive(Debug, Default)]
-pub struct Checks(pub Vec<Check>);
+pub struct Checks(Vec<Check>);
 
 impl Checks {
+    /// All of them, part by part.
+    pub fn in_order(mut self) -> Vec<Check> {
+        self.0.sort_by_key(|check| PARTS.iter().position(|part| *part == check.part));
+        self.0
+    }
+
     pub fn passed(&mut self, part: &str, name: impl Into<String>, detail: impl Into<String>) {
         self.add(part, name.into(), Grade::Passed, detail.into());
     }

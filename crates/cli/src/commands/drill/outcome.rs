@@ -45,7 +45,7 @@ impl Ended {
             seconds,
             actor: LOCAL_ADMINISTRATOR.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            checks: checks.0,
+            checks: checks.in_order(),
         })
     }
 
@@ -140,7 +140,9 @@ fn write_check(out: &mut output::Out, check: &Check) -> std::io::Result<()> {
         Grade::NotExercised => YELLOW,
     };
     let grade = styled(style, format!("{:<13}", check.grade.words()));
-    let detail = Printable(&check.detail).to_string();
-    writeln!(out, "  {grade}  {}", Printable(&check.name))?;
-    writeln!(out, "  {:13}  {}", "", styled(DIM, detail))
+    let (name, detail) = (Printable(&check.name), Printable(&check.detail).to_string());
+    match check.grade {
+        Grade::Passed => writeln!(out, "  {grade}  {name}  {}", styled(DIM, detail)),
+        _ => writeln!(out, "  {grade}  {name}\n  {:13}  {detail}", ""),
+    }
 }

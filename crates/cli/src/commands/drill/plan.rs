@@ -15,7 +15,7 @@ use super::setup::Setup;
 pub struct Plan {
     /// A day's work.
     pub day: Vec<Value>,
-    /// An example for each rule.
+    /// An example for each rule, in the order in which they are recorded: before the day.
     pub rules: Vec<Rehearsed>,
 }
 
@@ -57,6 +57,6 @@ fn rehearsed(folder: &Path, day: &[Value], now: Timestamp, checks: &mut Checks) 
     if !absent.is_empty() {
         checks.untried(DETECTION, "finance rules that are not in the folder", absent.join("; "));
     }
-    let lead: Vec<Value> = day.iter().cloned().chain(scenario::denials(now)).collect();
-    rehearse(&rules, &lead, now)
+    let all: Vec<Value> = day.iter().cloned().chain(scenario::denials(now)).collect();
+    rehearse(&rules, &all, now)
 }

@@ -32,8 +32,6 @@ pub type Recorded = Vec<(Value, Receipt)>;
 pub fn record(service: &Service, plan: &Plan, stop: &Stop, checks: &mut Checks) -> Result<Recorded, Failure> {
     let mut recorded = Recorded::new();
     let client = service.client("drill-writer", Role::Writer)?;
-    let day = send(service, &client, &plan.day, &mut recorded);
-    checks.result(RECORDING, "decisions of programs and people are recorded, with a proof each", day);
     for rule in plan.rules.iter().filter(|rule| !rule.entries.is_empty()) {
         stop.check()?;
         if let Err(error) = send(service, &client, &rule.entries, &mut recorded)
@@ -42,6 +40,8 @@ pub fn record(service: &Service, plan: &Plan, stop: &Stop, checks: &mut Checks) 
             checks.failed(DETECTION, format!("the example of the rule “{}” can be recorded", rule.title), error);
         }
     }
+    let day = send(service, &client, &plan.day, &mut recorded);
+    checks.result(RECORDING, "decisions of programs and people are recorded, with a proof each", day);
     refused(service, &client, checks)?;
     noted(service, stop, checks)?;
     Ok(recorded)

@@ -88,7 +88,9 @@ pub struct Service {
 impl Scratch {
     /// Makes the folder and the ledger in it.
     pub fn create(keep: Option<&Path>, origin: &str) -> Result<Self, Failure> {
-        let own = || std::env::temp_dir().join(format!("counterfoil-drill-{}", std::process::id()));
+        let nanos =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+        let own = || std::env::temp_dir().join(format!("counterfoil-drill-{}-{nanos}", std::process::id()));
         let folder = keep.map_or_else(own, Path::to_owned);
         let made = DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|error| Failure::file(folder.display(), &error))?;
