@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::moment::{Moment, grouped};
-use crate::page::{Block, Page, Section, facts, figure, prose, table, words};
+use crate::page::{Block, Page, Section, facts, figure, heading, number, prose, table, words};
 use crate::text::Text;
+
+/// Checks of a part that are told with their particulars.
+const MAX_TOLD: usize = 8;
 
 /// What a drill found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,12 +83,6 @@ impl Drill {
             true => "Everything that was exercised was stored, proven, detected and delivered.",
             false => "Something that should have held did not: see what failed.",
         };
-        let mut parts: Vec<&str> = Vec::new();
-        for check in &self.checks {
-            if !parts.contains(&check.part.as_str()) {
-                parts.push(&check.part);
-            }
-        }
         let mut blocks = vec![
             prose(verdict),
             facts([
@@ -97,7 +94,10 @@ impl Drill {
                 ("Counterfoil", self.version.clone()),
             ]),
         ];
-        blocks.extend(parts.into_iter().map(|part| self.table(part)));
+        blocks.push(self.counts());
+        for part in self.parts() {
+            blocks.extend(self.held(part));
+        }
         let sections = vec![Section { id: "outcome", title: "Outcome".into(), clauses: Vec::new(), blocks }];
         let failed = self.graded(Grade::Failed).map(|check| format!("FAILED: {}: {}", check.name, check.detail));
         let untried = self.graded(Grade::NotExercised).map(|check| format!("{}: {}", check.name, check.detail));
@@ -117,18 +117,41 @@ impl Drill {
         }
     }
 
-    fn table(&self, part: &str) -> Block {
-        let mut rows: Vec<&Check> = self.checks.iter().filter(|check| check.part == part).collect();
-        // What matters comes first, whatever is left out at the end.
-        rows.sort_by_key(|check| check.grade);
-        let total = rows.len() as u64;
-        table(
-            part,
-            vec![words("What", 3), words("Result", 1), words("Particulars", 4)],
-            rows,
-            total,
-            "checks",
-            |check| vec![check.name.clone(), check.grade.words().to_owned(), check.detail.clone()],
-        )
+    fn parts(&self) -> Vec<&str> {
+        let mut parts: Vec<&str> = Vec::new();
+        for check in &self.checks {
+            if !parts.contains(&check.part.as_str()) {
+                parts.push(&check.part);
+            }
+        }
+        parts
+    }
+
+    fn of(&self, part: &str, grade: Grade) -> Vec<&Check> {
+        self.graded(grade).filter(|check| check.part == part).collect()
+    }
+
+    fn counts(&self) -> Block {
+        let grades = [Grade::Passed, Grade::Failed, Grade::NotExercised];
+        let columns = vec![words("Part", 4), number("Passed"), number("FAILED"), number("Not exercised")];
+        let parts = self.parts();
+        table("By part", columns, &parts, parts.len() as u64, "parts", |part| {
+            let counts = grades.iter().map(|grade| grouped(self.of(part, *grade).len() as u64));
+            std::iter::once((*part).to_owned()).chain(counts).collect()
+        })
+    }
+
+    /// What held in a part: with the particulars where it is little, so that all of it stays on a page.
+    fn held(&self, part: &str) -> Vec<Block> {
+        let held = self.of(part, Grade::Passed);
+        if held.is_empty() {
+            return Vec::new();
+        }
+        let told = |check: &&Check| match held.len() > MAX_TOLD {
+            true => check.name.clone(),
+            false => format!("{} ({})", check.name, check.detail),
+        };
+        let told: Vec<String> = held.iter().map(told).collect();
+        vec![heading(part), prose(format!("Held: {}.", told.join("; ")))]
     }
 }
