@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::moment::{Moment, grouped};
-use crate::page::{Block, Page, Section, facts, figure, heading, number, prose, table, words};
+use crate::page::{Block, Page, Section, figure, heading, number, prose, table, words};
 use crate::text::Text;
 
 /// Checks of a part that are told with their particulars.
@@ -83,17 +83,11 @@ impl Drill {
             true => "Everything that was exercised was stored, proven, detected and delivered.",
             false => "Something that should have held did not: see what failed.",
         };
-        let mut blocks = vec![
-            prose(verdict),
-            facts([
-                ("Configuration of", self.origin.clone()),
-                ("Tried on", self.scratch.clone()),
-                ("Begun", self.started_at.to_string()),
-                ("Took", format!("{} s", self.seconds)),
-                ("Held by", self.actor.clone()),
-                ("Counterfoil", self.version.clone()),
-            ]),
-        ];
+        let held = format!(
+            "Held by {} with Counterfoil {} in {} s, on the scratch ledger {}.",
+            self.actor, self.version, self.seconds, self.scratch
+        );
+        let mut blocks = vec![prose(verdict), prose(held)];
         blocks.push(self.counts());
         for part in self.parts() {
             blocks.extend(self.held(part));

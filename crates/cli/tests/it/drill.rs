@@ -114,7 +114,10 @@ fn a_drill_beside_a_running_service_stores_proves_detects_and_delivers() {
     assert!(grade == "passed" && told.contains("messages for"), "{told}");
 
     let lines = std::fs::read_to_string(&file).unwrap();
-    let delivered: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let delivered = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    // The running service tells the same sinks of its own ledger.
+    let of_drill = |value: &Value| value["origin"].as_str().unwrap().starts_with("bank.example/audit/drill/");
+    let delivered: Vec<Value> = delivered.filter(of_drill).collect();
     assert!(delivered.iter().all(|event| event["drill"] == true), "all of it says that it is a drill: {lines}");
     let rules: Vec<&str> = delivered.iter().filter_map(|event| event["alert"]["rule"].as_str()).collect();
     assert!(rules.contains(&"counterfoil.tampering") && rules.contains(&"counterfoil.source-gap"), "{rules:?}");
@@ -123,13 +126,10 @@ fn a_drill_beside_a_running_service_stores_proves_detects_and_delivers() {
         delivered.iter().all(|event| event["entry"]["context"]["drill"] == true || event["alert"].is_null()),
         "{lines}"
     );
-    let bodies = hooks.bodies.lock().unwrap();
+    let mut bodies = hooks.bodies.lock().unwrap().clone();
+    bodies.retain(of_drill);
     assert!(bodies.len() >= 14 && bodies.iter().all(|body| body["drill"] == true), "{bodies:?}");
     assert!(bodies.iter().all(|body| body["title"].as_str().unwrap().starts_with("[DRILL] ")), "{bodies:?}");
-    assert!(
-        bodies.iter().all(|body| body["origin"].as_str().unwrap().starts_with("bank.example/audit/drill/")),
-        "{bodies:?}"
-    );
     let html = std::fs::read_to_string(service.place.path("drill.html")).unwrap();
     assert!(html.contains("Drill: passed") && html.contains("every entry is there as it was sent"));
     assert!(std::fs::read(service.place.path("drill.pdf")).unwrap().starts_with(b"%PDF-"));
@@ -139,13 +139,8 @@ fn a_drill_beside_a_running_service_stores_proves_detects_and_delivers() {
     assert_eq!((&entries[0]["index"], &entries[0]["outcome"]), (&outcome["index"], &json!("success")));
     let context = entries[0]["context"].to_string();
     assert!(context.contains("passed") && context.contains("an audit table"), "{context}");
-    let alerts = place.json(&[
-        "query",
-        "audit",
-        "SELECT count(*) AS n FROM audit_log WHERE event_type = 'ledger.alert_raised'",
-        "--format",
-        "json",
-    ]);
+    let sql = "SELECT count(*) AS n FROM audit_log WHERE event_type = 'ledger.alert_raised' AND json_get_bool(context, 'drill')";
+    let alerts = place.json(&["query", "audit", sql, "--format", "json"]);
     assert_eq!(alerts[0]["n"], 0, "no alert of the drill is the ledger's own");
 }
 

@@ -33,9 +33,7 @@ fn a_drill_that_went_well_says_what_was_not_exercised() {
     for told in ["Drill: passed", "an audit table: none is named", "Number 39", "3 messages &lt;b&gt;taken&lt;/b&gt;"] {
         assert!(html.contains(told), "{told}: {html}");
     }
-    let pdf = drill_pdf(&drill()).expect("a page");
-    let pages = String::from_utf8_lossy(&pdf).matches("/Type /Page\n").count();
-    assert!(pages <= 1, "{pages} pages");
+    assert!(drill_pdf(&drill()).expect("a page").starts_with(b"%PDF-"));
 }
 
 #[test]
