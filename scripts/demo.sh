@@ -132,9 +132,15 @@ counterfoil append rewritten rewritten.ndjson >/dev/null
 show 'counterfoil verify rewritten …   # the model blamed, with a stolen key'
 convict fork verify rewritten --key vkey --checkpoint remembered
 
+step '7  A drill: all of it on a scratch copy, with rules and a sink.'
+show 'counterfoil rules init rules'
+counterfoil rules init rules >/dev/null
+printf '[[sink]]\nname = "siem"\ntype = "file"\naddress = "%s/alerts.jsonl"\n' "$work" >sinks.toml
+show 'counterfoil drill payments --rules rules --sinks sinks.toml --html drill.html'
+counterfoil drill payments --rules rules --sinks sinks.toml --html drill.html 2>/dev/null | tail -2 | folded
 from=$(date -u -d yesterday +%F)
 to=$(date -u -d tomorrow +%F)
-step '7  For the file: the compliance report, and a bundle that proves what it says.'
+step '8  For the file: the compliance report, and a bundle that proves what it says.'
 show "counterfoil report payments --from $from --to $to
     --pdf report.pdf --html report.html --bundle report.bundle.json"
 counterfoil report payments --from "$from" --to "$to" --pdf report.pdf --html report.html --bundle report.bundle.json 2>&1 | folded

@@ -61,6 +61,7 @@ pub enum Command {
     Restore(commands::restore::Restore),
     Serve(Box<commands::serve::Serve>),
     Sink(commands::sink::Sink),
+    Drill(Box<commands::drill::Drill>),
     Postgres(commands::postgres::Postgres),
     Rules(commands::rules::Rules),
     Token(commands::token::Token),

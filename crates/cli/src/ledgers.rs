@@ -40,7 +40,7 @@ pub fn held(path: &Path, error: counterfoil::Error) -> Failure {
 }
 
 /// Where the service that holds a folder answers, as it said when it started.
-fn service_url(path: &Path) -> Option<String> {
+pub fn service_url(path: &Path) -> Option<String> {
     let text = OsDisk.read_small(&path.join("state").join("service.json")).ok()?;
     let note: serde_json::Value = serde_json::from_slice(&text).ok()?;
     Some(note["url"].as_str()?.to_owned())

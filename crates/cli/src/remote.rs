@@ -109,6 +109,12 @@ impl Remote {
         Ok((answers && OsDisk.lock(ledger).is_err()).then_some(service))
     }
 
+    /// The service at a URL, for the holder of a token.
+    pub fn with_token(url: &str, token: String) -> Result<Self> {
+        let uri = url.parse().map_err(|error| invalid(format!("{url} is no URL: {error}")))?;
+        Self::through(Door::Url { uri, token: Some(token) })
+    }
+
     fn through(door: Door) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;

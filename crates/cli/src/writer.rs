@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use counterfoil::{ClientKey, Config, Disk, Error, ErrorKind, Ledger, OpenOptions, OsDisk, Receipt, Result};
 use counterfoil_entry::{Draft, Timestamp};
-use counterfoil_server::Sealed;
+use counterfoil_server::{Drilled, LOCAL_ADMINISTRATOR, Sealed};
 use counterfoil_tlog::{Checkpoint, Hash, TlogProof, verify_inclusion};
 use hyper::Method;
 use serde::Deserialize;
@@ -72,19 +72,22 @@ impl Writer {
             body.extend_from_slice(draft.client_bytes());
             body.push(b'\n');
         }
-        let content_type = "application/x-ndjson";
-        let path = if service.folder().is_some() { "/api/v1/entries?proof=true" } else { "/api/v1/entries" };
-        let call = Call { method: Method::POST, content_type, body, ..Call::get(path) };
-        let bodies = service.ask::<Recorded>(call)?.receipts;
-        if bodies.len() != drafts.len() {
-            return Err(strange("receipt for each entry"));
+        record(service, service.folder(), body, drafts.len())
+    }
+
+    /// Records what a drill came to; the entry's index.
+    pub fn record_drill(&self, drilled: &Drilled) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Noted {
+            index: u64,
         }
-        let proofs: Vec<String> = bodies.iter().filter_map(|body| body.proof.clone()).collect();
-        let receipts = bodies.into_iter().map(ReceiptBody::read).collect::<Result<Vec<_>>>()?;
-        if let Some(folder) = service.folder() {
-            check(folder, &receipts, &proofs)?;
+        match self {
+            Self::Folder(ledger) => {
+                let origin = ledger.snapshot().origin().to_string();
+                Ok(ledger.record_act(drilled.entry(LOCAL_ADMINISTRATOR, &origin))?.index)
+            }
+            Self::Service(service) => Ok(service.ask::<Noted>(Call::post("/api/v1/drills", drilled))?.index),
         }
-        Ok(receipts)
     }
 
     /// Registers a client's key.
@@ -130,6 +133,23 @@ impl Writer {
             Self::Service(_) => Ok(()),
         }
     }
+}
+
+/// Records so many entries, one a line, through a service. Where the ledger's folder is known, its key must prove each receipt.
+pub fn record(service: &Remote, folder: Option<&Path>, lines: Vec<u8>, count: usize) -> Result<Vec<Receipt>> {
+    let content_type = "application/x-ndjson";
+    let path = if folder.is_some() { "/api/v1/entries?proof=true" } else { "/api/v1/entries" };
+    let call = Call { method: Method::POST, content_type, body: lines, ..Call::get(path) };
+    let bodies = service.ask::<Recorded>(call)?.receipts;
+    if bodies.len() != count {
+        return Err(strange("receipt for each entry"));
+    }
+    let proofs: Vec<String> = bodies.iter().filter_map(|body| body.proof.clone()).collect();
+    let receipts = bodies.into_iter().map(ReceiptBody::read).collect::<Result<Vec<_>>>()?;
+    if let Some(folder) = folder {
+        check(folder, &receipts, &proofs)?;
+    }
+    Ok(receipts)
 }
 
 impl ReceiptBody {

@@ -10,6 +10,7 @@ mod check;
 mod compare;
 mod contradiction;
 mod differing;
+mod drill;
 mod dsn;
 mod follow;
 #[doc(hidden)]
@@ -33,6 +34,7 @@ mod tls;
 mod wire;
 
 pub use check::{CheckOptions, Checked, Difference, Finding, check};
+pub use drill::{Held, Tried, drill};
 pub use dsn::{Certificates, Dsn, Tls};
 pub use follow::{Followed, Options, Progress, Way, follow};
 pub use import::{ColumnMap, Imported, import};

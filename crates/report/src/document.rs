@@ -158,8 +158,12 @@ pub struct Sink {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// Minutes between verifications of the whole ledger by the service; none for never.
-    pub every_minutes: Option<u64>,
+    /// Seconds between verifications of what is new by the service; none for never.
+    pub new_seconds: Option<u64>,
+    /// Seconds between verifications of everything.
+    pub whole_seconds: Option<u64>,
+    /// Seconds within which every sealed block is read again.
+    pub scrub_seconds: Option<u64>,
     /// The last one that is recorded.
     pub last: Option<crate::report::Run>,
     /// What verifies it from outside, as the operator says.
@@ -222,7 +226,10 @@ impl Document {
                 unlocked,
                 "The copy is not known to be locked as a whole: its locks were not read back, or some are missing.",
             ),
-            (schedule.every_minutes.is_none(), "No schedule of verifications in the service (verify-every-minutes)."),
+            (
+                schedule.whole_seconds.is_none(),
+                "The service does not verify the whole ledger by itself (verify-whole-hours).",
+            ),
             (schedule.outside.is_empty(), "Nothing outside is named that keeps checkpoints and verifies against them."),
             (self.keys.witnesses.is_empty(), "No witness cosigns the checkpoints."),
             (self.watch.is_none(), "No rules are in force, so nothing raises alerts."),

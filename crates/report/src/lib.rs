@@ -7,6 +7,7 @@
 mod chart;
 mod clauses;
 pub mod document;
+pub mod drill;
 mod error;
 mod html;
 mod moment;
@@ -22,6 +23,7 @@ pub use page::MAX_ROWS;
 pub use text::MAX_CELL;
 
 use document::Document;
+use drill::Drill;
 use report::Report;
 
 /// A compliance report as one HTML file that loads nothing and runs nothing.
@@ -51,4 +53,17 @@ pub fn document_html(document: &Document) -> String {
 /// [`ReportError::Layout`].
 pub fn document_pdf(document: &Document) -> Result<Vec<u8>, ReportError> {
     pdf::pdf(&document.page())
+}
+
+/// The outcome of a drill as one HTML file that loads nothing and runs nothing.
+pub fn drill_html(drill: &Drill) -> String {
+    html::html(&drill.page())
+}
+
+/// The outcome of a drill as PDF/A-2a and PDF/UA-1.
+///
+/// # Errors
+/// [`ReportError::Layout`].
+pub fn drill_pdf(drill: &Drill) -> Result<Vec<u8>, ReportError> {
+    pdf::pdf(&drill.page())
 }

@@ -44,8 +44,16 @@ impl Writer {
             (Some(shipping), Some(ship)) => beside(shipping, ship, &ledger, settings)?,
             _ => (None, None),
         };
-        let watching = settings.rules.as_deref().map(|rules| Watching::start(&folder, rules, &ledger)).transpose()?;
-        let sinks = settings.sinks.as_ref().map(|sinks| deliver(sinks, &folder, &ledger)).transpose()?;
+        let watching = settings
+            .rules
+            .as_deref()
+            .map(|rules| Watching::start(&folder, rules, &ledger, settings.drill))
+            .transpose()?;
+        let sinks = settings.sinks.as_ref().map(|sinks| {
+            let config = Config { drill: settings.drill, ..sinks.clone() };
+            deliver(&config, &folder, &ledger)
+        });
+        let sinks = sinks.transpose()?;
         Ok(Self { folder, ledger, shipping, lake, pruning, watching, sinks })
     }
 

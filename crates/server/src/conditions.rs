@@ -487,6 +487,7 @@ fn raise(service: &Service, condition: &Condition) -> Result<String> {
             .collect(),
         value: None,
         why: Some(condition.reason.clone()),
+        drill: service.settings.drill,
     };
     service.backing.writer()?.record_act(alert.entry())?;
     Ok(alert.id)
@@ -499,8 +500,11 @@ fn resolve(service: &Service, alert: Option<&str>) -> Result<()> {
     if matches!(alert.state, inbox::AlertState::Resolved | inbox::AlertState::FalsePositive) {
         return Ok(());
     }
-    let context = json!({"state": "resolved", "rule_id": alert.rule_id, "title": alert.title, "level": alert.level,
+    let mut context = json!({"state": "resolved", "rule_id": alert.rule_id, "title": alert.title, "level": alert.level,
         "indices": [], "raised": alert.index});
+    if service.settings.drill {
+        context["drill"] = true.into();
+    }
     let entry = act("ledger.alert_resolved", "counterfoil", id, "alert", context).reason("it holds no more");
     service.backing.writer()?.record_act(entry).map(drop)
 }

@@ -33,8 +33,25 @@ pub struct InForce {
     pub rules: Option<Rules>,
     /// Where alerts are delivered.
     pub sinks: Vec<Sink>,
-    /// Minutes between two verifications of the whole ledger; 0 is never.
-    pub verify_every_minutes: u64,
+    /// Where the Iceberg table of the copy is kept, if anywhere.
+    pub lake: Option<String>,
+    /// What stays on the disk of what the copy holds; none for everything.
+    pub prune_keep: Option<String>,
+    /// The table in PostgreSQL that is compared with the ledger, if one is.
+    pub postgres: Option<String>,
+    /// How often is verified.
+    pub verification: Verification,
+}
+
+/// Seconds between two verifications; 0 is never.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verification {
+    /// Of what is new.
+    pub new_seconds: u64,
+    /// Of everything.
+    pub whole_seconds: u64,
+    /// Within which every sealed block is read again and a table is compared.
+    pub scrub_seconds: u64,
 }
 
 /// Where a copy is kept.
@@ -105,7 +122,14 @@ impl InForce {
             ack: settings.ack,
             rules: settings.rules.as_deref().map(rules),
             sinks: sinks.collect(),
-            verify_every_minutes: settings.verify_every.as_secs() / 60,
+            lake: settings.lake.as_ref().map(ToString::to_string),
+            prune_keep: settings.prune_keep.map(|keep| keep.to_string()),
+            postgres: settings.postgres.as_ref().map(|postgres| postgres.dsn.to_string()),
+            verification: Verification {
+                new_seconds: settings.schedule.every.as_secs(),
+                whole_seconds: settings.schedule.whole.as_secs(),
+                scrub_seconds: settings.schedule.scrub.as_secs(),
+            },
         }
     }
 }

@@ -40,6 +40,7 @@ mod watched;
 mod watching;
 
 pub use access::{LOCAL_ADMINISTRATOR, NewToken, Principal, Right, Role, TOKEN_PREFIX, TokenRecord, Tokens};
+pub use api::drills::Drilled;
 pub use api::keys::Sealed;
 pub use life::{Announcement, run};
 pub use pruning::PruneOutcome;

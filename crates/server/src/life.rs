@@ -81,6 +81,9 @@ async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcem
     let searches = tokio::spawn(searches::keep_running(Arc::clone(&service)));
     let rounds = tokio::spawn(verification::rounds(Arc::clone(&service)));
     let ending = tokio::spawn(end_on_signal(Arc::clone(&service)));
+    if service.settings.drill {
+        end_with_input(&service);
+    }
     let [pg_at, grpc_at] = [announcement.pg, announcement.otlp_grpc].map(|at| at.map(tracing::field::display));
     tracing::info!(url = announcement.url, pg = pg_at, otlp_grpc = grpc_at, "the service answers");
     ready(&announcement);
@@ -134,6 +137,17 @@ async fn end_on_signal(service: Arc<Service>) {
     }
     tracing::info!("ending: requests under way are finished first");
     service.end();
+}
+
+/// Ends the service when nothing more can come on standard input: whoever holds the drill is gone, however that ended.
+fn end_with_input(service: &Arc<Service>) {
+    let service = Arc::downgrade(service);
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        if let Some(service) = service.upgrade() {
+            service.end();
+        }
+    });
 }
 
 /// `state/service.json`: tells other commands where the service answers, as long as it does.

@@ -17,9 +17,8 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::access::note_refusals;
 use crate::api::{
-    alerts, bundles, entries, keys, listing, proofs, prune, query, reviews, searches, session, settings, status, stream,
-    tokens,
-    verification, watch,
+    alerts, bundles, drills, entries, keys, listing, proofs, prune, query, reviews, searches, session, settings,
+    status, stream, tokens, verification, watch,
 };
 use crate::problem::Problem;
 use crate::service::Service;
@@ -77,6 +76,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/seal", post(keys::seal))
         .route("/prune", post(prune::prune))
         .route("/prune/fetch", post(prune::fetch))
+        .route("/drills", post(drills::record))
         .route("/session", get(session::who).post(session::open).delete(session::close))
         .route("/openapi.json", get(openapi));
     let pages = ["/", "/trail", "/entity/{id}", "/alerts", "/review", "/overrides", "/sql", "/integrity", "/access"];

@@ -373,6 +373,7 @@ fn alert(search: &Search, found: &Found) -> Alert {
         indices: found.indices.clone(),
         group: vec![GroupMember { field: "search".to_owned(), value: search.name.clone() }],
         value: Some(run.rows as f64),
+        drill: false,
         why: Some(why),
     }
 }

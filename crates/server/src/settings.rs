@@ -153,6 +153,8 @@ pub struct Settings {
     pub postgres: Option<Postgres>,
     /// How long requests under way may take when the service ends.
     pub drain_time: Duration,
+    /// Whether the ledger is one of a drill: its alerts and messages say so, and the service ends with its standard input.
+    pub drill: bool,
 }
 
 /// The files of TLS.
@@ -190,6 +192,7 @@ impl Default for Settings {
             schedule: Schedule::default(),
             postgres: None,
             drain_time: Duration::from_secs(20),
+            drill: false,
         }
     }
 }

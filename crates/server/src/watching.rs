@@ -75,11 +75,11 @@ impl Watching {
     ///
     /// # Errors
     /// Those of reading the folder of rules.
-    pub(crate) fn start(folder: &Path, rules: &Path, ledger: &Arc<Ledger>) -> Result<Self> {
+    pub(crate) fn start(folder: &Path, rules: &Path, ledger: &Arc<Ledger>, drill: bool) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         shared.state().folder = rules.to_owned();
         let watcher = match Watcher::open(folder, rules, &ledger.snapshot(), Start::End) {
-            Ok(watcher) => watcher,
+            Ok(watcher) => watcher.in_drill(drill),
             // What the rules remember lies in `state/`: it keeps no ledger from recording, and a condition says it.
             Err(error) if matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged) => {
                 tracing::error!(detail = error.message, "the rules do not watch");

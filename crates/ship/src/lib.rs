@@ -8,6 +8,7 @@ mod catalog;
 mod chain;
 mod content;
 mod disk;
+mod drill;
 mod follow;
 mod judge;
 mod keys;
@@ -26,6 +27,7 @@ mod store;
 mod verify;
 
 pub use disk::BucketDisk;
+pub use drill::Attempt;
 pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace, Route};
 pub use lake::{Lake, LakeTable};
 pub use location::{Location, Service};

@@ -10,7 +10,7 @@ use counterfoil_tlog::{Note, Signer};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{Timestamp, ToSpan};
 
-use crate::backend::Held;
+use crate::backend::{Held, Keeping};
 use crate::location::Location;
 use crate::store::{Store, Stored};
 
@@ -65,8 +65,10 @@ impl fmt::Display for LockMode {
 pub struct Lock {
     /// Who may end it early.
     pub mode: LockMode,
-    /// For how many days from the day it is written.
+    /// For how many days from the moment it is written.
     pub days: u32,
+    /// And so many minutes: what a drill puts is kept for these alone.
+    pub minutes: u32,
     /// Whether it is kept beyond that until somebody lifts the hold.
     pub legal_hold: bool,
 }
@@ -77,12 +79,16 @@ impl Lock {
         if !(1..=MAX_DAYS).contains(&days) {
             return Err(Error::new(ErrorKind::Invalid, format!("a retention has 1 to {MAX_DAYS} days, not {days}")));
         }
-        Ok(Self { mode, days, legal_hold: false })
+        Ok(Self { mode, days, minutes: 0, legal_hold: false })
+    }
+
+    fn span(&self) -> jiff::Span {
+        (i64::from(self.days) * 24).hours().minutes(self.minutes)
     }
 
     /// When a lock that begins now ends.
     pub(crate) fn until(&self) -> Timestamp {
-        Timestamp::now() + (i64::from(self.days) * 24).hours()
+        Timestamp::now() + self.span()
     }
 }
 
@@ -143,8 +149,24 @@ fn class_days(class: &str) -> Option<u32> {
 /// Refuses a bucket that keeps nothing from being deleted, and one without a default where none is asked for. The lock that
 /// objects will have.
 pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result<Option<Lock>> {
-    let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, message));
-    let Some(keeping) = store.backend.keeping().await? else {
+    chosen(store.backend.keeping().await?, wanted)
+}
+
+/// The same for what is to be written: a lock that is asked for must not be less than the bucket's own.
+pub(crate) async fn check_bucket_to_write(store: &Store, wanted: Option<&Lock>) -> Result<Option<Lock>> {
+    let keeping = store.backend.keeping().await?;
+    let default = keeping.as_ref().and_then(|keeping| keeping.default);
+    match (wanted, default) {
+        (Some(wanted), Some(default)) if wanted.days < default.days || wanted.mode < default.mode => invalid(format!(
+            "the bucket keeps what is put there under {}:{} by default, and {}:{} was asked for, which is less: ask for at least as much, or leave --retain out",
+            default.mode, default.days, wanted.mode, wanted.days
+        )),
+        _ => chosen(keeping, wanted),
+    }
+}
+
+fn chosen(keeping: Option<Keeping>, wanted: Option<&Lock>) -> Result<Option<Lock>> {
+    let Some(keeping) = keeping else {
         return match wanted {
             Some(_) => {
                 invalid("a folder has no Object Lock: ship to s3://, gs:// or az://, or without a retention".into())
@@ -152,19 +174,15 @@ pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result
             None => Ok(None),
         };
     };
-    if let (Some(wanted), Some(default)) = (wanted, &keeping.default)
-        && (wanted.days < default.days || wanted.mode < default.mode)
-    {
-        return invalid(format!(
-            "the bucket keeps what is put there under {}:{} by default, and {}:{} was asked for, which is less: ask for at least as much, or leave --retain out",
-            default.mode, default.days, wanted.mode, wanted.days
-        ));
-    }
     match (wanted.copied(), keeping.default) {
         (Some(_), _) if !keeping.each => invalid(keeping.advice),
         (Some(lock), _) | (None, Some(lock)) => Ok(Some(lock)),
         (None, None) => invalid(keeping.advice),
     }
+}
+
+fn invalid<T>(message: String) -> Result<T> {
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 /// What is wrong with the lock of one object.
@@ -254,7 +272,7 @@ async fn check_object(store: &Store, object: &Stored, lock: &Lock) -> Result<(St
         let no_date = |_| Error::new(ErrorKind::Unavailable, format!("{key}: {text:?} is no date"));
         text.parse::<Timestamp>().map_err(no_date)
     };
-    let needed = date(&object.modified)? + (i64::from(lock.days) * 24).hours() - CLOCK_SLACK.seconds();
+    let needed = date(&object.modified)? + lock.span() - CLOCK_SLACK.seconds();
     let fault = if mode < lock.mode {
         Some(format!("its mode is {mode}, less than {}", lock.mode))
     } else if date(&until)? < needed {

@@ -46,8 +46,8 @@ pub struct Shipped {
 /// Keeps a copy of one ledger in one place.
 #[derive(Debug)]
 pub struct Shipper {
-    store: Store,
-    written: Written,
+    pub(crate) store: Store,
+    pub(crate) written: Written,
     /// The end of the chain; none until the store was looked at.
     end: Option<End>,
     memory: Option<Memory>,
@@ -68,7 +68,7 @@ impl Shipper {
     /// what the bucket has as its default: one of the two must be.
     pub fn open(location: &Location, settings: &Settings, lock: Option<Lock>) -> Result<Self> {
         let store = Store::open(location, settings)?;
-        let lock = store.wait(lock::check_bucket(&store, lock.as_ref()))?;
+        let lock = store.wait(lock::check_bucket_to_write(&store, lock.as_ref()))?;
         store.wait(nested::refuse(&store, location, settings))?;
         Ok(Self { store, written: Written { lock, part_bytes: DEFAULT_PART_BYTES }, end: None, memory: None })
     }

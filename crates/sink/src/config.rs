@@ -24,6 +24,8 @@ pub struct Config {
     pub console: Option<String>,
     /// In the order of the file.
     pub sinks: Vec<SinkConfig>,
+    /// Whether all of it is a drill: every message says so, and nothing gathers for long.
+    pub drill: bool,
 }
 
 /// One sink.
@@ -103,7 +105,11 @@ impl Config {
         let mut names = BTreeSet::new();
         match sinks.iter().find(|sink| !names.insert(&sink.name)) {
             Some(twice) => Err(invalid(format!("sink {}: the name stands twice: give each its own", twice.name))),
-            None => Ok(Self { console: file.console.map(|link| link.trim_end_matches('/').to_owned()), sinks }),
+            None => Ok(Self {
+                console: file.console.map(|link| link.trim_end_matches('/').to_owned()),
+                sinks,
+                drill: false,
+            }),
         }
     }
 
@@ -164,6 +170,11 @@ impl SinkConfig {
         }
         let (name, file) = (&self.name, options.address.display());
         Err(invalid(format!("sink {name}: address: {file} stands in the ledger's folder: write it elsewhere")))
+    }
+
+    /// Event types that it takes beside alerts, as its filter names them: a type, or a prefix with `*` behind it.
+    pub fn events(&self) -> &[String] {
+        &self.filter.events
     }
 
     /// The receiver, with its credentials as they are now.

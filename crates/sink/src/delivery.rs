@@ -18,6 +18,8 @@ use crate::status::Status;
 const LOOK: Duration = Duration::from_millis(100);
 /// The pause after a first failure; each further one doubles it, up to the sink's `retry_max_s`.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// How long messages of a drill gather at most.
+const DRILL_WINDOW_MS: u64 = 1000;
 /// How often the place is remembered while there is nothing to send.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -52,10 +54,19 @@ impl Shared {
     }
 }
 
+/// What all sinks of a configuration share.
+#[derive(Debug, Clone)]
+pub(crate) struct Whole {
+    /// Where the console is.
+    pub console: Option<String>,
+    /// Whether all of it is a drill.
+    pub drill: bool,
+}
+
 /// The work of one sink.
 pub(crate) struct Delivery<S> {
     config: SinkConfig,
-    console: Option<String>,
+    of: Whole,
     gatherer: Gatherer,
     store: Store,
     snapshot: S,
@@ -70,13 +81,7 @@ pub(crate) struct Delivery<S> {
 
 impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
     /// Begins where the sink ended, or where a new one begins.
-    pub fn open(
-        config: &SinkConfig,
-        console: Option<String>,
-        store: Store,
-        snapshot: S,
-        shared: Arc<Shared>,
-    ) -> Result<Self> {
+    pub fn open(config: &SinkConfig, of: Whole, store: Store, snapshot: S, shared: Arc<Shared>) -> Result<Self> {
         let state = match store.load()? {
             Some(state) => state,
             None => {
@@ -86,22 +91,16 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
                 state
             }
         };
-        let gatherer = Gatherer { filter: config.filter.clone(), grouping: config.target.grouping() };
+        let grouping = match config.target.grouping() {
+            Grouping::Within { window_ms, by_alert } if of.drill => {
+                Grouping::Within { window_ms: window_ms.min(DRILL_WINDOW_MS), by_alert }
+            }
+            grouping => grouping,
+        };
+        let gatherer = Gatherer { filter: config.filter.clone(), grouping };
         let (saved, retry_at) = ((state.clone(), Instant::now()), Instant::now());
         let config = config.clone();
-        Ok(Self {
-            config,
-            console,
-            gatherer,
-            store,
-            snapshot,
-            shared,
-            receiver: None,
-            state,
-            saved,
-            retry_at,
-            failures: 0,
-        })
+        Ok(Self { config, of, gatherer, store, snapshot, shared, receiver: None, state, saved, retry_at, failures: 0 })
     }
 
     /// Works until the end is asked for.
@@ -147,7 +146,7 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
     fn send(&mut self, snapshot: &Snapshot) -> Result<()> {
         let parcel = self.state.outbox.front().expect("there is one").clone();
         let mut unreadable = Vec::new();
-        let Some(message) = message(&parcel, snapshot, self.console.as_deref(), &mut unreadable)? else {
+        let Some(message) = message(&parcel, snapshot, &self.of, &mut unreadable)? else {
             self.bury_unreadable(&unreadable, snapshot)?;
             self.state.outbox.pop_front();
             return Ok(());
@@ -272,14 +271,16 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
 fn message<'a>(
     parcel: &Parcel,
     snapshot: &'a Snapshot,
-    console: Option<&'a str>,
+    of: &'a Whole,
     unreadable: &mut Vec<(u64, Error)>,
 ) -> Result<Option<Message<'a>>> {
     let entries = parcel.listed.iter().zip(readable(snapshot, &parcel.listed, unreadable)?);
     let event = |(index, bytes): (&u64, Option<Vec<u8>>)| Some(Event::read(*index, &bytes?, Some(snapshot)));
-    let events = entries.filter_map(event).collect::<Result<Vec<_>>>()?;
+    let mut events = entries.filter_map(event).collect::<Result<Vec<_>>>()?;
+    events.iter_mut().for_each(|event| event.is_drill |= of.drill);
     let origin = snapshot.origin().as_str();
     let dedup_key = parcel.dedup_key(origin);
+    let console = of.console.as_deref();
     let message = Message { origin, console, dedup_key, events, count: parcel.count, last: parcel.last };
     Ok((!message.events.is_empty()).then_some(message))
 }

@@ -26,6 +26,8 @@ pub(crate) struct Event {
     pub checkpoint: Option<String>,
     /// It is sent to try the receiver out.
     pub is_test: bool,
+    /// It was made up in a drill.
+    pub is_drill: bool,
 }
 
 impl Event {
@@ -45,6 +47,7 @@ impl Event {
             alert
         });
         let checkpoint = context["checkpoint"].as_str().filter(|_| fields.event_type == VERIFIED).map(str::to_owned);
+        let is_drill = alert.as_ref().is_some_and(|alert| alert.is_drill);
         Ok(Self {
             index,
             checkpoint,
@@ -57,6 +60,7 @@ impl Event {
             entry: RawValue::from_string(entry).map_err(|error| damaged(&error))?,
             alert,
             is_test: false,
+            is_drill,
         })
     }
 
@@ -92,13 +96,14 @@ impl Event {
             rule: &alert.rule,
             title: &alert.title,
             indices: &alert.causes,
-            drill: alert.is_drill,
+            drill: self.is_drill,
         });
         let json = EventJson {
             origin,
             index: self.index,
             sentence: self.sentence(),
             test: self.is_test,
+            drill: self.is_drill,
             alert,
             entry: &self.entry,
         };
@@ -113,6 +118,8 @@ struct EventJson<'a> {
     sentence: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     test: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    drill: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     alert: Option<AlertJson<'a>>,
     entry: &'a RawValue,

@@ -44,7 +44,7 @@ impl Message<'_> {
     }
 
     pub fn is_drill(&self) -> bool {
-        self.events.iter().all(|event| event.alert.as_ref().is_some_and(|alert| alert.is_drill))
+        self.events.iter().all(|event| event.is_drill)
     }
 
     /// The entry's event type or the rule's title, how many, and whether it is a test or drill, on one line.

@@ -21,8 +21,10 @@ pub(crate) fn event(event: &Event, origin: &str) -> Box<RawValue> {
             "activity_name": event.event_type, "type_uid": 99, "severity_id": 1, "severity": "Informational",
         }),
     };
-    if event.is_test {
-        json["unmapped"]["test"] = true.into();
+    for (mark, is_so) in [("test", event.is_test), ("drill", event.is_drill)] {
+        if is_so {
+            json["unmapped"][mark] = true.into();
+        }
     }
     json["time"] = event.millis().into();
     json["message"] = event.sentence().into();
@@ -75,6 +77,6 @@ fn finding(event: &Event, alert: &Alert) -> Value {
             "src_url": alert.references.first(),
         },
         "evidences": alert.causes.iter().map(evidence).collect::<Vec<_>>(),
-        "unmapped": { "author": alert.author, "tags": alert.tags, "group": group, "drill": alert.is_drill },
+        "unmapped": { "author": alert.author, "tags": alert.tags, "group": group, "drill": false },
     })
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
 
 use crate::config::{Config, SinkConfig};
-use crate::delivery::{Delivery, Shared, now};
+use crate::delivery::{Delivery, Shared, Whole, now};
 use crate::event::Event;
 use crate::message::Message;
 use crate::receiver::Failure;
@@ -44,7 +44,8 @@ impl Sinks {
         for sink in &config.sinks {
             sink.stays_out_of(ledger_of(folder))?;
         }
-        let start = |sink: &SinkConfig| Running::start(sink.clone(), config.console.clone(), folder, snapshot.clone());
+        let of = Whole { console: config.console.clone(), drill: config.drill };
+        let start = |sink: &SinkConfig| Running::start(sink.clone(), of.clone(), folder, snapshot.clone());
         Ok(Self { sinks: config.sinks.iter().map(start).collect::<Result<_>>()? })
     }
 
@@ -85,7 +86,7 @@ impl Drop for Sinks {
 impl Running {
     fn start(
         config: SinkConfig,
-        console: Option<String>,
+        of: Whole,
         folder: &Path,
         snapshot: impl Fn() -> Result<Snapshot> + Clone + Send + 'static,
     ) -> Result<Self> {
@@ -100,8 +101,7 @@ impl Running {
         let in_thread = shared.clone();
         let work = move || {
             loop {
-                let opened =
-                    Delivery::open(&config, console.clone(), store.clone(), snapshot.clone(), in_thread.clone());
+                let opened = Delivery::open(&config, of.clone(), store.clone(), snapshot.clone(), in_thread.clone());
                 match opened {
                     Ok(mut delivery) => match catch_unwind(AssertUnwindSafe(|| delivery.run())) {
                         Ok(()) => return,
@@ -184,10 +184,10 @@ fn send_one(sink: &SinkConfig, message: &Message<'_>) -> Result<String> {
         };
         match sent {
             Ok(sent) => {
-                return sent.refused.first().map_or(Ok(sent.words), |(_, reason)| Err(refused(&sink.name, reason)));
+                return sent.refused.first().map_or(Ok(sent.words), |(_, reason)| Err(refused(sink, reason)));
             }
-            Err(Failure::Never(words)) => return Err(refused(&sink.name, &words)),
-            Err(Failure::Later { words, .. }) if attempt == ATTEMPTS => return Err(refused(&sink.name, &words)),
+            Err(Failure::Never(words)) => return Err(refused(sink, &words)),
+            Err(Failure::Later { words, .. }) if attempt == ATTEMPTS => return Err(refused(sink, &words)),
             Err(Failure::Later { .. }) => std::thread::sleep(FIRST_PAUSE * (1 << (attempt - 1))),
         }
         attempt += 1;

@@ -49,6 +49,9 @@ pub struct Alert {
     /// Why, in a sentence, where a detector says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Whether it was raised in a drill.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
 }
 
 /// One field of what an alert's entries have in common.
@@ -80,6 +83,7 @@ impl Alert {
                 .collect(),
             value: firing.value.filter(|value| value.is_finite()),
             why: firing.why.clone(),
+            drill: false,
         }
     }
 

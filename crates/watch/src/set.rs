@@ -76,6 +76,11 @@ impl RuleSet {
             .or_else(|| by(|rule| Some(rule.title.as_str())))
     }
 
+    /// The tests that a rule carries.
+    pub(crate) fn tests_of(&self, id: &str) -> Option<&yaml_serde::Value> {
+        self.tests.iter().find(|(of, _)| of == id).map(|(_, tests)| tests)
+    }
+
     fn take_detection(&mut self, mut rule: SigmaRule, place: Place) {
         let title = rule.title.clone();
         self.fill_id(&mut rule.id, rule.name.as_ref(), &title, &place);

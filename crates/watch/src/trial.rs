@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::record::Record;
+use crate::rule::RuleInfo;
 use crate::set::RuleSet;
 
 /// When the first entry of a test happens that does not say when: a Wednesday morning.
@@ -22,9 +23,9 @@ const WAIT: &str = "wait";
 /// The member `tests` of a rule.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Tests {
+pub(crate) struct Tests {
     #[serde(default, rename = "match")]
-    matching: Vec<Case>,
+    pub matching: Vec<Case>,
     #[serde(default)]
     no_match: Vec<Case>,
 }
@@ -32,7 +33,7 @@ struct Tests {
 /// One entry, or several in order.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Case {
+pub(crate) enum Case {
     One(Map<String, Value>),
     Several(Vec<Map<String, Value>>),
 }
@@ -59,15 +60,11 @@ pub fn run_tests(rules: &Arc<RuleSet>) -> Result<Vec<Trial>> {
 
 fn run_tests_of(rules: &Arc<RuleSet>, id: &str, tests: &yaml_serde::Value) -> Result<Trial> {
     let info = rules.find(id).expect("tests stand in a rule");
-    let place = |error: &dyn std::fmt::Display| {
-        let message = format!("{}, document {}: tests: {error}", info.file, info.document);
-        Error::new(ErrorKind::Invalid, message)
-    };
-    let tests: Tests = yaml_serde::from_value(tests.clone()).map_err(|error| place(&error))?;
+    let tests = Tests::read(info, tests)?;
     let mut trial = Trial { id: id.to_owned(), title: info.title.clone(), passed: 0, failed: Vec::new() };
     for (cases, should) in [(tests.matching, true), (tests.no_match, false)] {
         for (number, case) in cases.into_iter().enumerate() {
-            let fired = fires(rules, id, case).map_err(|error| place(&error))?;
+            let fired = fires(rules, id, &case).map_err(|error| misplaced(info, &error))?;
             match (fired, should) {
                 (true, true) | (false, false) => trial.passed += 1,
                 (false, true) => trial.failed.push(format!("match {}: it did not fire", number + 1)),
@@ -78,37 +75,82 @@ fn run_tests_of(rules: &Arc<RuleSet>, id: &str, tests: &yaml_serde::Value) -> Re
     Ok(trial)
 }
 
-/// Whether a rule fires on entries in order.
-fn fires(rules: &Arc<RuleSet>, id: &str, case: Case) -> std::result::Result<bool, String> {
-    let entries = match case {
-        Case::One(entry) => vec![entry],
-        Case::Several(entries) => entries,
-    };
+/// What is wrong with the tests of a rule.
+fn misplaced(info: &RuleInfo, error: &dyn std::fmt::Display) -> Error {
+    let message = format!("{}, document {}: tests: {error}", info.file, info.document);
+    Error::new(ErrorKind::Invalid, message)
+}
+
+impl Tests {
+    /// Reads the tests of a rule. `Invalid` for what are none.
+    pub fn read(info: &RuleInfo, tests: &yaml_serde::Value) -> Result<Self> {
+        yaml_serde::from_value(tests.clone()).map_err(|error| misplaced(info, &error))
+    }
+}
+
+/// Whether a rule fires on the entries of a case, alone.
+pub(crate) fn fires(rules: &Arc<RuleSet>, id: &str, case: &Case) -> std::result::Result<bool, String> {
     let mut engine = Engine::new(rules.clone()).map_err(|error| error.to_string())?;
-    let mut index = 0;
-    let mut micros = FIRST_MICROS;
     let mut fired = false;
-    for mut entry in entries {
-        if let Some(wait) = entry.remove(WAIT) {
-            let waited = wait.as_str().and_then(|text| Timespan::parse(text).ok());
-            let seconds = waited.ok_or("`wait` is a length of time such as 3d")?.seconds;
-            micros = micros.saturating_add_unsigned(seconds.saturating_mul(SECOND_MICROS.unsigned_abs()));
-            let firings = engine.pass(Timestamp::from_micros(micros));
-            fired |= firings.iter().any(|firing| engine.rule(firing).id == id);
-            continue;
-        }
-        let times = entry.remove("times").map_or(Some(1), |times| times.as_u64());
-        let times = times.filter(|times| *times <= MAX_TIMES);
-        let times = times.ok_or_else(|| format!("`times` is a number of at most {MAX_TIMES}"))?;
-        for time in 0..times {
-            let (made, at) = complete(entry.clone(), time, micros)?;
-            micros = at + SECOND_MICROS;
-            let firings = engine.observe(&Record::made_up(index, made));
-            fired |= firings.iter().any(|firing| engine.rule(firing).id == id);
-            index += 1;
-        }
+    let mut index = 0;
+    for step in case.steps(FIRST_MICROS)? {
+        let firings = match step {
+            Step::Passes(at) => engine.pass(at),
+            Step::Entry(entry) => {
+                index += 1;
+                engine.observe(&Record::made_up(index - 1, entry))
+            }
+        };
+        fired |= firings.iter().any(|firing| engine.rule(firing).id == id);
     }
     Ok(fired)
+}
+
+/// What happens in a test.
+pub(crate) enum Step {
+    /// An entry, complete.
+    Entry(Value),
+    /// Nothing until then.
+    Passes(Timestamp),
+}
+
+impl Case {
+    /// What happens in order. What names no time happens a second after what is before it, the first at `micros`.
+    pub fn steps(&self, mut micros: i64) -> std::result::Result<Vec<Step>, String> {
+        let listed = match self {
+            Self::One(entry) => std::slice::from_ref(entry),
+            Self::Several(entries) => entries.as_slice(),
+        };
+        let mut steps = Vec::new();
+        for entry in listed {
+            let mut entry = entry.clone();
+            if let Some(wait) = entry.remove(WAIT) {
+                let waited = wait.as_str().and_then(|text| Timespan::parse(text).ok());
+                let seconds = waited.ok_or("`wait` is a length of time such as 3d")?.seconds;
+                micros = micros.saturating_add_unsigned(seconds.saturating_mul(SECOND_MICROS.unsigned_abs()));
+                steps.push(Step::Passes(Timestamp::from_micros(micros)));
+                continue;
+            }
+            let times = entry.remove("times").map_or(Some(1), |times| times.as_u64());
+            let times = times.filter(|times| *times <= MAX_TIMES);
+            let times = times.ok_or_else(|| format!("`times` is a number of at most {MAX_TIMES}"))?;
+            for time in 0..times {
+                let (complete, at) = complete(entry.clone(), time, micros)?;
+                micros = at + SECOND_MICROS;
+                steps.push(Step::Entry(complete));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Its entries in order; none when time must pass without any.
+    pub fn entries(&self, micros: i64) -> std::result::Result<Option<Vec<Value>>, String> {
+        let entry = |step| match step {
+            Step::Entry(entry) => Some(entry),
+            Step::Passes(_) => None,
+        };
+        Ok(self.steps(micros)?.into_iter().map(entry).collect())
+    }
 }
 
 /// An entry with what a test may leave out. `{n}` in a text stands for the number of the repetition.

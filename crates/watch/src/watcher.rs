@@ -58,6 +58,8 @@ pub struct Watcher {
     announced: bool,
     /// Why the newest look at the folder of rules failed.
     fault: Option<String>,
+    /// Whether its alerts are those of a drill.
+    drill: bool,
 }
 
 /// What one step did.
@@ -115,11 +117,17 @@ impl Watcher {
             pending: Vec::new(),
             announced,
             fault: None,
+            drill: false,
         };
         if fresh {
             watcher.save_at(snapshot)?;
         }
         Ok(watcher)
+    }
+
+    /// The same watcher, whose alerts say that they were raised in a drill.
+    pub fn in_drill(self, drill: bool) -> Self {
+        Self { drill, ..self }
     }
 
     /// Shows the rules what was committed since, and records the alerts they raise. Call it after commits and about once a
@@ -191,7 +199,7 @@ impl Watcher {
     fn pend(&mut self, firing: &Firing) {
         let rule = self.engine.rule(firing);
         if !rule.base {
-            self.pending.push(Alert::of(rule, firing));
+            self.pending.push(Alert { drill: self.drill, ..Alert::of(rule, firing) });
         }
     }
 

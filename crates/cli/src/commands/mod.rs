@@ -10,6 +10,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod completions;
 pub mod document;
+pub mod drill;
 pub mod entry;
 pub mod export;
 pub mod history;
@@ -58,6 +59,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Prune(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Sink(command) => command.run(),
+        Command::Drill(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Postgres(command) => command.run(),
         Command::Rules(command) => command.run(),

@@ -180,6 +180,7 @@ impl Monitor {
             group: Vec::new(),
             value: None,
             why: Some(why),
+            drill: false,
         }
     }
 

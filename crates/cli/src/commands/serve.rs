@@ -60,6 +60,9 @@ pub struct Serve {
     /// Print the sign-in link although standard output is no terminal: whoever reads it is the administrator, once.
     #[arg(long)]
     print_link: bool,
+    /// The ledger is one of a drill: its alerts say so, and the service ends with its standard input.
+    #[arg(long, hide = true, conflicts_with = "read_only")]
+    drill: bool,
     #[command(flatten)]
     chosen: Chosen,
 }
@@ -67,7 +70,7 @@ pub struct Serve {
 /// The settings, each from the command line, the environment or a file.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct Chosen {
+pub(super) struct Chosen {
     /// Where HTTP is answered: the API and the console [default: 127.0.0.1:7411].
     #[arg(long, value_name = "ADDR", env = "COUNTERFOIL_LISTEN", value_parser = parse_address)]
     listen: Option<SocketAddr>,
@@ -113,11 +116,11 @@ struct Chosen {
     /// Where a copy is kept under Object Lock, in the background: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
     /// az://CONTAINER/PREFIX (credentials and endpoint as for `counterfoil ship`).
     #[arg(long, value_name = "LOCATION", env = "COUNTERFOIL_SHIP")]
-    ship: Option<String>,
+    pub(super) ship: Option<String>,
     /// The retention of every object of the copy, MODE being compliance or governance; without days the longest class of the
     /// catalog and the ledger [default: the bucket's].
     #[arg(long, value_name = "MODE[:DAYS]", env = "COUNTERFOIL_SHIP_RETAIN")]
-    ship_retain: Option<String>,
+    pub(super) ship_retain: Option<String>,
     /// Keep every object of the copy beyond its retention until the hold is lifted.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", env = "COUNTERFOIL_SHIP_LEGAL_HOLD")]
     ship_legal_hold: Option<bool>,
@@ -135,10 +138,10 @@ struct Chosen {
     prune_keep: Option<String>,
     /// The folder of the rules that watch the ledger (`counterfoil rules init DIR` makes one); read again when it changes.
     #[arg(long, value_name = "DIR", env = "COUNTERFOIL_RULES")]
-    rules: Option<PathBuf>,
+    pub(super) rules: Option<PathBuf>,
     /// Where alerts are delivered: a TOML file with a [[sink]] table for each.
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_SINKS")]
-    sinks: Option<PathBuf>,
+    pub(super) sinks: Option<PathBuf>,
     /// How often what is new in the ledger and its copy is verified, in minutes; 0 is never [default: 5].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_EVERY_MINUTES", allow_negative_numbers = true)]
     verify_every_minutes: Option<f64>,
@@ -184,7 +187,7 @@ impl Serve {
         let chosen = self.chosen.over(file);
         start_log(&chosen)?;
         let log_format = chosen.log_format;
-        let settings = chosen.settings(self.read_only)?;
+        let settings = Settings { drill: self.drill, ..chosen.settings(self.read_only)? };
         let writes = settings.ship.is_some()
             || settings.ack == Ack::Shipped
             || settings.prune_keep.is_some()
@@ -236,10 +239,11 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 
 /// The settings that a file holds, as a service would have them.
 pub fn in_force(path: &Path) -> Result<InForce, Failure> {
-    Ok(InForce::of(&read(path)?.settings()?))
+    Ok(InForce::of(&read(path)?.settings(false)?))
 }
 
-fn read(path: &Path) -> Result<Chosen, Failure> {
+/// The settings of a file.
+pub(super) fn read(path: &Path) -> Result<Chosen, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path.display(), &error))?;
     toml::from_str(&text).map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))
 }
@@ -302,6 +306,7 @@ impl Chosen {
             schedule,
             postgres,
             drain_time: seconds(self.drain_seconds, default.drain_time),
+            drill: default.drill,
         })
     }
 }

@@ -11,7 +11,7 @@ use counterfoil_report::document::{
 };
 use counterfoil_report::report::Copy;
 use counterfoil_report::{Moment, sql};
-use counterfoil_server::in_force::{self, InForce};
+use counterfoil_server::in_force::{self, InForce, Verification};
 use counterfoil_server::{TlogPublic, Tokens};
 
 use super::answers::Answers;
@@ -56,7 +56,9 @@ pub fn describe(view: &View, asked: Asked<'_>) -> Result<Document, Failure> {
     };
     let copy = place.map(|place| state::copy(&place, 0, asked.now));
     let last = answers.listed(sql::LAST_VERIFICATION)?.rows.pop();
-    let every_minutes = settings.as_ref().map(|settings| settings.verify_every_minutes).filter(|minutes| *minutes > 0);
+    let every = |of: fn(&Verification) -> u64| {
+        settings.as_ref().map(|settings| of(&settings.verification)).filter(|seconds| *seconds > 0)
+    };
     Ok(Document {
         origin: view.origin()?.to_string(),
         earlier_origins: gathering::earlier_origins(&answers)?,
@@ -70,7 +72,13 @@ pub fn describe(view: &View, asked: Asked<'_>) -> Result<Document, Failure> {
             witnesses: Vec::new(),
         },
         tokens: tokens(view, running.as_ref())?,
-        verification: Schedule { every_minutes, last, outside: asked.outside },
+        verification: Schedule {
+            new_seconds: every(|verification| verification.new_seconds),
+            whole_seconds: every(|verification| verification.whole_seconds),
+            scrub_seconds: every(|verification| verification.scrub_seconds),
+            last,
+            outside: asked.outside,
+        },
         holds: answers.listed(sql::HOLDS)?,
         contacts: asked.contacts,
         retention_class: retention_class(view),

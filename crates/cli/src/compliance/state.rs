@@ -127,9 +127,10 @@ pub fn copy(location: &str, shipped: u64, now: Moment) -> Copy {
 fn read_back(copy: &mut Copy, now: Moment) -> std::result::Result<(), Failure> {
     let location: Location = copy.location.parse()?;
     let bucket = Bucket::open(&location, &Settings::from_environment())?;
-    copy.shipped = bucket.reader()?.snapshot()?.size();
+    let snapshot = bucket.reader()?.snapshot()?;
+    copy.shipped = snapshot.size();
     // Any lock that still holds will do: for how long it must, the operator knows.
-    let locks = bucket.check_locks(Some(Lock::new(LockMode::Governance, 1)?))?;
+    let locks = bucket.check_locks(&snapshot, Some(Lock::new(LockMode::Governance, 1)?))?;
     let dates = || locks.locks.iter().filter_map(|found| found.lock.split_once(' '));
     let mut modes: Vec<String> = dates().map(|(mode, _)| mode.to_owned()).collect();
     modes.sort_unstable();

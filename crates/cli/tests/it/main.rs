@@ -7,6 +7,7 @@ mod client_key;
 #[allow(dead_code, reason = "the tests of the crate that ships need more of it")]
 mod cloud;
 mod clouds;
+mod drill;
 mod export;
 mod golden;
 mod help;

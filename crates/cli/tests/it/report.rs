@@ -363,7 +363,7 @@ fn a_document_says_what_a_file_of_settings_sets_up() {
     let document = place.json(&call);
     assert_eq!(document["tokens"][0]["name"], "etl");
     assert_eq!(document["keys"]["clients"][0]["actors"], json!(["bot-7"]));
-    assert_eq!(document["verification"]["every_minutes"], 60);
+    assert_eq!(document["verification"]["new_seconds"], 3_600);
     assert_eq!(document["watch"]["sinks"][0]["target"], "udp://siem.bank.example:514");
     assert!(document["watch"]["rules"].as_array().unwrap().len() >= 14);
     let html = std::fs::read_to_string(place.path("d.html")).unwrap();

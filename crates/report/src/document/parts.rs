@@ -3,7 +3,7 @@
 use counterfoil_entry::catalog;
 
 use super::{Document, Keys, Locations, Token, Watch};
-use crate::moment::{counted, grouped};
+use crate::moment::{counted, grouped, lasting};
 use crate::page::{Block, code, exact, facts, heading, list, number, prose, table, words};
 use crate::report::class_in_words;
 
@@ -284,8 +284,10 @@ fn sentences(text: &str) -> &str {
 
 pub(super) fn verification(document: &Document) -> Vec<Block> {
     let schedule = &document.verification;
-    let every = |minutes| format!("every {}", counted(minutes, "minute"));
-    let every = schedule.every_minutes.map_or("never by itself".to_owned(), every);
+    let every = |seconds: Option<u64>| match seconds {
+        Some(seconds) => format!("every {}", lasting(seconds.saturating_mul(1_000_000).try_into().unwrap_or(i64::MAX))),
+        None => "never by itself".to_owned(),
+    };
     let last = schedule.last.as_ref().map_or("none is recorded".to_owned(), |run| {
         let result = if run.verified { "nothing found wrong" } else { "something was found wrong" };
         format!("{}, {} entries, {result}", run.ended_at, grouped(run.size))
@@ -296,7 +298,12 @@ pub(super) fn verification(document: &Document) -> Vec<Block> {
              checkpoint, and with a key or checkpoint from outside where one is given. It stops at nothing and lists all it finds. Each run of \
              the service is an entry.",
         ),
-        facts([("The service verifies the whole ledger", every), ("Last verification", last)]),
+        facts([
+            ("The service verifies what is new", every(schedule.new_seconds)),
+            ("It verifies everything", every(schedule.whole_seconds)),
+            ("It reads every sealed block again", every(schedule.scrub_seconds)),
+            ("Last verification", last),
+        ]),
     ];
     match schedule.outside.is_empty() {
         true => blocks.push(prose("Nothing outside the service is named that verifies the ledger.")),

@@ -1,5 +1,6 @@
 //! Reports and documents as their readers see them.
 
+mod drill;
 mod golden;
 mod hostile;
 mod large;

@@ -162,7 +162,7 @@ fn a_pdf_is_tagged_and_made_for_archives() {
 #[test]
 fn a_document_says_what_is_not_set_up_and_what_to_do() {
     let mut document = sample::document();
-    (document.locations.copy, document.watch, document.verification.every_minutes) = (None, None, None);
+    (document.locations.copy, document.watch, document.verification.whole_seconds) = (None, None, None);
     document.tokens.clear();
     document.in_use = Listed::default();
     let html = document_html(&document);

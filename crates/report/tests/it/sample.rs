@@ -460,7 +460,9 @@ pub fn document() -> Document {
             }],
         }),
         verification: Schedule {
-            every_minutes: Some(60),
+            new_seconds: Some(300),
+            whole_seconds: Some(86_400),
+            scrub_seconds: Some(21_600),
             last: report.verification.listed.rows.last().cloned(),
             outside: vec![
                 "anchor.bank.example, every hour, counterfoil verify with the checkpoint kept there".to_owned(),

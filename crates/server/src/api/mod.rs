@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod bundles;
+pub(crate) mod drills;
 pub(crate) mod entries;
 pub(crate) mod keys;
 pub(crate) mod listing;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use counterfoil::{Error, ErrorKind, Receipt, Result, Snapshot, Verified, VerifyOptions};
 use counterfoil_entry::Draft;
 use counterfoil_evidence::Report;
-use counterfoil_postgres::{CheckOptions, Difference, Trail};
+use counterfoil_postgres::{CheckOptions, Difference, Patience, Trail};
 use counterfoil_ship::{Bucket, Location, Lock};
 
 use super::Progress;
@@ -71,7 +71,7 @@ fn copy(service: &Service, kind: Kind, run: Run) -> Result<Run> {
     };
     let report = on_from_the_last(service, kind, &snapshot, options(&checkpoint), &|options| bucket.verify(options))?;
     let mut run = run.reported(&report);
-    if kind.extent == Extent::Whole && matches!(ship.to, Location::S3 { .. }) {
+    if kind.extent == Extent::Whole && matches!(ship.to, Location::Bucket { .. }) {
         run = run.with(unlocked(&bucket, ship, &snapshot)?);
     }
     if run.verified {
@@ -83,7 +83,7 @@ fn copy(service: &Service, kind: Kind, run: Run) -> Result<Run> {
 /// Objects of the copy that are not locked as they should be.
 fn unlocked(bucket: &Bucket, ship: &Ship, snapshot: &Snapshot) -> Result<Vec<Told>> {
     let lock = ship.retain.map(|retain| retain.lock(snapshot.retention_class())).transpose()?;
-    let locks = bucket.check_locks(lock.map(|lock| Lock { legal_hold: ship.legal_hold, ..lock }))?;
+    let locks = bucket.check_locks(snapshot, lock.map(|lock| Lock { legal_hold: ship.legal_hold, ..lock }))?;
     let told = |fault: &counterfoil_ship::LockFault| Told::other("object-lock", &*fault.key, None, &fault.message);
     Ok(locks.faults.iter().map(told).collect())
 }
@@ -94,14 +94,15 @@ fn table(service: &Service, run: Run) -> Result<Run> {
     let options =
         CheckOptions { slot: postgres.slot.clone(), looked_into: postgres.looked_into, ..CheckOptions::default() };
     let (mut findings, mut not_moved) = (Vec::new(), 0);
-    let checked = counterfoil_postgres::check(&postgres.dsn, &Own(service), &options, &mut |finding| {
-        let file = finding.row.map_or_else(|| TABLE.to_owned(), |row| format!("{TABLE}, row {row}"));
-        match finding.difference {
-            Difference::NotMoved => not_moved += 1,
-            other => findings.push(Told::other(name(other), file, finding.index, &finding.message)),
-        }
-        Ok(())
-    })?;
+    let checked =
+        counterfoil_postgres::check(&postgres.dsn, &Own(service), &options, &Patience::default(), &mut |finding| {
+            let file = finding.row.map_or_else(|| TABLE.to_owned(), |row| format!("{TABLE}, row {row}"));
+            match finding.difference {
+                Difference::NotMoved => not_moved += 1,
+                other => findings.push(Told::other(name(other), file, finding.index, &finding.message)),
+            }
+            Ok(())
+        })?;
     let compared_against = vec![format!("the rows of {}", checked.source)];
     let run = Run { entries_checked: checked.rows, not_moved, compared_against, ..run };
     Ok(run.with(findings))

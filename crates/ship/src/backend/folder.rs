@@ -11,7 +11,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use super::{Backend, Held, Keeping, Page};
+use super::{Attack, Backend, Held, Keeping, Page, Said};
 use crate::content::{Content, piece};
 use crate::store::{Stored, Written};
 
@@ -95,6 +95,10 @@ impl Backend for Folder {
     }
 
     async fn lock_of(&self, _: &str, _: &str) -> Result<Option<Held>> {
+        Ok(None)
+    }
+
+    async fn attack(&self, _: &str, _: &str, _: Attack) -> Result<Option<Said>> {
         Ok(None)
     }
 }

@@ -12,6 +12,7 @@ use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
 use url::Url;
 
+use super::Said;
 use super::xml::Element;
 use crate::settings::Settings;
 
@@ -117,6 +118,13 @@ impl Answer {
             "NoSuchBucket" => "Look at the bucket's name and at AWS_ENDPOINT_URL".to_owned(),
             _ => return None,
         })
+    }
+
+    /// What it says to something that should not be done.
+    pub fn to_attack(&self) -> Said {
+        let code = self.code().map(|code| format!(": {code}")).unwrap_or_default();
+        let words = format!("the store answers {}{code}", self.status.as_u16());
+        Said { refused: self.status.is_client_error(), words }
     }
 
     /// The code that S3 and Azure give an error.

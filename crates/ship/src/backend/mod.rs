@@ -14,6 +14,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
+use jiff::Timestamp;
 
 pub use s3::profile;
 
@@ -57,6 +58,25 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// The lock on a version. None when it has none.
     async fn lock_of(&self, key: &str, version: &str) -> Result<Option<Held>>;
+
+    /// Tries to undo the lock on a version, as somebody with every right might. None where there are no locks.
+    async fn attack(&self, key: &str, version: &str, attack: Attack) -> Result<Option<Said>>;
+}
+
+/// What a lock must withstand.
+#[derive(Debug, Clone, Copy)]
+pub enum Attack {
+    /// An end before the one that it has.
+    Shorten { mode: LockMode, until: Timestamp },
+    /// The removal of the version.
+    Delete,
+}
+
+/// What a service said to that.
+#[derive(Debug)]
+pub struct Said {
+    pub refused: bool,
+    pub words: String,
 }
 
 /// Opens what a location names. Nothing is asked of it yet.

@@ -70,6 +70,9 @@ fn alert(event: &Event, message: &Message<'_>) -> Option<Value> {
     };
     let mut labels = labels;
     labels.insert("origin".to_owned(), message.origin.into());
+    if event.is_drill {
+        labels.insert("drill".to_owned(), "true".into());
+    }
     let mut alert = json!({
         "labels": labels,
         "annotations": { "summary": text::line(&event.sentence(), MAX_SENTENCE), "entry": event.index.to_string() },
@@ -101,9 +104,6 @@ fn labels(alert: &Alert) -> Map<String, Value> {
     label("alert".to_owned(), &alert.id);
     label("rule".to_owned(), &alert.rule);
     label("severity".to_owned(), alert.level.name());
-    if alert.is_drill {
-        label("drill".to_owned(), "true");
-    }
     labels
 }
 

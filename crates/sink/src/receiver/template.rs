@@ -104,6 +104,8 @@ pub(crate) fn pagerduty(message: &Message<'_>, routing_key: &str) -> Value {
         return event;
     }
     let severity = match message.level() {
+        // Nobody is to get up for a drill.
+        _ if message.is_drill() => "info",
         Level::Critical => "critical",
         Level::High => "error",
         Level::Medium => "warning",

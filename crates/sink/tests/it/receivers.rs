@@ -160,6 +160,43 @@ fn slack_and_pagerduty_take_their_forms() {
     assert_eq!(status(&sinks, "chat").address, "(secret)");
 }
 
+/// Entries that are no alerts too, and nobody gets up for it.
+#[test]
+fn all_that_a_drill_sends_says_so_to_every_receiver() {
+    let Some(server) = HttpSinks::start(&[]) else { return };
+    let Some(prom) = Alertmanager::start() else { return };
+    let trail = Trail::new();
+    let (routing, token) = (secret(&trail, "routing", "R0UT1NG"), secret(&trail, "token", "test-token"));
+    let config = format!(
+        "[[sink]]\nname = \"pager\"\ntype = \"webhook\"\ntemplate = \"pagerduty\"\nrouting_key = {routing}\n\
+         address = \"http://127.0.0.1:{port}/v2/enqueue\"\nstart = \"beginning\"\n\
+         [[sink]]\nname = \"plain\"\ntype = \"webhook\"\naddress = \"http://127.0.0.1:{port}/hook/plain\"\nstart = \"beginning\"\n\
+         alerts = \"low\"\nevents = [\"loan_*\"]\n\
+         [[sink]]\nname = \"siem\"\ntype = \"splunk_hec\"\naddress = \"http://127.0.0.1:{port}\"\ntoken = {token}\nack = false\n\
+         format = \"ocsf\"\nstart = \"beginning\"\nevents = [\"loan_*\"]\n\
+         [[sink]]\nname = \"prom\"\ntype = \"alertmanager\"\naddress = \"http://127.0.0.1:{}\"\nstart = \"beginning\"\n",
+        prom.port,
+        port = server.port
+    );
+    trail.append("loan_approved", "LN-1");
+    trail.raise("a-1", "four-eyes", "bob");
+    trail.raise("a-2", "four-eyes", "bob");
+    let _sinks = trail.drill(&config);
+    wait_for("PagerDuty has it", || !server.received("pagerduty").is_empty());
+    let page = server.received("pagerduty")[0]["body"].clone();
+    assert_eq!(page["payload"]["severity"], "info", "{page}");
+    assert!(page["payload"]["summary"].as_str().expect("a text").starts_with("[DRILL] high: Rule four-eyes"), "{page}");
+    wait_for("the webhook has both", || server.hooks().len() == 2);
+    for hook in server.hooks() {
+        assert!(hook["title"].as_str().expect("a text").starts_with("[DRILL] ") && hook["drill"] == true, "{hook}");
+        assert!(hook["events"].as_array().expect("a list").iter().all(|event| event["drill"] == true), "{hook}");
+    }
+    wait_for("Splunk has it", || !server.received("hec").is_empty());
+    assert_eq!(server.received("hec")[0]["body"]["event"]["unmapped"]["drill"], true);
+    wait_for("Alertmanager has both", || prom.alerts().len() == 2);
+    assert!(prom.alerts().iter().all(|alert| alert["labels"]["drill"] == "true"));
+}
+
 #[test]
 fn splunk_has_an_event_when_it_is_indexed() {
     let Some(server) = HttpSinks::start(&["--ack-after", "4"]) else { return };

@@ -36,8 +36,16 @@ impl Trail {
     }
 
     pub fn sinks(&self, config: &str) -> Sinks {
+        self.start(Config::parse(config).expect("a valid configuration"))
+    }
+
+    /// The sinks of a drill.
+    pub fn drill(&self, config: &str) -> Sinks {
+        self.start(Config { drill: true, ..Config::parse(config).expect("a valid configuration") })
+    }
+
+    fn start(&self, config: Config) -> Sinks {
         let ledger = self.ledger.clone();
-        let config = Config::parse(config).expect("a valid configuration");
         Sinks::start(&config, &self.state(""), move || Ok(ledger.snapshot())).expect("sinks")
     }
 

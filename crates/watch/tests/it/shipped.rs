@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use counterfoil_watch::{RuleSet, run_tests, shipped};
+use counterfoil_entry::Timestamp;
+use counterfoil_watch::{RuleSet, Texts, Turnout, rehearse, run_tests, shipped};
+use serde_json::json;
 
 #[test]
 fn every_shipped_rule_holds_explains_itself_and_passes_its_tests() {
@@ -34,4 +36,35 @@ fn a_test_that_fails_is_told() {
     let trials = run_tests(&Arc::new(RuleSet::of(&texts))).expect("tests can be read");
     let failed: Vec<&String> = trials.iter().flat_map(|trial| &trial.failed).collect();
     assert_eq!(failed, ["no_match 1: it fired"]);
+}
+
+#[test]
+fn every_shipped_rule_fires_on_an_example_among_those_of_the_others() {
+    let set = Arc::new(RuleSet::of(&shipped()));
+    let now = Timestamp::parse("2026-11-28T12:00:00Z").expect("a time");
+    let parts = rehearse(&set, &[], now).expect("tests can be read");
+    assert_eq!(parts.len(), set.rules.iter().filter(|rule| !rule.base).count());
+    for part in &parts {
+        assert_eq!(part.turnout, Turnout::Fires, "{}", part.title);
+        assert!(part.entries.iter().all(|entry| entry["recorded_at"].is_null() && entry["actor"].is_string()));
+    }
+}
+
+#[test]
+fn what_cannot_be_rehearsed_is_said() {
+    let rules = "title: No example\nid: one\nlogsource: {product: counterfoil}\ndetection: {s: {event_type: a}, condition: s}\n\
+        ---\ntitle: Own\nid: two\nlogsource: {product: counterfoil}\ndetection: {s: {event_type: ledger.sealed}, condition: s}\n\
+        tests: {match: [{event_type: ledger.sealed}]}\n\
+        ---\ntitle: Wrong\nid: three\nlogsource: {product: counterfoil}\ndetection: {s: {event_type: b}, condition: s}\n\
+        tests: {match: [{event_type: c}]}\n\
+        ---\ntitle: By the day\nid: four\nlogsource: {product: counterfoil}\ndetection: {s: {event_type: day}, condition: s}\n";
+    let texts = Texts { files: vec![("rules.yml".to_owned(), rules.to_owned())], problems: Vec::new() };
+    let set = Arc::new(RuleSet::of(&texts));
+    let day = [json!({"event_type": "day", "actor": "eva", "entity_id": "E-1", "timestamp": "2026-11-28T11:00:00Z"})];
+    let now = Timestamp::parse("2026-11-28T12:00:00Z").expect("a time");
+    let parts = rehearse(&set, &day, now).expect("tests can be read");
+    let turnout = |title: &str| &parts.iter().find(|part| part.title == title).expect("every rule").turnout;
+    assert!(matches!(turnout("No example"), Turnout::Untried(_)));
+    assert!(matches!(turnout("Own"), Turnout::Untried(_)));
+    assert_eq!((turnout("Wrong"), turnout("By the day")), (&Turnout::Broken, &Turnout::Fires));
 }

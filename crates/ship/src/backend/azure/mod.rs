@@ -18,7 +18,7 @@ use object_store::client::HttpRequest;
 use super::http::{Answer, Ask, Client, Service, address, client_options, invalid, no_credentials};
 use super::listing::{Listing, Version};
 use super::xml::Element;
-use super::{Backend, Held, Keeping, Page, refuse_encryption};
+use super::{Attack, Backend, Held, Keeping, Page, Said, refuse_encryption};
 use crate::content::Content;
 use crate::lock::LockMode;
 use crate::settings::Settings;
@@ -210,5 +210,21 @@ impl Backend for Azure {
             answer.header("x-ms-immutability-policy-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("locked"));
         let mode = if locked { LockMode::Compliance } else { LockMode::Governance };
         Ok(Some(Held { mode, until: time(until)?.to_string(), legal_hold }))
+    }
+
+    async fn attack(&self, key: &str, version: &str, attack: Attack) -> Result<Option<Said>> {
+        let version = ("versionid", version);
+        let ask = match attack {
+            Attack::Delete => Ask { query: vec![version], ..about(Method::DELETE, key) },
+            Attack::Shorten { mode, until } => {
+                let mode = if mode == LockMode::Compliance { "Locked" } else { "Unlocked" };
+                let headers = vec![
+                    ("x-ms-immutability-policy-mode", mode.to_owned()),
+                    ("x-ms-immutability-policy-until-date", until.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+                ];
+                Ask { query: vec![("comp", "immutabilityPolicies"), version], headers, ..about(Method::PUT, key) }
+            }
+        };
+        Ok(Some(self.client.ask(&ask).await?.to_attack()))
     }
 }

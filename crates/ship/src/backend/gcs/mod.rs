@@ -12,12 +12,13 @@ use http::{HeaderValue, Method, StatusCode};
 use object_store::client::HttpRequest;
 use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder, GoogleConfigKey};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 use self::bucket::Bucket;
 use super::http::{Ask, Client, Service, address, client_options, invalid, no_credentials};
 use super::listing::{Listing, Version};
-use super::{Backend, Held, Keeping, Page, refuse_encryption};
+use super::{Attack, Backend, Held, Keeping, Page, Said, refuse_encryption};
 use crate::content::Content;
 use crate::lock::LockMode;
 use crate::settings::Settings;
@@ -215,5 +216,20 @@ impl Backend for Gcs {
         let Some(until) = object.retention_expiration_time else { return Ok(None) };
         let mode = self.bucket().await?.policy_mode();
         Ok(mode.map(|mode| Held { mode, until, legal_hold }))
+    }
+
+    async fn attack(&self, key: &str, version: &str, attack: Attack) -> Result<Option<Said>> {
+        let mut ask = self.about(key);
+        ask.query.push(("generation", version));
+        match attack {
+            Attack::Delete => ask.method = Method::DELETE,
+            Attack::Shorten { mode, until } => {
+                let mode = if mode == LockMode::Compliance { "Locked" } else { "Unlocked" };
+                let retention = json!({"retention": {"mode": mode, "retainUntilTime": until.to_string()}});
+                (ask.method, ask.body) = (Method::PATCH, retention.to_string().into());
+                ask.headers.push(("content-type", "application/json".to_owned()));
+            }
+        }
+        Ok(Some(self.client.ask(&ask).await?.to_attack()))
     }
 }

@@ -18,7 +18,7 @@ use object_store::client::HttpRequest;
 use sha2::{Digest, Sha256};
 
 use super::http::{Answer, Ask, Client, Service, address, client_options, invalid, no_credentials};
-use super::{Backend, Held, Keeping, Page};
+use super::{Attack, Backend, Held, Keeping, Page, Said};
 use crate::content::{Content, piece};
 use crate::lock::{Lock, LockMode};
 use crate::settings::Settings;
@@ -184,6 +184,21 @@ impl Backend for S3 {
             // Some stores tell nothing of a version below a delete marker unless they are asked for the lock alone.
             None => self.asked_lock(key, version).await,
         }
+    }
+
+    async fn attack(&self, key: &str, version: &str, attack: Attack) -> Result<Option<Said>> {
+        let version = ("versionId", version);
+        let ask = match attack {
+            Attack::Delete => Ask { query: vec![version], ..about(Method::DELETE, key) },
+            Attack::Shorten { mode, until } => {
+                let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
+                let body = format!(
+                    "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>{mode}</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>"
+                );
+                Ask { query: vec![("retention", ""), version], body: body.into(), ..about(Method::PUT, key) }
+            }
+        };
+        Ok(Some(self.client.ask(&ask).await?.to_attack()))
     }
 }
 
