@@ -82,6 +82,13 @@ impl Lane {
         self.due = later(begun, self.period.min(RETRY));
     }
 
+    /// There is something again to go on from.
+    pub fn go_on(&mut self) {
+        if self.faults > 0 {
+            (self.faults, self.fault, self.due) = (0, None, now());
+        }
+    }
+
     /// Takes in one that ended; the entry to record of it, if one is to be.
     pub fn finish(&mut self, run: Run) -> Option<Run> {
         if let Some(fault) = &run.fault {

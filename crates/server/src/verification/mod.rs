@@ -163,6 +163,8 @@ impl Verifications {
         let state = self.state();
         let whole_runs =
             |of| state.lanes.get(&Kind { of, extent: Extent::Whole }).is_some_and(|lane| lane.running_since.is_some());
+        // One of everything reads what is new as well.
+        let excused = |lane: &Lane| lane.kind.extent == Extent::New && whole_runs(lane.kind.of);
         let standing = |lane: &Lane| Standing {
             of: lane.kind.of,
             extent: lane.kind.extent,
@@ -173,9 +175,8 @@ impl Verifications {
             findings: lane.last.as_ref().map(|run| run.findings_total),
             entries_checked: lane.last.as_ref().map(|run| run.entries_checked),
             next_at: (!lane.period.is_zero()).then(|| lane.due.to_string()),
-            // One of everything reads what is new as well.
-            late: lane.is_late() && !(lane.kind.extent == Extent::New && whole_runs(lane.kind.of)),
-            faults: lane.faults,
+            late: lane.is_late() && !excused(lane),
+            faults: if excused(lane) { 0 } else { lane.faults },
             fault: lane.fault.clone(),
             not_moved: lane.last.as_ref().map_or(0, |run| run.not_moved),
         };
@@ -198,10 +199,14 @@ impl Verifications {
         findings
     }
 
-    /// Whether one of what is new has to wait for one of everything.
-    fn waits_for_whole(&self, of: Of) -> bool {
+    /// Whether one of what is new, which has nothing to go on from, leaves it to the next of everything: one runs, or would find
+    /// again what was found.
+    fn leaves_it_to_the_whole(&self, of: Of) -> bool {
         let state = self.state();
-        state.lanes.get(&Kind { of, extent: Extent::Whole }).is_some_and(|lane| !lane.period.is_zero())
+        let lane = |extent| state.lanes.get(&Kind { of, extent });
+        let found = |lane: &Lane| lane.last.as_ref().is_some_and(|run| run.findings_total > 0);
+        let whole = lane(Extent::Whole).filter(|lane| !lane.period.is_zero());
+        whole.is_some_and(|whole| whole.running_since.is_some() || found(whole) || lane(Extent::New).is_some_and(found))
     }
 
     /// Takes up the runs that earlier services recorded, newest first.
@@ -236,7 +241,14 @@ impl Verifications {
 
     /// Takes in what one came to; what is to be recorded of it.
     fn finish(&self, kind: Kind, run: Run) -> Option<Run> {
-        self.state().lanes.get_mut(&kind)?.finish(run)
+        let mut state = self.state();
+        if kind.extent == Extent::Whole
+            && run.verified
+            && let Some(lane) = state.lanes.get_mut(&Kind { extent: Extent::New, ..kind })
+        {
+            lane.go_on();
+        }
+        state.lanes.get_mut(&kind)?.finish(run)
     }
 
     fn keep(&self, run: Run) {

@@ -128,14 +128,22 @@ fn on_from_the_last(
 ) -> Result<Report> {
     let kept = service.verifications.kept(kind.of);
     let resume = if kind.extent == Extent::New { kept.read(service, kind.of, snapshot)? } else { None };
-    if kind.extent == Extent::New && resume.is_none() && service.verifications.waits_for_whole(kind.of) {
+    if kind.extent == Extent::New && resume.is_none() && service.verifications.leaves_it_to_the_whole(kind.of) {
         let message = "no verification of everything has ended without a finding yet, and this one goes on from there";
         return Err(Error::new(ErrorKind::Unavailable, message));
     }
     let before = resume.as_ref().map(Verified::size);
     let reached = Mutex::new(None);
     let remember = |state| *reached.lock().expect("no panic while held") = Some(state);
-    let report = verify(&VerifyOptions { resume, remember: Some(&remember), ..options })?;
+    let options = VerifyOptions { resume, remember: Some(&remember), ..options };
+    let report = match verify(&options) {
+        // Such as one from before the ledger was restored.
+        Err(error) if error.kind == ErrorKind::Invalid && before.is_some() => {
+            tracing::warn!(%kind, detail = error.message, "everything is read again");
+            verify(&VerifyOptions { resume: None, ..options })?
+        }
+        verified => verified?,
+    };
     let reached = reached.into_inner().expect("no panic while held").filter(|_| report.is_clean());
     if let Some(state) = reached {
         kept.write(service, kind.of, before, state);

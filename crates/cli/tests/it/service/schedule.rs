@@ -278,6 +278,21 @@ fn a_byte_of_the_copy_is_alerted_and_a_store_that_hangs_or_is_gone_too() {
 }
 
 #[test]
+fn a_copy_is_verified_from_its_first_entry_on() {
+    let Some(server) = s3::Server::start() else { return };
+    // The next verification of everything is a day away.
+    let service =
+        Running::on(shipping::place(&server), &["--ship", "s3://audit/ledgers/one", "--verify-every-minutes", MINUTES]);
+    let admin = service.token("admin");
+    service.record(&admin, &lines("e", 300));
+    let kind = wait_for("a verification of the copy", || {
+        let kind = standing(&service, &admin, "copy", "new");
+        (kind["entries_checked"].as_u64()? >= 300).then_some(kind)
+    });
+    assert_eq!((&kind["findings"], &kind["faults"]), (&json!(0), &json!(0)), "{kind}");
+}
+
+#[test]
 fn a_row_of_the_table_that_a_superuser_changes_is_alerted() {
     let Some(server) = postgres_server::Server::replicating() else { return };
     let place = Place::new();
