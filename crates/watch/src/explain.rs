@@ -39,7 +39,15 @@ impl Engine {
     /// Why a detection matches an entry or does not; for other rules, what of the detections behind them does.
     pub fn explain(&self, rule: &RuleInfo, record: &Record) -> String {
         let mut out = String::new();
-        for id in self.detections_behind(rule) {
+        let detections = self.detections_behind(rule);
+        if detections.is_empty() {
+            let times = record.times();
+            let (delay, index) = (times.recorded - times.claimed, record.index);
+            let order = if delay < 0 { "after" } else { "before" };
+            let _ =
+                writeln!(out, "entry {index} says that it happened {} {order} it was recorded", length(delay.abs()));
+        }
+        for id in detections {
             let Some(compiled) = self.sigma().engine().rules().iter().find(|one| one.id.as_deref() == Some(&id)) else {
                 continue;
             };

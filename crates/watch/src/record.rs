@@ -82,6 +82,11 @@ impl Record {
         self.text("event_type")
     }
 
+    /// Whether the ledger itself recorded it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.event_type().starts_with(OWN_PREFIX)
+    }
+
     pub(crate) fn text(&self, member: &str) -> &str {
         self.entry[member].as_str().unwrap_or_default()
     }
@@ -97,8 +102,7 @@ impl Record {
 
     /// The ways in which rules may see it.
     pub(crate) fn views(&self) -> impl Iterator<Item = View<'_>> {
-        let own = self.event_type().starts_with(OWN_PREFIX);
-        let source: &'static LogSource = if own { &LEDGER } else { &ENTRY };
+        let source: &'static LogSource = if self.is_own() { &LEDGER } else { &ENTRY };
         let itself = View { source, index: self.index, places: [&self.entry, &NOTHING] };
         std::iter::once(itself).chain(self.foreign())
     }

@@ -173,6 +173,9 @@ impl Spec {
 
     /// What it cannot be told.
     pub fn check(&self) -> Result<(), String> {
+        if self.references().is_empty() && !matches!(self, Self::Clock(_)) {
+            return Err("`rules` names at least one detection".into());
+        }
         match self {
             Self::Volume { usual, .. } | Self::Rate { usual, .. } => usual.check(),
             Self::Amount(far) => far.check(),

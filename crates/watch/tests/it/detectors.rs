@@ -164,6 +164,22 @@ fn a_clock_is_judged_by_what_is_usual_of_its_program() {
 }
 
 #[test]
+fn the_new_detectors_say_what_they_look_for() {
+    let engine = Engine::new(rules(&format!("{AMOUNTS}---{CLOCK}"))).expect("rules");
+    let rule = |id: &str| engine.rules().find(id).expect("there");
+    assert_eq!(
+        engine.describe(rule("far")),
+        "looks at matches of paid by entity_type: new_value.amount of 100 at least, 4 times the usual spread from the median\n"
+    );
+    let told = engine.describe(rule("clock"));
+    assert!(told.starts_with("looks at every entry by recorder, source: a time more than 5 minutes after"), "{told}");
+    let entry = at("live", 0, 600, 90).to_string();
+    let record = Record::read(7, entry.as_bytes()).expect("an entry").expect("seen");
+    let why = engine.explain(rule("clock"), &record);
+    assert_eq!(why, "entry 7 says that it happened 1.5 hours before it was recorded\n");
+}
+
+#[test]
 fn a_backlog_is_told_once_and_then_usual() {
     let mut engine = Engine::new(rules(&CLOCK.replace("quiet: 1d", "quiet: 1m"))).expect("rules");
     let live = (0..16).map(|n| at("live", n, n as i64, 0));

@@ -95,10 +95,12 @@ fn a_history_that_is_read_in_is_judged_by_when_things_happened() {
         step("decided", "LATE", 4, 9),
     ];
     entries.iter_mut().for_each(|entry| entry["recorded_at"] = json!("2026-06-01T00:00:00Z"));
+    let sealed = json!({"event_type": "ledger.sealed", "timestamp": "2026-06-01T00:00:00Z", "recorded_at": "2026-06-01T00:00:00Z"});
+    let entries = [vec![sealed], entries.to_vec()].concat();
     let firings = observe(&mut engine, &entries);
     let wanted = [
-        (2, vec![2], "no score within 1 hour after request"),
-        (4, vec![4, 5], "decision came 3 days after score, and 2 days is the limit"),
+        (3, vec![3], "no score within 1 hour after request"),
+        (5, vec![5, 6], "decision came 3 days after score, and 2 days is the limit"),
     ];
     assert_eq!(told(&engine, &firings), wanted.map(|(index, causes, why)| (index, causes, why.to_owned())));
 }

@@ -59,6 +59,14 @@ fn what_cannot_mean_what_it_says_is_refused_with_a_reason() {
             "title: D\nid: d\ndetector: {type: dormant, rules: [x], group-by: [actor], after: 90d, typo: 1}".into(),
             "typo",
         ),
+        (
+            "title: D\nid: d\ndetector: {type: dormant, rules: [], group-by: [actor], after: 90d}".into(),
+            "at least one detection",
+        ),
+        (
+            "title: D\nid: d\ndetector: {type: clock, ahead: soon, behind: 1d, back: 1m, quiet: 1d}".into(),
+            "no length of time",
+        ),
     ] {
         let told = skipped(&text);
         assert!(told.len() == 1 && told[0].contains(reason), "{text}\n{told:?} does not say {reason:?}");
