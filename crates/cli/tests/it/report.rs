@@ -84,6 +84,8 @@ fn ledger() -> Place {
     place.ok(&["init", "audit", "--origin", "bank.example/audit", "--segment-span", "256"]);
     place.write("audit.vkey", place.ok(&["key", "audit"]));
     place.feed(&["append", "audit"], &decisions()).expect(0);
+    let received = json!({"event_type": "invoice_received", "actor": "gateway", "entity_id": "many"});
+    place.feed(&["append", "audit"], &format!("{received}\n").repeat(260)).expect(0);
     place.ok(&["seal", "audit"]);
     place.feed(&["append", "audit"], &decisions().replace("\"source\":\"app\"", "\"source\":\"later\"")).expect(0);
     record_acts(&place);
@@ -147,7 +149,7 @@ fn figures_are_those_that_anybody_counts() {
 fn a_part_of_a_period_is_counted_alone() {
     let place = ledger();
     let entries = exported(&place);
-    let moment = entries[60]["recorded_at"].as_str().unwrap();
+    let moment = entries[entries.len() - 30]["recorded_at"].as_str().unwrap();
     let (before, after) =
         entries.iter().partition::<Vec<_>, _>(|entry| entry["recorded_at"].as_str().unwrap() < moment);
     let early = place.json(&["report", "audit", "--json", "--from", "2020-01-01", "--to", moment]);
@@ -215,7 +217,8 @@ pub fn follow(place: &Place, html: &str, environment: &[(&str, &str)]) -> Vec<Ra
 fn whoever_follows_the_report_checks_it() {
     let place = ledger();
     let entries = exported(&place);
-    let (from, to) = (entries[10]["recorded_at"].as_str().unwrap(), entries[93]["recorded_at"].as_str().unwrap());
+    let (from, to) =
+        (entries[10]["recorded_at"].as_str().unwrap(), entries[entries.len() - 1]["recorded_at"].as_str().unwrap());
     let call =
         ["report", "audit", "--from", from, "--to", to, "--html", "r.html", "--bundle", "r.bundle.json", "--json"];
     let report = place.json(&call);
@@ -256,7 +259,7 @@ fn whoever_follows_the_report_checks_it() {
 fn without_the_key_the_newest_checkpoint_proves() {
     let place = ledger();
     let entries = exported(&place);
-    let to = entries[70]["recorded_at"].as_str().unwrap();
+    let to = entries[entries.len() - 30]["recorded_at"].as_str().unwrap();
     let signed = place.json(&["report", "audit", "--from", "2020-01-01", "--to", to, "--json"]);
     std::fs::rename(place.path("audit/keys"), place.path("audit/keys-elsewhere")).unwrap();
     std::fs::rename(place.path("audit/keys-elsewhere"), place.path("keys-elsewhere")).unwrap();
