@@ -26,7 +26,7 @@ pub(crate) struct Writer {
 impl Writer {
     fn open(folder: &Path, options: OpenOptions, settings: &Settings) -> Result<Self> {
         let folder = folder.to_owned();
-        let before = settings.ship.as_ref().map(|ship| (ship, Before::ask(ship)));
+        let before = settings.ship.as_ref().map(|ship| (ship, Before::ask(ship, &folder)));
         let ledger = match &before {
             None => Ledger::open(&folder, options),
             Some((ship, before)) => {
@@ -34,7 +34,7 @@ impl Writer {
             }
         };
         let ledger = Arc::new(ledger?);
-        let shipping = before.map(|(ship, before)| Shipping::start(ship, &before, &ledger)).transpose()?;
+        let shipping = before.map(|(ship, before)| Shipping::start(ship, &before, &folder, &ledger)).transpose()?;
         let watching = settings.rules.as_deref().map(|rules| Watching::start(&folder, rules, &ledger)).transpose()?;
         let sinks = settings.sinks.as_ref().map(|sinks| deliver(sinks, &folder, &ledger)).transpose()?;
         Ok(Self { folder, ledger, shipping, watching, sinks })

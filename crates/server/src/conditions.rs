@@ -245,6 +245,10 @@ fn copy(service: &Service, seen: &mut Vec<Condition>) {
         let reason =
             format!("the oldest entry that the copy does not hold waits for {} s: {fault}", lag.waiting().as_secs());
         seen.push(Condition::new("ship-lag", "The copy is behind", "high", reason));
+    } else if lag.failures == 0 && (lag.fault.is_some() || lag.taken > 0) {
+        let taken = format!("{} of its keys were taken: verify the copy names them", lag.taken);
+        let reason = lag.fault.clone().unwrap_or(taken);
+        seen.push(Condition::new("ship-foreign", "Somebody else writes into the copy", "high", reason));
     }
 }
 

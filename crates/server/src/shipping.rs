@@ -1,9 +1,10 @@
 //! The copy in an object store, kept beside the service: shipped in the background, waited for where a client asks for it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil::{Error, ErrorKind, Ledger, OpenOptions, Result};
+use counterfoil::{Error, ErrorKind, Layout, Ledger, OpenOptions, Result};
 use counterfoil_ship::{Follower, Lag, Lock, Pace, Route, Shipped, newest_checkpoint};
 use counterfoil_tlog::{Checkpoint, Note};
 use serde::Serialize;
@@ -38,8 +39,9 @@ pub(crate) struct Before {
 impl Before {
     /// Asks the place for its newest checkpoint. One that does not answer keeps nothing from starting: a fork is refused by
     /// the place when it is shipped.
-    pub(crate) fn ask(ship: &Ship) -> Self {
-        let note = newest_checkpoint(&ship.to, &ship.settings, CHECKPOINT_TIME).unwrap_or_else(|error| {
+    pub(crate) fn ask(ship: &Ship, folder: &Path) -> Self {
+        let folder = Layout::new(folder);
+        let note = newest_checkpoint(&folder, &ship.to, &ship.settings, CHECKPOINT_TIME).unwrap_or_else(|error| {
             tracing::warn!(detail = error.message, "the ledger was not compared with its copy before it was opened");
             None
         });
@@ -73,7 +75,7 @@ impl Before {
 
 impl Shipping {
     /// Starts to ship a ledger.
-    pub(crate) fn start(ship: &Ship, before: &Before, ledger: &Arc<Ledger>) -> Result<Self> {
+    pub(crate) fn start(ship: &Ship, before: &Before, folder: &Path, ledger: &Arc<Ledger>) -> Result<Self> {
         let class = ledger.snapshot().retention_class().to_owned();
         let lock = ship.retain.map(|retain| retain.lock(&class)).transpose()?;
         let route = Route {
@@ -82,6 +84,8 @@ impl Shipping {
             lock: lock.map(|lock| Lock { legal_hold: ship.legal_hold, ..lock }),
             pace: Pace::default(),
             known: before.size(),
+            state: Layout::new(folder).state(),
+            warn: |fault| tracing::warn!(fault, "the ledger is not shipped as it should be"),
         };
         // A shipment that hangs must not keep the ledger from being closed.
         let (source, to) = (Arc::downgrade(ledger), ship.to.to_string());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Reader, Result, Snapshot, VerifyOptions, verify};
 use counterfoil_evidence::Report;
-use counterfoil_ship::{Bucket, Location, Settings};
+use counterfoil_ship::{Bucket, Checkpoints, Location, Settings};
 use counterfoil_tlog::Checkpoint;
 
 /// How often a folder is looked at.
@@ -19,7 +19,13 @@ const COPY_STEP: Duration = Duration::from_secs(5);
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Place {
     Folder(PathBuf),
-    Copy { location: Location, settings: Settings, bucket: Mutex<Bucket> },
+    /// `bucket` is held while the store is asked for more, and by nobody else.
+    Copy {
+        location: Location,
+        settings: Settings,
+        bucket: Mutex<Bucket>,
+        checkpoints: Checkpoints,
+    },
 }
 
 /// A ledger that is only read.
@@ -40,7 +46,8 @@ impl Watched {
     pub(crate) fn copy(location: Location, settings: Settings) -> Result<Self> {
         let bucket = Bucket::open(&location, &settings)?;
         let reader = bucket.reader()?;
-        Self::open(Place::Copy { location, settings, bucket: Mutex::new(bucket) }, reader)
+        let checkpoints = bucket.checkpoints();
+        Self::open(Place::Copy { location, settings, bucket: Mutex::new(bucket), checkpoints }, reader)
     }
 
     fn open(place: Place, reader: Reader) -> Result<Self> {
@@ -116,7 +123,7 @@ impl Watched {
         }
         let kept = match &self.place {
             Place::Folder(_) => None,
-            Place::Copy { bucket, .. } => bucket.lock().expect("no panic while held").checkpoint(size)?,
+            Place::Copy { checkpoints, .. } => checkpoints.of(size)?,
         };
         let none = || {
             let newest = snapshot.size();

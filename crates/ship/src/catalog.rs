@@ -1,34 +1,45 @@
 //! What stands in a copy, and what of it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil::{Error, ErrorKind, Result, SegmentFile};
-use counterfoil_evidence::{Finding, FindingKind};
+use counterfoil::{Config, Error, ErrorKind, Result, SegmentFile};
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::chain::{Chain, Met};
+use crate::judge::{Judge, Own, Tip};
 use crate::keys;
 use crate::link::{HEADER_BYTES, Link};
 use crate::store::{Store, Stored};
 
 /// Headers of journal objects that are read at a time.
 const PARALLEL: usize = 16;
+/// The most foreign objects that are looked at before the chain is followed from its start.
+const MAX_FOREIGN: usize = 1000;
 
-/// All objects of a copy, each in its oldest version.
+/// What of a copy is the ledger now. Older journal objects and checkpoints are not kept in memory.
 #[derive(Debug, Default)]
 pub struct Catalog {
     pub config: Option<Stored>,
     /// By first index and ending.
     pub segments: BTreeMap<(u64, &'static str), Stored>,
-    /// Ascending.
-    pub journal: Vec<(u64, Stored)>,
-    /// Ascending.
-    pub checkpoints: Vec<(u64, Stored)>,
     pub attachments: Vec<Stored>,
-    /// Keys that no shipper writes, and versions that were put on top.
-    pub findings: Vec<Finding>,
+    /// The newest checkpoint of the ledger that the journal objects reach, and its size.
+    pub newest: Option<(u64, Stored)>,
+    /// None where there is no `ledger.toml` to know the ledger by.
+    pub judge: Option<Judge>,
+    /// The newest journal objects, from the beginning of a journal file that counts.
+    links: Vec<(Link, Stored)>,
+    /// What the last of them is.
+    tip: Tip,
+    /// Segments that stand beside their keys, or say so: first index, ending and mark.
+    beside: Vec<(u64, &'static str, String, Stored)>,
+    /// The marks of the journal objects that were the first to count segments, and below which entry these end.
+    marks: Vec<(u64, String)>,
+    /// Keys of segments that are not the ledger's.
+    pub foreign: BTreeSet<String>,
 }
 
-/// The part of a copy that is the ledger now.
+/// The part of a copy's journal that is the ledger now.
 #[derive(Debug)]
 pub struct Current {
     /// The entries below are in segments.
@@ -38,131 +49,237 @@ pub struct Current {
 }
 
 impl Catalog {
-    /// Lists a copy. `NotFound` when there is none.
+    /// Finds what counts, from the newest objects back. `NotFound` when there is no copy.
     pub async fn read(store: &Store) -> Result<Self> {
-        let mut catalog = Self::default();
-        store.list("", "", &mut |stored| catalog.add(stored)).await?;
-        if catalog.config.is_none() && catalog.checkpoints.is_empty() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "there is no copy of a ledger: no ledger.toml and no checkpoint",
-            ));
+        let mut catalog = Self { config: store.find(keys::CONFIG).await?, ..Self::default() };
+        if let Some(config) = &catalog.config {
+            catalog.judge = Config::parse(&store.get(config, None).await?).ok().map(Judge::new);
+        } else if store.page(keys::CHECKPOINTS, "").await?.0.is_empty() {
+            let message = "there is no copy of a ledger: no ledger.toml and no checkpoint";
+            return Err(Error::new(ErrorKind::NotFound, message));
         }
-        Ok(catalog)
+        catalog.list(store, "").await?;
+        if !catalog.beside.is_empty() {
+            return catalog.follow(store).await.map(|()| catalog);
+        }
+        let Some(judge) = catalog.judge.clone() else { return Ok(catalog) };
+        let chain = Chain { store, judge: &judge };
+        let mut firsts: Vec<u64> = catalog.segments.keys().map(|(first, _)| *first).collect();
+        firsts.dedup();
+        let mut back = 2;
+        loop {
+            let start = firsts.len().checked_sub(back).map_or(0, |at| firsts[at]);
+            if catalog.look_from(&chain, start).await? {
+                return Ok(catalog);
+            }
+            if start == 0 {
+                return catalog.follow(store).await.map(|()| catalog);
+            }
+            back *= 4;
+        }
     }
 
-    /// Takes in what was shipped since. Checkpoints are listed first: what they cover was there before them.
-    pub async fn grow(&mut self, store: &Store) -> Result<()> {
-        let mut new = Self::default();
-        let last = |known: &[(u64, Stored)]| known.last().map_or(String::new(), |(_, stored)| stored.key.clone());
-        store.list(keys::CHECKPOINTS, &last(&self.checkpoints), &mut |stored| new.add(stored)).await?;
-        if new.checkpoints.is_empty() {
-            return Ok(());
+    /// Takes in what was shipped since, by following the chain; whether a newer checkpoint counts.
+    pub async fn grow(&mut self, store: &Store) -> Result<bool> {
+        let Some(judge) = self.judge.clone() else { return Ok(false) };
+        let chain = Chain { store, judge: &judge };
+        let known = self.newest.as_ref().map_or(0, |(size, _)| *size);
+        self.step_on(&chain).await?;
+        let Some(newest) = self.newest_above(&chain, known).await? else { return Ok(false) };
+        self.newest = Some(newest);
+        // Of the newest segment that is known, some files may have been missing.
+        let after = self.segments.last_key_value().map(|((first, _), _)| keys::segment_of(*first));
+        self.list(store, &after.unwrap_or_default()).await?;
+        self.place_beside();
+        Ok(true)
+    }
+
+    /// Puts the segments that stand beside their keys into their places: those with the mark of the journal object that was the
+    /// first to count them. Nobody knew it before.
+    fn place_beside(&mut self) {
+        for (first, extension, mark, stored) in std::mem::take(&mut self.beside) {
+            let key = stored.key.clone();
+            let counted = self.marks.iter().find(|(sealed, _)| *sealed > first);
+            let taken = match counted.filter(|(_, counted)| *counted == mark) {
+                Some(_) => self.segments.insert((first, extension), stored).map(|taken| taken.key),
+                None => Some(key),
+            };
+            self.foreign.extend(taken);
         }
-        let newest = self.segments.last_key_value().map(|((first, _), _)| keys::segment_of(*first));
-        store.list(keys::JOURNAL, &last(&self.journal), &mut |stored| new.add(stored)).await?;
-        store.list(keys::SEGMENTS, &newest.unwrap_or_default(), &mut |stored| new.add(stored)).await?;
-        store.list(keys::ATTACHMENTS, "", &mut |stored| new.add(stored)).await?;
-        self.checkpoints.append(&mut new.checkpoints);
-        self.journal.append(&mut new.journal);
-        self.segments.append(&mut new.segments);
-        self.attachments = new.attachments;
+    }
+
+    /// Takes down which journal object is the first to count segments.
+    fn take_mark(marks: &mut Vec<(u64, String)>, own: &Own) {
+        if own.link.sealed > marks.last().map_or(0, |(sealed, _)| *sealed) {
+            marks.push((own.link.sealed, own.mark.clone()));
+        }
+    }
+
+    /// Follows the whole chain from its start, every object checked: the way that nothing leads astray.
+    pub async fn follow(&mut self, store: &Store) -> Result<()> {
+        let Some(judge) = self.judge.clone() else { return Ok(()) };
+        let chain = Chain { store, judge: &judge };
+        let (links, marks, mut sealed) = (&mut self.links, &mut self.marks, 0);
+        (*links, *marks) = (Vec::new(), Vec::new());
+        self.tip = chain
+            .walk(Tip::default(), &mut |met| {
+                if let Met::Next(next) | Met::Torn(next, _) = met {
+                    let link = next.own.link;
+                    if link.offset == 0 {
+                        // What counted when the file before began may count still, under the newest checkpoint.
+                        let needed = links.iter().rposition(|(link, _)| link.offset == 0 && link.file <= sealed);
+                        links.drain(..needed.unwrap_or(0));
+                        sealed = link.sealed;
+                    }
+                    links.push((link, next.stored.clone()));
+                    Self::take_mark(marks, &next.own);
+                }
+            })
+            .await?;
+        self.place_beside();
+        self.newest = self.newest_above(&chain, 0).await?;
         Ok(())
     }
 
-    fn add(&mut self, stored: Stored) {
-        let key = stored.key.clone();
-        if stored.newer > 0 {
-            let message = format!("{} newer versions were put on top of it; the oldest was read", stored.newer);
-            self.find(FindingKind::UnexpectedFile, &key, message);
-        }
-        if stored.markers > 0 {
-            let message = format!("{} delete markers were put on it; its oldest version was read", stored.markers);
-            self.find(FindingKind::UnexpectedFile, &key, message);
-        }
-        if key == keys::CONFIG {
-            self.config = Some(stored);
-        } else if let Some((first, extension)) = keys::segment(&key) {
-            let known = SegmentFile::ALL.into_iter().map(SegmentFile::extension).find(|known| *known == extension);
-            self.segments.insert((first, known.expect("a segment's key ends in one of three")), stored);
-        } else if let Some(from) = keys::number(&key, keys::JOURNAL) {
-            self.journal.push((from, stored));
-        } else if let Some(size) = keys::number(&key, keys::CHECKPOINTS) {
-            self.checkpoints.push((size, stored));
-        } else if keys::attachment(&key).is_some() {
-            self.attachments.push(stored);
-        } else if !key.starts_with(keys::COSIGNATURES) {
-            self.find(FindingKind::UnexpectedFile, &key, "no shipper writes an object of this key".into());
-        }
-    }
-
-    fn find(&mut self, kind: FindingKind, key: &str, message: String) {
-        self.findings.push(Finding::new(kind, message).in_file(key));
-    }
-
-    /// All objects.
-    pub fn objects(&self) -> Vec<Stored> {
-        let journal = self.journal.iter().map(|(_, stored)| stored);
-        let checkpoints = self.checkpoints.iter().map(|(_, stored)| stored);
-        let all = self.config.iter().chain(self.segments.values()).chain(journal).chain(checkpoints);
-        all.chain(&self.attachments).cloned().collect()
-    }
-
-    /// The newest checkpoint and its size.
-    pub fn newest_checkpoint(&self) -> Option<&(u64, Stored)> {
-        self.checkpoints.last()
-    }
-
-    /// What of the copy is the ledger now: it reads the headers of journal objects backwards until a journal file begins
-    /// where the segments end or before.
-    pub async fn current(&self, store: &Store) -> Result<Current> {
-        let size = self.newest_checkpoint().map_or(0, |(size, _)| *size);
-        let mut links: Vec<(Link, Stored)> = Vec::new();
-        let mut sealed = None;
-        for chunk in self.journal.rchunks(PARALLEL) {
-            let headers = stream::iter(chunk).map(|(_, stored)| async move {
-                let head = match stored.size {
-                    0 => Err(Error::new(ErrorKind::Damaged, "it is empty")),
-                    size => store.get(stored, Some(0..size.min(HEADER_BYTES as u64))).await,
-                };
-                match head.and_then(|head| Link::parse(&stored.key, &head)) {
-                    Ok(link) => Ok(Some((link, stored.clone()))),
-                    // Verification of the chain says what is wrong with it.
-                    Err(error) if error.kind == ErrorKind::Damaged => Ok(None),
-                    Err(error) => Err(error),
-                }
-            });
-            let mut headers: Vec<_> = headers.buffered(PARALLEL).try_collect().await?;
-            while let Some(header) = headers.pop() {
-                let Some((link, stored)) = header else { continue };
-                if link.end() <= size && sealed.is_none() {
-                    sealed = Some(link.sealed);
-                }
-                let begins = link.offset == 0 && sealed.is_some_and(|sealed| link.file <= sealed);
-                links.push((link, stored));
-                if begins {
-                    return Ok(Self::files(sealed.unwrap_or(0), size, links));
-                }
+    /// The newest checkpoint where one of the newest journal objects ends.
+    async fn newest_above(&self, chain: &Chain<'_>, size: u64) -> Result<Option<(u64, Stored)>> {
+        for (link, _) in self.links.iter().rev().take_while(|(link, _)| link.end() > size) {
+            if let Some((stored, _)) = chain.checkpoint(link.end()).await? {
+                return Ok(Some((link.end(), stored)));
             }
         }
-        Ok(Self::files(sealed.unwrap_or(0), size, links))
+        Ok(None)
     }
 
-    fn files(sealed: u64, size: u64, mut links: Vec<(Link, Stored)>) -> Current {
-        links.reverse();
+    /// Lists the segments behind a key, and the attachments.
+    async fn list(&mut self, store: &Store, after: &str) -> Result<()> {
+        let (segments, beside) = (&mut self.segments, &mut self.beside);
+        let known =
+            |extension: &str| SegmentFile::ALL.into_iter().map(SegmentFile::extension).find(|e| *e == extension);
+        let mut add = |stored: Stored| {
+            let (key, mark) =
+                keys::split_mark(&stored.key).map_or((&*stored.key, None), |(key, mark)| (key, Some(mark)));
+            match keys::segment(key).and_then(|(first, extension)| Some((first, known(extension)?))) {
+                Some((first, extension)) => match mark.map(str::to_owned) {
+                    Some(mark) => beside.push((first, extension, mark, stored)),
+                    None => drop(segments.insert((first, extension), stored)),
+                },
+                None => {}
+            }
+        };
+        store.list(keys::SEGMENTS, after, &mut add).await?;
+        let mut attachments = Vec::new();
+        let mut add = |stored: Stored| attachments.extend(keys::attachment(&stored.key).is_some().then_some(stored));
+        store.list(keys::ATTACHMENTS, "", &mut add).await?;
+        self.attachments = attachments;
+        Ok(())
+    }
+
+    /// Looks at what was shipped since the segment that begins at `start`; whether that is enough.
+    async fn look_from(&mut self, chain: &Chain<'_>, start: u64) -> Result<bool> {
+        let listed = numbered(chain.store, keys::CHECKPOINTS, start).await?;
+        let newest = chain.first_signed(listed.into_iter().rev().take(MAX_FOREIGN)).await?;
+        let Some((newest, _)) = newest else { return Ok(false) };
+        let size = keys::numbered(&newest.key, keys::CHECKPOINTS).expect("its key says so");
+        let mut listed = numbered(chain.store, keys::JOURNAL, start).await?;
+        listed.retain(|stored| keys::numbered(&stored.key, keys::JOURNAL).is_some_and(|number| number < size));
+        let Some(links) = backwards(chain.store, &listed, size).await? else { return Ok(false) };
+        let (_, last) = links.last().expect("there is one");
+        let object = chain.store.get(last, None).await?;
+        let Ok(own) = chain.judge.own(&last.key, &object) else { return Ok(false) };
+        (self.tip, self.links, self.newest) = (Tip::of(own.link, &object), links, Some((size, newest)));
+        // Whatever was counted before stands at its keys.
+        self.marks = vec![(own.link.sealed, String::new())];
+        self.step_on(chain).await?;
+        Ok(true)
+    }
+
+    /// Takes in the objects behind the tip.
+    async fn step_on(&mut self, chain: &Chain<'_>) -> Result<()> {
+        while let Some(next) = chain.step(&self.tip).await? {
+            self.tip = next.tip();
+            Self::take_mark(&mut self.marks, &next.own);
+            self.links.push((next.own.link, next.stored));
+        }
+        Ok(())
+    }
+
+    /// What of the journal is the ledger now.
+    pub fn current(&self) -> Current {
+        let size = self.newest.as_ref().map_or(0, |(size, _)| *size);
+        let covered = self.links.iter().rev().find(|(link, _)| link.end() <= size);
+        let sealed = covered.map_or(0, |(link, _)| link.sealed);
+        let begins = self.links.iter().rposition(|(link, _)| link.offset == 0 && link.file <= sealed);
         let mut files: Vec<(u64, Vec<(Link, Stored)>)> = Vec::new();
         let mut end = sealed;
-        for (link, stored) in links {
+        for (link, stored) in &self.links[begins.unwrap_or(0)..] {
             if link.end() > size && link.first > end {
                 // It rests on segments that count with the next checkpoint, and so does all behind it.
                 break;
             }
             end = link.end();
             match files.last_mut() {
-                Some((file, parts)) if *file == link.file => parts.push((link, stored)),
-                _ => files.push((link.file, vec![(link, stored)])),
+                Some((file, parts)) if *file == link.file => parts.push((*link, stored.clone())),
+                _ => files.push((link.file, vec![(*link, stored.clone())])),
             }
         }
         Current { sealed, files }
     }
+
+    /// The key of the newest journal object, and its digest: what a later verification goes on from.
+    pub fn tip(&self) -> &Tip {
+        &self.tip
+    }
+}
+
+/// The objects with numbers in their keys, from a number on.
+async fn numbered(store: &Store, folder: &str, start: u64) -> Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    let mut add = |stored: Stored| found.extend(keys::numbered(&stored.key, folder).is_some().then_some(stored));
+    store.list(folder, &keys::before(folder, start), &mut add).await?;
+    Ok(found)
+}
+
+/// The journal objects that lead to a checkpoint of `size`, by their headers: backwards until a journal file begins where
+/// the segments end or before. Nothing where that does not come together.
+async fn backwards(store: &Store, listed: &[Stored], size: u64) -> Result<Option<Vec<(Link, Stored)>>> {
+    let mut links: Vec<(Link, Stored)> = Vec::new();
+    let mut foreign = 0;
+    for chunk in listed.rchunks(PARALLEL) {
+        let headers = stream::iter(chunk).map(|stored| header(store, stored));
+        let headers: Vec<_> = headers.buffered(PARALLEL).try_collect().await?;
+        for (header, stored) in headers.into_iter().zip(chunk).rev() {
+            let fits = |link: &Link| match links.last() {
+                Some((behind, _)) => link.end() == behind.from,
+                None => link.from < size && size <= link.end(),
+            };
+            let Some(link) = header.filter(fits) else {
+                foreign += 1;
+                continue;
+            };
+            links.push((link, stored.clone()));
+            let sealed = links.iter().find(|(link, _)| link.end() <= size).map(|(link, _)| link.sealed);
+            if link.from == 0 || link.offset == 0 && sealed.is_some_and(|sealed| link.file <= sealed) {
+                links.reverse();
+                return Ok(Some(links));
+            }
+        }
+        if foreign > MAX_FOREIGN {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// What an object says of itself; nothing where it is no journal object of its key.
+async fn header(store: &Store, stored: &Stored) -> Result<Option<Link>> {
+    if stored.size < HEADER_BYTES as u64 {
+        return Ok(None);
+    }
+    let head = match store.get(stored, Some(0..HEADER_BYTES as u64)).await {
+        Err(error) if matches!(error.kind, ErrorKind::Damaged | ErrorKind::NotFound) => return Ok(None),
+        head => head?,
+    };
+    let link = Link::parse(&stored.key, &head).ok();
+    Ok(link.filter(|link| keys::numbered(&stored.key, keys::JOURNAL) == Some(link.from)))
 }

@@ -60,16 +60,20 @@ enum Content {
 
 impl BucketDisk {
     /// The folder that a catalog's objects are; `layout` names its files.
-    pub(crate) async fn new(store: Arc<Store>, catalog: &Catalog, layout: &Layout) -> Result<Self> {
-        let listing = RwLock::new(Arc::new(Listing::of(&store, catalog, layout).await?));
-        Ok(Self { shared: Arc::new(Shared::new(store, PIECE_BYTES, CACHE_BYTES)), listing })
+    pub(crate) fn new(store: Arc<Store>, catalog: &Catalog, layout: &Layout) -> Self {
+        let listing = RwLock::new(Arc::new(Listing::of(catalog, layout)));
+        Self { shared: Arc::new(Shared::new(store, PIECE_BYTES, CACHE_BYTES)), listing }
     }
 
     /// Shows what a catalog holds now. Files that are open stay as they are, and so does what was fetched: no object changes.
-    pub(crate) async fn show(&self, catalog: &Catalog, layout: &Layout) -> Result<()> {
-        let listing = Arc::new(Listing::of(&self.shared.store, catalog, layout).await?);
-        *self.listing.write().expect("no panic while held") = listing;
-        Ok(())
+    pub(crate) fn show(&self, catalog: &Catalog, layout: &Layout) {
+        *self.listing.write().expect("no panic while held") = Arc::new(Listing::of(catalog, layout));
+    }
+
+    /// The same folder, of which nothing that was fetched is kept: for whoever reads each file once.
+    pub(crate) fn unkept(&self) -> Self {
+        let listing = RwLock::new(self.listing());
+        Self { shared: Arc::new(Shared::new(self.shared.store.clone(), PIECE_BYTES, 0)), listing }
     }
 
     /// The entries that the newest journal object says are in segments.
@@ -83,14 +87,14 @@ impl BucketDisk {
 }
 
 impl Listing {
-    async fn of(store: &Store, catalog: &Catalog, layout: &Layout) -> Result<Self> {
-        let current = catalog.current(store).await?;
+    fn of(catalog: &Catalog, layout: &Layout) -> Self {
+        let current = catalog.current();
         let mut files = BTreeMap::new();
         let mut put = |path: &Path, content: Content| files.insert(path.display().to_string(), content);
         if let Some(config) = &catalog.config {
             put(&layout.config(), Content::Object(config.clone()));
         }
-        if let Some((_, checkpoint)) = catalog.newest_checkpoint() {
+        if let Some((_, checkpoint)) = &catalog.newest {
             put(&layout.checkpoint(), Content::Object(checkpoint.clone()));
         }
         for ((first, extension), stored) in &catalog.segments {
@@ -120,7 +124,7 @@ impl Listing {
         for names in folders.values_mut() {
             names.sort_unstable();
         }
-        Ok(Self { folders, files, sealed: current.sealed })
+        Self { folders, files, sealed: current.sealed }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Shipping in the background: by time and size, again and again until it works, never in the way of an append.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often the ledger's size is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often a fault that lasts is told of.
+const WARN_STEP: Duration = Duration::from_secs(60);
 /// How long a shipment under way may take when the follower ends; then it is left to the next start.
 const CLOSING_TIME: Duration = Duration::from_secs(20);
 
@@ -55,6 +58,10 @@ pub struct Route {
     pub pace: Pace,
     /// Entries of this ledger that the place is known to hold already.
     pub known: u64,
+    /// The ledger's state folder, where it is remembered how far shipping came.
+    pub state: PathBuf,
+    /// Told of a fault when it begins, and of one that lasts once a minute.
+    pub warn: fn(&str),
 }
 
 /// How shipping is.
@@ -74,6 +81,8 @@ pub struct Lag {
     pub fault: Option<String>,
     /// Shipping ended for good: the place holds another history.
     pub stopped: bool,
+    /// Keys that somebody else had taken, since the start.
+    pub taken: u64,
     /// Objects put since the start.
     pub objects: u64,
     /// Their bytes.
@@ -121,6 +130,8 @@ struct Work<S> {
     shared: Arc<Shared>,
     /// When the ledger was looked at last: what was new then is no older.
     looked: Instant,
+    /// When a fault that lasts was told of last.
+    warned: Option<Instant>,
     _ended: Sender<()>,
 }
 
@@ -135,7 +146,7 @@ impl Follower {
         let shared = Arc::new(Shared { lag, asked: Mutex::default(), woken: Condvar::new() });
         let (sender, ended) = channel();
         let looked = Instant::now();
-        let work = Work { route, snapshot, on_segments, shared: shared.clone(), looked, _ended: sender };
+        let work = Work { route, snapshot, on_segments, shared: shared.clone(), looked, warned: None, _ended: sender };
         let thread = std::thread::Builder::new().name("counterfoil-ship".into()).spawn(move || work.run());
         thread.map_err(|error| Error::new(ErrorKind::Unavailable, format!("no thread to ship: {error}")))?;
         Ok(Self { shared, ended: Some(Mutex::new(ended)) })
@@ -182,7 +193,8 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
     fn run(mut self) {
         let mut shipper = None;
         let mut pause = FIRST_PAUSE;
-        let mut again = false;
+        // A place that keeps nothing is told of at once, however long nothing is to be shipped.
+        let mut again = self.open(&mut shipper).map_err(|error| self.failed(&error)).is_err();
         loop {
             let Asked { ending, soon } = self.wait_for_work();
             let now = Instant::now();
@@ -198,15 +210,7 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
                 // What was open may be what is broken: the next attempt looks at the place anew.
                 shipper = None;
                 again = true;
-                let stopped = error.kind == ErrorKind::Tampered;
-                self.shared.lag.send_if_modified(|lag| {
-                    lag.failures += 1;
-                    lag.failures_total += 1;
-                    lag.fault = Some(error.to_string());
-                    lag.stopped = stopped;
-                    stopped
-                });
-                if stopped || ending || self.pause(pause) {
+                if self.failed(&error) || ending || self.pause(pause) {
                     return;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -216,6 +220,27 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
             if ending {
                 return;
             }
+        }
+    }
+
+    /// Takes down a fault; whether it is one for good.
+    fn failed(&mut self, error: &Error) -> bool {
+        let stopped = error.kind == ErrorKind::Tampered;
+        self.shared.lag.send_if_modified(|lag| {
+            lag.failures += 1;
+            lag.failures_total += 1;
+            lag.fault = Some(error.to_string());
+            lag.stopped = stopped;
+            stopped
+        });
+        self.warn(&error.to_string());
+        stopped
+    }
+
+    fn warn(&mut self, fault: &str) {
+        if self.warned.is_none_or(|warned| warned.elapsed() >= WARN_STEP) {
+            self.warned = Some(Instant::now());
+            (self.route.warn)(fault);
         }
     }
 
@@ -256,18 +281,27 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
         soon || since.elapsed() >= time || tail_bytes(snapshot, shipped) >= bytes
     }
 
+    fn open<'a>(&self, shipper: &'a mut Option<Shipper>) -> Result<&'a mut Shipper> {
+        let Route { to, settings, lock, state, .. } = &self.route;
+        match shipper {
+            Some(open) => Ok(open),
+            None => Ok(shipper.insert(Shipper::open(to, settings, *lock)?.remembering(state, to))),
+        }
+    }
+
     fn ship(&mut self, shipper: &mut Option<Shipper>, snapshot: &Snapshot) -> Result<()> {
-        let Route { to, settings, lock, .. } = &self.route;
-        let open = match shipper {
-            Some(open) => open,
-            None => shipper.insert(Shipper::open(to, settings, *lock)?),
-        };
-        let done = open.ship(snapshot)?;
+        let done = self.open(shipper)?.ship(snapshot)?;
+        match (&done.blocked, done.taken.first()) {
+            (Some(blocked), _) => self.warn(blocked),
+            (None, Some(key)) => self.warn(&format!("{key}: somebody else had put something there")),
+            (None, None) => self.warned = None,
+        }
         self.shared.lag.send_modify(|lag| {
             lag.shipped = done.size;
             lag.since = None;
             lag.last_shipped_at = Some(Timestamp::now());
-            (lag.failures, lag.fault) = (0, None);
+            (lag.failures, lag.fault) = (0, done.blocked.clone());
+            lag.taken += done.taken.len() as u64;
             lag.objects += done.objects;
             lag.bytes += done.bytes;
         });

@@ -5,14 +5,18 @@
 
 mod backend;
 mod catalog;
+mod chain;
 mod content;
 mod disk;
 mod follow;
+mod judge;
 mod keys;
 mod lake;
 mod link;
 mod location;
 mod lock;
+mod memory;
+mod nested;
 mod prune;
 mod pruned;
 mod restore;
@@ -31,4 +35,4 @@ pub use pruned::read_pruned;
 pub use restore::Restored;
 pub use settings::{Encryption, Settings};
 pub use shipper::{Shipped, Shipper, newest_checkpoint};
-pub use verify::Bucket;
+pub use verify::{Bucket, Checkpoints};

@@ -9,6 +9,8 @@ pub const HEADER_BYTES: usize = 96;
 /// The most bytes that the frames of one object take: what a new journal file carries over, and a frame of the greatest
 /// length.
 const MAX_FRAMES_BYTES: u64 = 256 << 20;
+/// The most bytes of an object: frames that do not get shorter, with what zstd writes around them.
+pub const MAX_OBJECT_BYTES: u64 = MAX_FRAMES_BYTES + MAX_FRAMES_BYTES / 128 + HEADER_BYTES as u64 + 1024;
 /// How hard frames are compressed.
 const ZSTD_LEVEL: i32 = 3;
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::catalog;
+use counterfoil_evidence::Finding;
 use counterfoil_tlog::{Note, Signer};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{Timestamp, ToSpan};
@@ -141,6 +142,15 @@ pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result
             None => Ok(None),
         };
     };
+    if let (Some(wanted), Some(default)) = (wanted, keeping.default)
+        && keeping.each
+        && (wanted.days < default.days || wanted.mode < default.mode)
+    {
+        return invalid(format!(
+            "the bucket keeps what is put there under {}:{} by default, and {}:{} was asked for, which is less: ask for at least as much, or leave --retain out",
+            default.mode, default.days, wanted.mode, wanted.days
+        ));
+    }
     match (wanted.copied(), keeping.default) {
         (Some(_), _) if !keeping.each => invalid(keeping.advice),
         (Some(lock), _) | (None, Some(lock)) => Ok(Some(lock)),
@@ -179,8 +189,10 @@ pub struct LockReport {
     pub locks: Vec<ObjectLock>,
     /// The earliest moment at which one of them may be deleted.
     pub earliest: Option<String>,
-    /// What is wrong.
+    /// What is wrong with the locks.
     pub faults: Vec<LockFault>,
+    /// What is missing, or was put there by somebody else.
+    pub findings: Vec<Finding>,
 }
 
 impl LockReport {

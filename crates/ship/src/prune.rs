@@ -11,6 +11,7 @@ use counterfoil_tlog::{Checkpoint, TreeSize};
 use jiff::ToSpan;
 
 use crate::disk::{BucketFile, Shared};
+use crate::keys;
 use crate::lock::{self, Lock};
 use crate::store::Stored;
 use crate::verify::Bucket;
@@ -94,7 +95,7 @@ impl Bucket {
     /// The size of the bucket's newest checkpoint, which must be of this ledger's history.
     fn covered(&self, snapshot: &Snapshot) -> Result<u64> {
         let nothing = || Error::new(ErrorKind::NotFound, "the bucket holds no checkpoint: ship the ledger first");
-        let (_, stored) = self.catalog().newest_checkpoint().ok_or_else(nothing)?;
+        let (_, stored) = self.catalog().newest.as_ref().ok_or_else(nothing)?;
         let note = self.store().fetch(stored, None)?;
         let tampered = |reason: String| Error::new(ErrorKind::Tampered, format!("{}: {reason}", stored.key));
         let keys = std::slice::from_ref(snapshot.verifier_key());
@@ -118,9 +119,11 @@ impl Bucket {
         for file in SegmentFile::ALL {
             let stored = self.catalog().segments.get(&(first, file.extension()));
             let stored = stored.filter(|_| first + segment.count() <= self.disk().sealed());
+            // Whoever reads what was pruned looks at the key alone.
+            let stored = stored.filter(|stored| stored.key == keys::segment_file(first, file));
             let stored = stored.ok_or_else(|| {
                 let message =
-                    format!("the segment that starts at {first} is not in the bucket yet: ship the ledger first");
+                    format!("the segment that starts at {first} is not in the bucket yet, or somebody took its key: ship the ledger first");
                 Error::new(ErrorKind::Unavailable, message)
             })?;
             found.push((file, stored.clone()));

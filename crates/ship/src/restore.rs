@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use counterfoil::{Disk, Error, ErrorKind, Layout, Ledger, OpenOptions, OsDisk, Result, VerifyOptions, continue_copy};
-use counterfoil_evidence::{Finding, FindingKind};
+use counterfoil_evidence::{Finding, FindingKind, Report};
 use counterfoil_segment::ReadAt;
 
+use crate::disk::BucketDisk;
 use crate::verify::Bucket;
 
 /// The unit in which files are written.
@@ -50,20 +51,12 @@ impl Bucket {
                 format!("the copy has {count} findings, nothing was restored; the first: {finding}"),
             ));
         }
-        let (from, to) = (self.layout(), Layout::new(path));
-        let mut bytes = 0;
-        for folder in to.folders().iter().filter(|folder| **folder != to.keys()) {
-            disk.create_folder(folder).map_err(|error| io(folder, error))?;
-        }
-        for folder in [from.segments(), from.attachments(), from.journals()] {
-            let target = path.join(folder.file_name().expect("a folder has a name"));
-            for name in self.disk().list(&folder).map_err(|error| io(&folder, error))? {
-                bytes += self.bring(&folder.join(&name), &target.join(&name))?;
-            }
-            disk.sync_folder(&target).map_err(|error| io(&target, error))?;
-        }
-        bytes += self.bring(&from.checkpoint(), &to.checkpoint())?;
-        let config = self.disk().read_small(&from.config()).map_err(|error| io(&from.config(), error))?;
+        let bytes = match self.bring_all(path) {
+            Err(error) if error.kind == ErrorKind::Damaged => return Err(set_aside(path, &error.message)),
+            bytes => bytes?,
+        };
+        self.check_written(path, &report, options)?;
+        let config = disk.read_small(&Layout::new(path).config()).map_err(|error| io(path, error))?;
         let open = OpenOptions { disk: std::sync::Arc::new(disk), ..open };
         let continued = continue_copy(path, &config, &open)?;
         Ledger::open(path, open)?.close()?;
@@ -71,21 +64,64 @@ impl Bucket {
         Ok(Restored { origin, continued_as, entries: report.size, bytes, beside_copy })
     }
 
-    /// Copies one file; its length.
-    fn bring(&self, from: &Path, to: &Path) -> Result<u64> {
-        let source = self.disk().open(from).map_err(|error| io(from, error))?;
-        let target = OsDisk.create(to, 0o644).map_err(|error| io(to, error))?;
-        let length = source.len();
-        let mut at = 0;
-        while at < length {
-            let mut piece = vec![0; (length - at).min(PIECE_BYTES) as usize];
-            source.read_at(at, &mut piece).map_err(|error| io(from, error))?;
-            target.write_at(at, &piece).map_err(|error| io(to, error))?;
-            at += piece.len() as u64;
-        }
-        target.sync().map_err(|error| io(to, error))?;
-        Ok(length)
+    /// Verifies what was written, before anything is added to it: what the bucket gave now may not be what it gave when it
+    /// was verified. A folder that is not the copy gets a name that says so.
+    fn check_written(&self, path: &Path, verified: &Report, options: &VerifyOptions<'_>) -> Result<()> {
+        let options = VerifyOptions { progress: None, remember: None, resume: None, ..options.clone() };
+        let written = counterfoil::verify(path, &options)?;
+        let difference = match written.findings.first() {
+            Some(finding) => finding.to_string(),
+            None if (written.size, written.root) == (verified.size, verified.root) => return Ok(()),
+            None => format!("it holds {} entries, the copy {}", written.size, verified.size),
+        };
+        Err(set_aside(path, &difference))
     }
+
+    /// Writes all files of the copy; their length.
+    fn bring_all(&self, path: &Path) -> Result<u64> {
+        let (disk, source) = (OsDisk, self.disk().unkept());
+        let (from, to) = (self.layout(), Layout::new(path));
+        let mut bytes = 0;
+        for folder in to.folders().iter().filter(|folder| **folder != to.keys()) {
+            disk.create_folder(folder).map_err(|error| io(folder, error))?;
+        }
+        for folder in [from.segments(), from.attachments(), from.journals()] {
+            let target = path.join(folder.file_name().expect("a folder has a name"));
+            for name in source.list(&folder).map_err(|error| io(&folder, error))? {
+                bytes += bring(&source, &folder.join(&name), &target.join(&name))?;
+            }
+            disk.sync_folder(&target).map_err(|error| io(&target, error))?;
+        }
+        bring(&source, &from.config(), &to.config())?;
+        Ok(bytes + bring(&source, &from.checkpoint(), &to.checkpoint())?)
+    }
+}
+
+/// Gives a folder that is not the copy a name that says so.
+fn set_aside(path: &Path, difference: &str) -> Error {
+    let aside = path.with_added_extension("not-the-copy");
+    let kept = if std::fs::rename(path, &aside).is_ok() { &aside } else { path };
+    let message = format!(
+        "the bucket gave something else than when it was verified, and no ledger was made of it; {} holds what it gave: {difference}",
+        kept.display()
+    );
+    Error::new(ErrorKind::Tampered, message)
+}
+
+/// Copies one file; its length.
+fn bring(disk: &BucketDisk, from: &Path, to: &Path) -> Result<u64> {
+    let source = disk.open(from).map_err(|error| io(from, error))?;
+    let target = OsDisk.create(to, 0o644).map_err(|error| io(to, error))?;
+    let length = source.len();
+    let mut at = 0;
+    while at < length {
+        let mut piece = vec![0; (length - at).min(PIECE_BYTES) as usize];
+        source.read_at(at, &mut piece).map_err(|error| io(from, error))?;
+        target.write_at(at, &piece).map_err(|error| io(to, error))?;
+        at += piece.len() as u64;
+    }
+    target.sync().map_err(|error| io(to, error))?;
+    Ok(length)
 }
 
 fn refuse_occupied(path: &Path) -> Result<()> {
@@ -99,5 +135,9 @@ fn refuse_occupied(path: &Path) -> Result<()> {
 }
 
 fn io(path: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())).because(error)
+    let kind = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(inner) => inner.kind,
+        None => ErrorKind::Unavailable,
+    };
+    Error::new(kind, format!("{}: {error}", path.display())).because(error)
 }

@@ -1,18 +1,23 @@
 //! Ships a ledger: segments, then the journal behind them, then the checkpoint that makes it count.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use counterfoil::{Error, ErrorKind, Result, SegmentFile, Snapshot};
-use counterfoil_tlog::{Checkpoint, TreeSize};
+use counterfoil::{Config, Error, ErrorKind, JournalPart, Layout, Result, SegmentFile, Snapshot, frames_in};
+use counterfoil_tlog::TreeSize;
 
 use crate::backend::{DEFAULT_PART_BYTES, LEAST_PART_BYTES};
+use crate::chain::{Chain, Met, Next};
 use crate::content::{Content, piece};
+use crate::judge::{Judge, Tip};
 use crate::keys;
-use crate::link::{Link, digest};
+use crate::link::Link;
 use crate::location::Location;
 use crate::lock::{self, Lock};
+use crate::memory::Memory;
+use crate::nested;
 use crate::settings::Settings;
 use crate::store::{Store, Stored, Written};
 
@@ -20,7 +25,7 @@ use crate::store::{Store, Stored, Written};
 const OBJECT_BYTES: u64 = 1 << 20;
 
 /// What one run put into the store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shipped {
     /// The size of the newest checkpoint there.
     pub size: u64,
@@ -32,6 +37,10 @@ pub struct Shipped {
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Keys that somebody else had taken: the objects stand beside them.
+    pub taken: Vec<String>,
+    /// Why an attachment could not be put, if one could not: all else was.
+    pub blocked: Option<String>,
 }
 
 /// Keeps a copy of one ledger in one place.
@@ -41,33 +50,34 @@ pub struct Shipper {
     written: Written,
     /// The end of the chain; none until the store was looked at.
     end: Option<End>,
+    memory: Option<Memory>,
 }
 
-/// What the chain in the store ends with.
-#[derive(Debug, Clone, Default)]
+/// What the copy in the store ends with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct End {
-    /// The newest journal object, and its digest.
-    newest: Option<(Link, [u8; 32])>,
+    tip: Tip,
     /// The size of the newest checkpoint.
     checkpoint: u64,
     /// Entries that are in segments there.
     sealed: u64,
 }
 
-impl End {
-    /// One past the last entry that the journal objects hold.
-    fn position(&self) -> u64 {
-        self.newest.map_or(0, |(link, _)| link.end())
-    }
-}
-
 impl Shipper {
-    /// Opens the place and checks, before the first byte, that it keeps what is put there. Every object gets `lock`, or
+    /// Opens the place and checks, before the first byte, that it keeps what is put there and holds no other copy. Every object gets `lock`, or
     /// what the bucket has as its default: one of the two must be.
     pub fn open(location: &Location, settings: &Settings, lock: Option<Lock>) -> Result<Self> {
         let store = Store::open(location, settings)?;
         let lock = store.wait(lock::check_bucket(&store, lock.as_ref()))?;
-        Ok(Self { store, written: Written { lock, part_bytes: DEFAULT_PART_BYTES }, end: None })
+        store.wait(nested::refuse(&store, location, settings))?;
+        Ok(Self { store, written: Written { lock, part_bytes: DEFAULT_PART_BYTES }, end: None, memory: None })
+    }
+
+    /// The same shipper, which remembers in a ledger's state folder where the chain ends: the next one needs not read it
+    /// from its start.
+    pub fn remembering(mut self, state: &Path, location: &Location) -> Self {
+        self.memory = Some(Memory::of(state, location));
+        self
     }
 
     /// The same shipper, which puts so many bytes in one request, and what is longer in parts of that length: it holds no more
@@ -85,8 +95,23 @@ impl Shipper {
     /// Errors: `Tampered` when what is there is not this ledger's history, `Unavailable` when the store does not answer;
     /// calling again goes on where it stopped.
     pub fn ship(&mut self, snapshot: &Snapshot) -> Result<Shipped> {
-        let run = Run { store: &self.store, written: self.written, snapshot, done: Shipped::default() };
-        self.store.wait(run.run(&mut self.end))
+        let judge = Judge::new(Config::parse(&snapshot.config_file()?)?);
+        let done = Shipped::default();
+        let mut run = Run { store: &self.store, written: self.written, snapshot, judge, done };
+        let end = self.store.wait(async {
+            let mut end = match self.end.clone() {
+                Some(end) => end,
+                None => run.find_end(self.memory.as_ref()).await?,
+            };
+            run.run(&mut end).await.map(|()| end)
+        })?;
+        if let (Some(memory), Some((link, digest))) = (&self.memory, &end.tip.newest)
+            && self.end.as_ref() != Some(&end)
+        {
+            memory.write(link.from, digest, end.checkpoint);
+        }
+        self.end = Some(end);
+        Ok(run.done)
     }
 }
 
@@ -94,51 +119,75 @@ struct Run<'a> {
     store: &'a Store,
     written: Written,
     snapshot: &'a Snapshot,
+    judge: Judge,
     done: Shipped,
 }
 
 impl Run<'_> {
-    async fn run(mut self, known: &mut Option<End>) -> Result<Shipped> {
-        let mut end = match known.take() {
-            Some(end) => end,
-            None => self.find_end().await?,
-        };
+    async fn run(&mut self, end: &mut End) -> Result<()> {
         if self.snapshot.size() > end.checkpoint {
-            self.refuse_fork(&end).await?;
+            self.catch_up(end).await?;
+        }
+        if self.snapshot.size() > end.checkpoint {
             self.ship_attachments().await?;
-            self.ship_segments(&mut end).await?;
-            self.ship_journal(&mut end).await?;
-            self.ship_checkpoint(&mut end).await?;
+            self.ship_segments(end).await?;
+            self.ship_journal(end).await?;
+            self.ship_checkpoint(end).await?;
         }
         self.done.size = end.checkpoint;
-        *known = Some(end);
-        Ok(self.done)
+        Ok(())
     }
 
-    /// Reads where the chain in the store ends, and checks that it is this ledger's.
-    async fn find_end(&mut self) -> Result<End> {
+    fn chain(&self) -> Chain<'_> {
+        Chain { store: self.store, judge: &self.judge }
+    }
+
+    /// Reads where the chain in the store ends: behind what is remembered, or from its start.
+    async fn find_end(&mut self, memory: Option<&Memory>) -> Result<End> {
         let config = self.snapshot.config_file()?;
-        self.put("ledger.toml", Arc::new(config)).await?;
-        let mut end = End::default();
-        if let Some(stored) = self.store.newest(keys::CHECKPOINTS).await? {
-            end.checkpoint = self.check_checkpoint(&stored).await?;
+        if let Some(other) = self.put("ledger.toml", Arc::new(config)).await? {
+            return Err(tampered(format!("{other}: another ledger or a fork was shipped here, or it was changed")));
         }
-        if let Some(stored) = self.store.newest(keys::JOURNAL).await? {
-            let bytes = self.store.get(&stored, None).await?;
-            self.adopt(&stored.key, &bytes, &mut end)?;
+        let mut end = End::default();
+        if let Some(known) = memory.and_then(Memory::read)
+            && let Some(newest) = self.chain().recall(known.journal, &known.digest).await?
+        {
+            self.adopt(&newest, &mut end)?;
+            end.checkpoint = known.checkpoint;
+            return Ok(end);
+        }
+        let mut newest = None;
+        self.chain()
+            .walk(Tip::default(), &mut |met| {
+                if let Met::Next(next) | Met::Torn(next, _) = met {
+                    newest = Some(next.clone());
+                }
+            })
+            .await?;
+        if let Some(newest) = &newest {
+            self.adopt(newest, &mut end)?;
         }
         Ok(end)
     }
 
-    /// Checks a checkpoint in the store against the ledger; its size.
-    async fn check_checkpoint(&self, stored: &Stored) -> Result<u64> {
-        let bytes = self.store.get(stored, None).await?;
-        let key = std::slice::from_ref(self.snapshot.verifier_key());
-        let opened = Checkpoint::open(&bytes, self.snapshot.origin(), key, &[]);
-        let opened = opened.map_err(|error| tampered(format!("{}: {error}", stored.key)))?;
-        let size = opened.checkpoint.size.0;
-        self.check_root(size, opened.checkpoint.root, &stored.key)?;
-        Ok(size)
+    /// Goes on behind what another shipper put meanwhile: two that go on from one end with different histories must not both
+    /// go unseen.
+    async fn catch_up(&self, end: &mut End) -> Result<()> {
+        while let Some(next) = self.chain().step(&end.tip).await? {
+            self.adopt(&next, end)?;
+        }
+        let position = end.tip.position();
+        if position > end.checkpoint && self.has_checkpoint(position).await? {
+            end.checkpoint = position;
+        }
+        Ok(())
+    }
+
+    /// Whether the copy holds the checkpoint of a size, which must be of this ledger's entries.
+    async fn has_checkpoint(&self, size: u64) -> Result<bool> {
+        let Some((stored, note)) = self.chain().checkpoint(size).await? else { return Ok(false) };
+        let root = self.judge.checkpoint(&stored.key, &note).expect("it was signed a moment ago");
+        self.check_root(size, root, &stored.key).map(|()| true)
     }
 
     fn check_root(&self, size: u64, root: counterfoil_tlog::Hash, what: &str) -> Result<()> {
@@ -158,31 +207,12 @@ impl Run<'_> {
     }
 
     /// Goes on behind a journal object that is there, once its entries are those of this ledger.
-    fn adopt(&self, key: &str, bytes: &[u8], end: &mut End) -> Result<()> {
-        let link = Link::parse(key, bytes)?;
-        let frames = link.frames(key, bytes)?;
-        let headers =
-            counterfoil::frames_in(&frames).map_err(|error| Error::new(error.kind, format!("{key}: {error}")))?;
-        let (last, _) = headers.last().expect("an object has a frame");
-        if last.end() != link.end() {
-            return Err(tampered(format!("{key}: its frames do not end where it says")));
-        }
-        self.check_root(link.end(), last.root, key)?;
-        end.newest = Some((link, digest(bytes)));
+    fn adopt(&self, next: &Next, end: &mut End) -> Result<()> {
+        let link = next.own.link;
+        self.check_root(link.end(), next.own.root, &next.stored.key)?;
+        end.tip = next.tip();
         end.sealed = end.sealed.max(link.sealed);
         Ok(())
-    }
-
-    /// Looks for checkpoints that another shipper wrote meanwhile: two that go on from one end with different histories
-    /// must not both go unseen.
-    async fn refuse_fork(&self, end: &End) -> Result<()> {
-        let after = if end.checkpoint == 0 { String::new() } else { keys::checkpoint(end.checkpoint) };
-        let mut newer = Vec::new();
-        self.store.list(keys::CHECKPOINTS, &after, &mut |stored| newer.push(stored)).await?;
-        match newer.last() {
-            Some(stored) => self.check_checkpoint(stored).await.map(|_| ()),
-            None => Ok(()),
-        }
     }
 
     async fn ship_attachments(&mut self) -> Result<()> {
@@ -194,13 +224,17 @@ impl Run<'_> {
         self.store.list(keys::ATTACHMENTS, "", &mut |stored| there.extend([stored.key])).await?;
         for name in names {
             let key = format!("{}{name}", keys::ATTACHMENTS);
-            if !there.contains(&key) {
-                self.put(&key, self.snapshot.attachment(&name)?).await?;
+            if !there.contains(&key)
+                && let Some(other) = self.put(&key, self.snapshot.attachment(&name)?).await?
+            {
+                self.done.blocked = Some(other);
             }
         }
         Ok(())
     }
 
+    /// Ships the segments that are not there. Where a key is taken, the file stands beside it, under a mark that readers know
+    /// from the journal object behind it.
     async fn ship_segments(&mut self, end: &mut End) -> Result<()> {
         for segment in self.snapshot.segments() {
             if segment.first() < end.sealed {
@@ -209,7 +243,13 @@ impl Run<'_> {
             let before = self.done.objects;
             for file in SegmentFile::ALL {
                 let (key, content) = segment.file(file)?;
-                self.put(&key, content).await?;
+                if self.put(&key, content.clone()).await?.is_some() {
+                    let secret = self.next_frame(end)?;
+                    if let Some(other) = self.put(&keys::beside(&key, &secret), content).await? {
+                        return Err(Error::new(ErrorKind::Conflict, other));
+                    }
+                    self.done.taken.push(key);
+                }
             }
             self.done.segments += u64::from(self.done.objects > before);
             end.sealed = segment.first() + segment.count();
@@ -218,70 +258,109 @@ impl Run<'_> {
     }
 
     async fn ship_journal(&mut self, end: &mut End) -> Result<()> {
-        while end.position() < self.snapshot.size() {
-            let from = end.position();
-            let reached = from.max(self.snapshot.sealed_size());
-            let file = self.snapshot.journal_file_of(reached);
-            let file =
-                file.ok_or_else(|| Error::new(ErrorKind::Damaged, format!("no journal file holds entry {reached}")))?;
-            let continues = end.newest.is_some_and(|(link, _)| link.file == file);
-            let first = if continues { from } else { file };
-            let Some(part) = self.snapshot.journal_part(file, first, reached, OBJECT_BYTES)? else { break };
-            let previous = end.newest.map_or([0; 32], |(_, digest)| digest);
-            let link = Link::new(&part, from, self.snapshot.sealed_size(), previous);
-            let key = keys::journal(from);
+        while let Some(part) = self.next_part(&end.tip)? {
+            let from = end.tip.position();
+            let link = Link::new(&part, from, self.snapshot.sealed_size(), end.tip.digest());
             let object = Bytes::from(link.encode(&part.bytes)?);
             let content: Content = Arc::new(object.clone());
-            if self.store.put_new(&key, &content, &self.written).await? {
-                self.count(&content);
+            let key = keys::journal(from);
+            if self.put_journal(&key, &content).await? || self.put_beside(&key, &part, &content, end).await? {
                 self.done.journal_objects += 1;
-                end.newest = Some((link, digest(&object)));
-            } else {
-                self.yield_to_winner(&key, end).await?;
+                end.tip = Tip::of(link, &object);
             }
         }
         Ok(())
     }
 
-    /// Goes on behind an object that another shipper put first, if it is this ledger's.
-    async fn yield_to_winner(&self, key: &str, end: &mut End) -> Result<()> {
-        let stored = self.store.find(key).await?;
-        let stored = stored
-            .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
-        let bytes = self.store.get(&stored, None).await?;
-        let link = Link::parse(key, &bytes)?;
-        let previous = end.newest.map_or([0; 32], |(_, digest)| digest);
-        if link.previous != previous {
-            return Err(tampered(format!("{key}: it does not continue the chain that was read before it")));
+    /// What the journal object behind a tip holds; nothing when all is there.
+    fn next_part(&self, tip: &Tip) -> Result<Option<JournalPart>> {
+        let from = tip.position();
+        if from >= self.snapshot.size() {
+            return Ok(None);
         }
-        self.adopt(key, &bytes, end)
+        let reached = from.max(self.snapshot.sealed_size());
+        let file = self.snapshot.journal_file_of(reached);
+        let file =
+            file.ok_or_else(|| Error::new(ErrorKind::Damaged, format!("no journal file holds entry {reached}")))?;
+        let continues = tip.newest.is_some_and(|(link, _)| link.file == file);
+        let first = if continues { from } else { file };
+        self.snapshot.journal_part(file, first, reached, OBJECT_BYTES)
+    }
+
+    /// The first frame of the journal object behind the end: nobody knows it before it is there, and every shipper of this
+    /// ledger has the same.
+    fn next_frame(&self, end: &End) -> Result<Vec<u8>> {
+        let part = self.next_part(&end.tip)?;
+        let part = part.ok_or_else(|| Error::new(ErrorKind::Busy, "a segment was sealed and no entry says so yet"))?;
+        first_frame(&part)
+    }
+
+    async fn put_journal(&mut self, key: &str, content: &Content) -> Result<bool> {
+        let put = self.store.put_new(key, content, &self.written).await?;
+        if put {
+            self.count(content);
+        }
+        Ok(put)
+    }
+
+    /// Goes on behind what another shipper of this ledger put at a key; what somebody else put there is left where it is. Whether
+    /// the object was put beside it.
+    async fn put_beside(&mut self, key: &str, part: &JournalPart, content: &Content, end: &mut End) -> Result<bool> {
+        let position = end.tip.position();
+        self.catch_up(end).await?;
+        if end.tip.position() == position
+            && let Some(next) = self.chain().unlisted(&end.tip).await?
+        {
+            self.adopt(&next, end)?;
+        }
+        if end.tip.position() > position {
+            return Ok(false);
+        }
+        let beside = keys::beside(key, &first_frame(part)?);
+        if self.put_journal(&beside, content).await? {
+            self.done.taken.push(key.to_owned());
+            return Ok(true);
+        }
+        self.catch_up(end).await?;
+        if end.tip.position() > position {
+            return Ok(false);
+        }
+        Err(Error::new(ErrorKind::Conflict, format!("{beside}: it is taken by something that is not the ledger's")))
     }
 
     async fn ship_checkpoint(&mut self, end: &mut End) -> Result<()> {
         let size = self.snapshot.size();
-        if end.position() < size {
+        if end.tip.position() < size {
             return Ok(());
         }
-        let note = self.snapshot.checkpoint().as_bytes().to_vec();
-        self.put(&keys::checkpoint(size), Arc::new(note)).await?;
+        let note: Content = Arc::new(self.snapshot.checkpoint().as_bytes().to_vec());
+        let key = keys::checkpoint(size);
+        if self.put(&key, note.clone()).await?.is_some() && !self.has_checkpoint(size).await? {
+            let mut secret = [0; 32];
+            getrandom::fill(&mut secret)
+                .map_err(|error| Error::new(ErrorKind::Unavailable, format!("no random numbers: {error}")))?;
+            self.put(&keys::beside(&key, &secret), note).await?;
+            self.done.taken.push(key);
+        }
         end.checkpoint = size;
         Ok(())
     }
 
-    /// Writes an object; one that is there must be the same.
-    async fn put(&mut self, key: &str, content: Content) -> Result<()> {
+    /// Writes an object. Where another one is there that is not the same: what to do about it.
+    async fn put(&mut self, key: &str, content: Content) -> Result<Option<String>> {
         if self.store.put_new(key, &content, &self.written).await? {
             self.count(&content);
-            return Ok(());
+            return Ok(None);
         }
         let stored = self.store.find(key).await?;
         let stored = stored
             .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
         if self.is_same(&stored, &content).await? {
-            return Ok(());
+            return Ok(None);
         }
-        Err(tampered(format!(
-            "{key}: what is there is not this ledger's; another ledger or a fork was shipped here, or it was changed"
+        let version = stored.version.as_deref().map_or(String::new(), |version| format!(" (version {version})"));
+        Ok(Some(format!(
+            "{key}{version}: what is there is not this ledger's. Whoever may delete it deletes that version; where it is locked, ship to another prefix"
         )))
     }
 
@@ -305,19 +384,51 @@ impl Run<'_> {
     }
 }
 
-/// The newest checkpoint of a copy, if there is one: what a ledger that is shipped there must extend before it signs anything
-/// more. `Unavailable` when the place does not answer within `patience`.
-pub fn newest_checkpoint(location: &Location, settings: &Settings, patience: Duration) -> Result<Option<Vec<u8>>> {
+/// The newest checkpoint of a copy of the ledger in a folder, if there is one: what that ledger must extend before it signs
+/// anything more. `Unavailable` when the place does not answer within `patience`.
+pub fn newest_checkpoint(
+    folder: &Layout,
+    location: &Location,
+    settings: &Settings,
+    patience: Duration,
+) -> Result<Option<Vec<u8>>> {
+    let config = std::fs::read(folder.config());
+    let config = config.map_err(|error| Error::new(ErrorKind::Unavailable, format!("ledger.toml: {error}")))?;
+    let judge = Judge::new(Config::parse(&config)?);
     let store = Store::open(location, settings)?;
+    let memory = Memory::of(&folder.state(), location);
     let read = async {
-        match store.newest(keys::CHECKPOINTS).await? {
-            Some(stored) => store.get(&stored, None).await.map(|bytes| Some(bytes.to_vec())),
-            None => Ok(None),
+        let chain = Chain { store: &store, judge: &judge };
+        let page = store.last_page(keys::CHECKPOINTS).await?;
+        let looked = page.len();
+        if let Some((_, note)) = chain.first_signed(page.into_iter().rev()).await? {
+            return Ok(Some(note.to_vec()));
         }
+        let Some(known) = memory.read() else {
+            return match looked {
+                0 => Ok(None),
+                _ => Err(Error::new(
+                    ErrorKind::Unavailable,
+                    format!("of the newest {looked} objects under {} none is this ledger's", keys::CHECKPOINTS),
+                )),
+            };
+        };
+        // Somebody covers the newest checkpoint with objects of his own: the chain leads to it.
+        let mut newest = chain.checkpoint(known.checkpoint).await?;
+        let mut tip = chain.recall(known.journal, &known.digest).await?.map(|next| next.tip()).unwrap_or_default();
+        while let Some(next) = chain.step(&tip).await? {
+            tip = next.tip();
+            newest = chain.checkpoint(tip.position()).await?.or(newest);
+        }
+        Ok(newest.map(|(_, note)| note.to_vec()))
     };
     let late = || format!("{location} does not answer within {} seconds", patience.as_secs());
     let answered = store.wait(async { tokio::time::timeout(patience, read).await });
     answered.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, late())))
+}
+
+fn first_frame(part: &JournalPart) -> Result<Vec<u8>> {
+    Ok(frames_in(&part.bytes)?.first().expect("a part has a frame").1.to_vec())
 }
 
 fn tampered(message: String) -> Error {

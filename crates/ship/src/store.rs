@@ -61,6 +61,8 @@ impl Drop for Store {
     }
 }
 
+/// The most pages that are asked for to find the last one of a folder.
+const MAX_PAGES: usize = 192;
 /// Threads that wait for the network.
 const THREADS: usize = 2;
 
@@ -98,7 +100,11 @@ impl Store {
         self.wait_anywhere(async move { store.find(&key).await })
     }
 
-    fn wait_anywhere<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    /// Waits for something that the store does, also inside another runtime.
+    pub fn wait_anywhere<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         self.runtime().spawn(async move {
             let _ = sender.send(work.await);
@@ -163,26 +169,39 @@ impl Store {
         Ok(found.filter(|stored: &Stored| stored.size > 0 || stored.version.is_some()))
     }
 
-    /// The newest of the objects under a folder whose keys are numbers, found in a number of requests that hardly grows with
-    /// them.
-    pub async fn newest(&self, folder: &str) -> Result<Option<Stored>> {
-        let (mut newest, mut from, mut to): (Option<Stored>, u64, u64) = (None, 0, u64::MAX);
-        loop {
+    /// The last page of what a folder lists, found in a number of requests that hardly grows with it: keys that are numbers
+    /// are halved.
+    pub async fn last_page(&self, folder: &str) -> Result<Vec<Stored>> {
+        let (mut newest, mut from, mut to): (Vec<Stored>, u64, u64) = (Vec::new(), 0, u64::MAX);
+        // No number of a ledger has more than 19 digits.
+        let numbers = format!("{folder}0");
+        for _ in 0..MAX_PAGES {
             // First ever further away, then halving what is left.
             let at = if to == u64::MAX { from.saturating_mul(2) } else { from + (to - from) / 2 };
-            let after = newest.as_ref().map_or(String::new(), |_| format!("{folder}{at:020}"));
-            let (page, more) = self.page(folder, &after).await?;
-            match page.into_iter().next_back() {
-                Some(last) if !more => return Ok(Some(last)),
+            let after = if newest.is_empty() { String::new() } else { format!("{folder}{at:020}") };
+            let (page, more) = self.page(&numbers, &after).await?;
+            match page.last() {
+                Some(_) if !more => return Ok(page),
                 Some(last) => {
-                    let number = crate::keys::number(&last.key, folder);
-                    from = number.unwrap_or(at).max(at + 1);
-                    newest = Some(last);
+                    let number = crate::keys::numbered(&last.key, folder);
+                    from = number.unwrap_or(at).max(at.saturating_add(1));
+                    newest = page;
                 }
-                None if newest.is_none() || to - from <= 1 => return Ok(newest),
+                None if newest.is_empty() || to - from <= 1 => break,
                 None => to = at,
             }
         }
+        Ok(newest)
+    }
+
+    /// The objects at a key or beside it, the oldest first.
+    pub async fn at(&self, key: &str) -> Result<Vec<Stored>> {
+        let mut found = Vec::new();
+        let beside = |found: &str| found.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        self.list(key, "", &mut |stored| found.extend(Some(stored).filter(|stored| beside(&stored.key)))).await?;
+        found.retain(|stored| stored.size > 0 || stored.version.is_some());
+        found.sort_by(|a, b| (&a.modified, &a.key).cmp(&(&b.modified, &b.key)));
+        Ok(found)
     }
 
     /// Takes the prefix of the copy off a key that the store listed.
@@ -195,7 +214,7 @@ impl Store {
     }
 
     /// One page of the objects whose keys begin with `under` and come behind `after`, in order; whether more come behind it.
-    async fn page(&self, under: &str, after: &str) -> Result<(Vec<Stored>, bool)> {
+    pub async fn page(&self, under: &str, after: &str) -> Result<(Vec<Stored>, bool)> {
         let after = if after.is_empty() { String::new() } else { self.key(after) };
         let Page { mut objects, next } = self.backend.page(&self.key(under), &after).await?;
         objects.iter_mut().try_for_each(|stored| self.strip(stored))?;

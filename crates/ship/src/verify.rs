@@ -1,21 +1,25 @@
 //! Verifying a copy: what counts of it as a ledger's folder, every other object against what follows it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use counterfoil::{Config, CopyMark, ErrorKind, Layout, Reader, Result, Verified, VerifyOptions};
+use counterfoil::{CopyMark, Error, ErrorKind, Layout, Reader, Result, SegmentFile, Snapshot, Verified, VerifyOptions};
 use counterfoil_evidence::{Finding, FindingKind, Report};
 use futures::{StreamExt, stream};
 
 use crate::catalog::Catalog;
+use crate::chain::{Chain, MAX_CHECKPOINT_BYTES, Met};
 use crate::disk::BucketDisk;
+use crate::judge::{Judge, Tip};
 use crate::keys;
-use crate::link::{Link, digest};
 use crate::location::Location;
 use crate::lock::{self, Lock, LockReport};
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Store, Stored};
 
-/// Objects that are fetched at a time.
+/// The most findings about what somebody put into a copy, each of an object of its own.
+const MAX_FOREIGN_FINDINGS: usize = 1000;
+/// Checkpoints that are fetched at a time.
 const PARALLEL: usize = 8;
 
 /// A copy that is read: for whoever has no more than the right to read it.
@@ -25,19 +29,24 @@ pub struct Bucket {
     catalog: Catalog,
     disk: Arc<BucketDisk>,
     layout: Layout,
-    /// The size of the newest checkpoint that the disk shows.
-    shown: u64,
 }
 
 impl Bucket {
-    /// Lists the copy at a location. `NotFound` when there is none.
+    /// Looks for the copy at a location. `NotFound` when there is none.
     pub fn open(location: &Location, settings: &Settings) -> Result<Self> {
         let store = Arc::new(Store::open(location, settings)?);
         let catalog = store.wait(Catalog::read(&store))?;
         let layout = Layout::new(location.to_string());
-        let disk = Arc::new(store.wait(BucketDisk::new(store.clone(), &catalog, &layout))?);
-        let shown = catalog.newest_checkpoint().map_or(0, |(size, _)| *size);
-        Ok(Self { location: location.clone(), store, catalog, disk, layout, shown })
+        let disk = Arc::new(BucketDisk::new(store.clone(), &catalog, &layout));
+        let mut bucket = Self { location: location.clone(), store, catalog, disk, layout };
+        // What the newest objects say of themselves may be somebody's invention: then the chain is followed from its start.
+        if let Err(error) = bucket.reader().and_then(|reader| reader.snapshot())
+            && matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged)
+        {
+            bucket.store.wait(bucket.catalog.follow(&bucket.store))?;
+            bucket.disk.show(&bucket.catalog, &bucket.layout);
+        }
+        Ok(bucket)
     }
 
     /// The copy as a ledger to read: entries, proofs, queries.
@@ -47,23 +56,16 @@ impl Bucket {
 
     /// Looks for what was shipped since; whether there is more. Readers that are open show it with their next snapshot.
     pub fn refresh(&mut self) -> Result<bool> {
-        let (store, catalog) = (&self.store, &mut self.catalog);
-        store.wait(catalog.grow(store))?;
-        let newest = catalog.newest_checkpoint().map_or(0, |(size, _)| *size);
-        if newest == self.shown {
-            return Ok(false);
+        let grown = self.store.wait(self.catalog.grow(&self.store))?;
+        if grown {
+            self.disk.show(&self.catalog, &self.layout);
         }
-        store.wait(self.disk.show(catalog, &self.layout))?;
-        self.shown = newest;
-        Ok(true)
+        Ok(grown)
     }
 
-    /// The checkpoint of this size, a C2SP note, if one was shipped. Whoever uses it checks it.
-    pub fn checkpoint(&self, size: u64) -> Result<Option<Vec<u8>>> {
-        let position = self.catalog.checkpoints.binary_search_by_key(&size, |(size, _)| *size);
-        let Ok(position) = position else { return Ok(None) };
-        let (_, stored) = &self.catalog.checkpoints[position];
-        self.store.fetch(stored, None).map(|bytes| Some(bytes.to_vec()))
+    /// The checkpoints that were shipped, to be asked for while this looks for more.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints { store: self.store.clone(), judge: self.catalog.judge.clone() }
     }
 
     pub(crate) fn location(&self) -> &Location {
@@ -87,14 +89,14 @@ impl Bucket {
     }
 
     /// Verifies the copy: every segment, tile, frame and entry as [`counterfoil::verify`] does in a folder, every
-    /// checkpoint, the chain of all journal objects, and that nothing was put on top of any object. Behind an earlier
+    /// checkpoint, the chain of all journal objects, and that nobody else put anything there. Behind an earlier
     /// verification (`options.resume`) only what is new is read.
     pub fn verify(&self, options: &VerifyOptions<'_>) -> Result<Report> {
-        let mut findings = self.catalog.findings.clone();
+        let mut findings = self.findings_beside()?;
         let earlier = options.resume.as_ref().map(Verified::copy_mark).transpose()?;
-        let older = self.store.wait(self.older_checkpoints(earlier, &mut findings));
-        let config = self.config();
-        let reached = self.store.wait(self.check_chain(config.as_ref(), earlier, &mut findings));
+        let older = self.store.wait(self.check_checkpoints(earlier, &mut findings))?;
+        let reached = self.store.wait(self.check_chain(earlier, &mut findings))?;
+        let findings = findings.finish();
         let remember = |state: Verified| {
             if let (Some(remember), Some(reached), true) = (options.remember, &reached, findings.is_empty()) {
                 remember(state.of_copy(reached.clone()));
@@ -116,136 +118,214 @@ impl Bucket {
         Ok(report)
     }
 
-    /// Reads mode and date of the lock on every object and holds them against `lock`, or the bucket's default.
-    pub fn check_locks(&self, lock: Option<Lock>) -> Result<LockReport> {
-        let lock = self.store.wait(lock::check_bucket(&self.store, lock.as_ref()))?;
-        let lock =
-            lock.ok_or_else(|| counterfoil::Error::new(ErrorKind::Invalid, "a folder has no Object Lock to check"))?;
-        self.store.wait(lock::check_objects(&self.store, self.catalog.objects(), &lock))
+    /// Keys that no shipper writes, and versions that were put on top.
+    fn findings_beside(&self) -> Result<Findings> {
+        let mut findings = Findings::default();
+        self.store.wait(self.store.list("", "", &mut |stored| findings.beside(&stored, &self.catalog.foreign)))?;
+        Ok(findings)
     }
 
-    fn config(&self) -> Option<Config> {
-        let config = self.catalog.config.as_ref()?;
-        Config::parse(&self.store.wait(self.store.get(config, None)).ok()?).ok()
-    }
-
-    /// The checkpoints before the newest and behind what was verified, which the entries must lead to as well.
-    async fn older_checkpoints(
+    /// Reads the checkpoints behind what was verified; those before the newest, which the entries must lead to as well.
+    async fn check_checkpoints(
         &self,
         earlier: Option<&CopyMark>,
-        findings: &mut Vec<Finding>,
-    ) -> Vec<(String, Vec<u8>)> {
-        let Some((_, older)) = self.catalog.checkpoints.split_last() else { return Vec::new() };
-        let known = earlier.map_or(0, |mark| older.partition_point(|(size, _)| *size <= mark.checkpoint));
-        let read = stream::iter(&older[known..])
-            .map(|(size, stored)| async move { (size, stored, self.store.get(stored, None).await) });
-        let mut read = read.buffered(PARALLEL);
+        findings: &mut Findings,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
+        let Some(judge) = &self.catalog.judge else { return Ok(Vec::new()) };
+        let counts = self.catalog.newest.as_ref().map_or(0, |(size, _)| *size);
+        let mut after = keys::before(keys::CHECKPOINTS, earlier.map_or(0, |mark| mark.checkpoint + 1));
         let mut found = Vec::new();
-        while let Some((_, stored, bytes)) = read.next().await {
-            match bytes {
-                Ok(bytes) => found.push((stored.key.clone(), bytes.to_vec())),
-                Err(error) => findings.push(unreadable(&stored.key, &error)),
-            }
-        }
-        found
-    }
-
-    /// Reads all journal objects in order, from the newest on that was verified: each must continue the one before and embed its
-    /// digest, and each frame must be whole and the ledger's. How far it came.
-    async fn check_chain(
-        &self,
-        config: Option<&Config>,
-        earlier: Option<&CopyMark>,
-        findings: &mut Vec<Finding>,
-    ) -> Option<CopyMark> {
-        let known = earlier.map_or(0, |mark| self.catalog.journal.partition_point(|(from, _)| *from < mark.journal));
-        let objects = stream::iter(&self.catalog.journal[known..])
-            .map(|(from, stored)| async move { (*from, stored, self.store.get(stored, None).await) });
-        let mut objects = objects.buffered(PARALLEL);
-        let mut before: Option<(Link, [u8; 32])> = None;
-        let mut is_known = earlier;
-        while let Some((from, stored, bytes)) = objects.next().await {
-            let bytes = match bytes {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    findings.push(unreadable(&stored.key, &error));
-                    continue;
-                }
-            };
-            match Link::parse(&stored.key, &bytes) {
-                Ok(link) => {
-                    match is_known.take() {
-                        Some(mark) => findings.extend(changed_since(&stored.key, from, &bytes, mark)),
-                        None => findings.extend(break_in_chain(&stored.key, from, &link, before.as_ref())),
+        loop {
+            let (page, more) = self.store.page(keys::CHECKPOINTS, &after).await?;
+            after = page.last().map_or(after, |last| last.key.clone());
+            let numbered = page.into_iter().filter(|stored| keys::numbered(&stored.key, keys::CHECKPOINTS).is_some());
+            let read = stream::iter(numbered).map(|stored| async move {
+                let note = match stored.size {
+                    ..=MAX_CHECKPOINT_BYTES => self.store.get(&stored, None).await,
+                    size => Err(Error::new(ErrorKind::Damaged, format!("{size} bytes are no checkpoint"))),
+                };
+                (stored, note)
+            });
+            let mut read = read.buffered(PARALLEL);
+            while let Some((stored, note)) = read.next().await {
+                let size = keys::numbered(&stored.key, keys::CHECKPOINTS).expect("only these were read");
+                let note = match note {
+                    Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
+                    note => note,
+                };
+                let judged = note
+                    .map_err(|error| error.message)
+                    .and_then(|note| judge.checkpoint(&stored.key, &note).map(|_| note));
+                match judged {
+                    Ok(_) if size > counts => {
+                        let message = format!(
+                            "it covers {size} entries, and the journal objects lead to no more than {counts}: some are missing"
+                        );
+                        findings.add(Finding::new(FindingKind::CheckpointAhead, message).in_file(&stored.key));
                     }
-                    findings.extend(foreign_frame(&stored.key, &link, &bytes, config));
-                    before = Some((link, digest(&bytes)));
+                    Ok(note) if size < counts => found.push((stored.key, note.to_vec())),
+                    Ok(_) => {}
+                    Err(reason) if size > counts && size <= self.catalog.tip().position() => {
+                        let message = format!("it may have been the newest checkpoint: {reason}");
+                        findings.add(Finding::new(FindingKind::CheckpointMalformed, message).in_file(&stored.key));
+                    }
+                    Err(reason) => findings.foreign(&stored.key, &reason),
                 }
-                Err(error) => {
-                    findings.push(Finding::new(FindingKind::FrameDamaged, error.message).in_file(&stored.key))
+            }
+            if !more {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Reads all journal objects in order, from the newest on that was verified: each must go on behind the one before and
+    /// embed its digest, and each frame must be whole and the ledger's. How far it came.
+    async fn check_chain(&self, earlier: Option<&CopyMark>, findings: &mut Findings) -> Result<Option<CopyMark>> {
+        let Some(judge) = &self.catalog.judge else { return Ok(None) };
+        let chain = Chain { store: &self.store, judge };
+        let start = match earlier {
+            None => Tip::default(),
+            Some(mark) => match chain.recall(mark.journal, &mark.digest).await? {
+                Some(known) => known.tip(),
+                None => {
+                    let message = "the object that was verified earlier is missing, or another one stands there";
+                    let finding = Finding::new(FindingKind::FrameOutOfOrder, message);
+                    findings.add(finding.in_file(keys::journal(mark.journal)));
+                    return Ok(None);
+                }
+            },
+        };
+        let mut meet = |met: Met<'_>| match met {
+            Met::Next(_) => {}
+            Met::Foreign(stored, reason) => findings.foreign(&stored.key, reason),
+            Met::Torn(next, end) => {
+                let message =
+                    format!("it should go on behind entry {end}: what is before it is missing or was changed");
+                let finding = Finding::new(FindingKind::FrameOutOfOrder, message).in_file(&next.stored.key);
+                findings.add(finding.at_index(next.own.link.first));
+            }
+        };
+        let tip = chain.walk(start, &mut meet).await?;
+        let Some((link, digest)) = tip.newest else { return Ok(None) };
+        let checkpoint = self.catalog.newest.as_ref().map_or(0, |(size, _)| *size);
+        if tip.position() < checkpoint {
+            let message = format!(
+                "the checkpoint covers {checkpoint} entries, and the journal objects end at {}",
+                tip.position()
+            );
+            findings.add(Finding::new(FindingKind::MissingFile, message).in_file(keys::journal(tip.position())));
+        }
+        Ok(Some(CopyMark { journal: link.from, digest: hex::encode(digest), checkpoint }))
+    }
+
+    /// Reads mode and date of the lock on every object and holds them against `lock`, or the bucket's default; and looks for what
+    /// must be there of the ledger that `snapshot` shows, and for what must not.
+    pub fn check_locks(&self, snapshot: &Snapshot, lock: Option<Lock>) -> Result<LockReport> {
+        let lock = self.store.wait(lock::check_bucket(&self.store, lock.as_ref()))?;
+        let lock = lock.ok_or_else(|| Error::new(ErrorKind::Invalid, "a folder has no Object Lock to check"))?;
+        let mut findings = self.findings_beside()?;
+        self.store.wait(self.check_checkpoints(None, &mut findings))?;
+        self.store.wait(self.check_chain(None, &mut findings))?;
+        self.check_presence(snapshot, &mut findings)?;
+        let mut objects = Vec::new();
+        self.store.wait(self.store.list("", "", &mut |stored| objects.push(stored)))?;
+        let report = self.store.wait(lock::check_objects(&self.store, objects, &lock))?;
+        Ok(LockReport { findings: findings.finish(), ..report })
+    }
+
+    /// Whether the copy has the files of all segments that it says it has, and the attachments of what it covers.
+    fn check_presence(&self, snapshot: &Snapshot, findings: &mut Findings) -> Result<()> {
+        let mut missing = |key: String| {
+            findings.add(Finding::new(FindingKind::MissingFile, "it was shipped, and it is not there").in_file(key));
+        };
+        if self.catalog.config.is_none() {
+            missing(keys::CONFIG.into());
+        }
+        let sealed = self.disk.sealed();
+        for segment in snapshot.segments().iter().take_while(|segment| segment.first() + segment.count() <= sealed) {
+            for file in SegmentFile::ALL {
+                if !self.catalog.segments.contains_key(&(segment.first(), file.extension())) {
+                    missing(keys::segment_file(segment.first(), file));
                 }
             }
         }
-        if let Some(mark) = is_known {
-            let message = "it was verified earlier, and it is missing";
-            findings.push(Finding::new(FindingKind::MissingFile, message).in_file(keys::journal(mark.journal)));
+        let covers_all = self.catalog.newest.as_ref().is_some_and(|(size, _)| *size == snapshot.size());
+        let there: BTreeSet<&str> = self.catalog.attachments.iter().map(|stored| stored.key.as_str()).collect();
+        for name in snapshot.attachments()?.into_iter().filter(|_| covers_all) {
+            let key = format!("{}{name}", keys::ATTACHMENTS);
+            if !there.contains(key.as_str()) {
+                missing(key);
+            }
         }
-        let (link, digest) = before?;
-        let checkpoint = self.catalog.newest_checkpoint().map_or(0, |(size, _)| *size);
-        Some(CopyMark { journal: link.from, digest: hex::encode(digest), checkpoint })
+        Ok(())
     }
 }
 
-/// The newest journal object that was verified must be the same one.
-fn changed_since(key: &str, from: u64, object: &[u8], mark: &CopyMark) -> Option<Finding> {
-    let same = from == mark.journal && hex::encode(digest(object)) == mark.digest;
-    let message = "it is not the object that was verified earlier";
-    (!same).then(|| Finding::new(FindingKind::FrameOutOfOrder, message).in_file(key))
+/// The checkpoints of a copy.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    store: Arc<Store>,
+    judge: Option<Judge>,
 }
 
-fn break_in_chain(key: &str, from: u64, link: &Link, before: Option<&(Link, [u8; 32])>) -> Option<Finding> {
-    let (end, digest) = before.map_or((0, [0; 32]), |(before, digest)| (before.end(), *digest));
-    let continues = before.is_some_and(|(before, _)| {
-        link.file == before.file && link.first == before.end() && link.offset == before.end_offset()
-    });
-    let begins = link.offset == 0 && link.first == link.file && (link.first <= end || link.first <= link.sealed);
-    let message = if link.from != from || from != end {
-        format!("it follows {end} entries, and its key or header says otherwise: an object is missing or was added")
-    } else if link.previous != digest {
-        "it does not embed the digest of the object before it: one of them was changed".to_owned()
-    } else if !continues && !begins {
-        "its frames neither continue the journal file of the object before it nor begin one".to_owned()
-    } else {
-        return None;
-    };
-    Some(Finding::new(FindingKind::FrameOutOfOrder, message).in_file(key).at_index(link.first))
+impl Checkpoints {
+    /// The checkpoint of this size, a C2SP note that the ledger signed, if one was shipped.
+    pub fn of(&self, size: u64) -> Result<Option<Vec<u8>>> {
+        let Some(judge) = self.judge.clone() else { return Ok(None) };
+        let store = self.store.clone();
+        self.store.wait_anywhere(async move {
+            let found = Chain { store: &store, judge: &judge }.checkpoint(size).await?;
+            Ok(found.map(|(_, note)| note.to_vec()))
+        })
+    }
 }
 
-fn foreign_frame(key: &str, link: &Link, object: &[u8], config: Option<&Config>) -> Option<Finding> {
-    let damaged = |message: String| Some(Finding::new(FindingKind::FrameDamaged, message).in_file(key));
-    let frames = match link.frames(key, object) {
-        Ok(frames) => frames,
-        Err(error) => return damaged(error.message),
-    };
-    let headers = match counterfoil::frames_in(&frames) {
-        Ok(headers) => headers,
-        Err(error) => return damaged(error.message),
-    };
-    let mut next = link.first;
-    for (header, frame) in headers {
-        if header.first != next {
-            return damaged(format!("a frame begins with entry {}, not {next}", header.first));
-        }
-        next = header.end();
-        let signed = config.map_or(Ok(()), |config| config.check_frame(&header, frame));
-        if let Err(error) = signed {
-            let message = format!("its writer was not the ledger: {error}");
-            return Some(Finding::new(FindingKind::FrameSignature, message).in_file(key).at_index(header.first));
+/// What is wrong with a copy, and what somebody else put into it.
+#[derive(Debug, Default)]
+struct Findings {
+    found: Vec<Finding>,
+    foreign: usize,
+}
+
+impl Findings {
+    fn add(&mut self, finding: Finding) {
+        self.found.push(finding);
+    }
+
+    /// An object that is not the ledger's, or not in its place.
+    fn foreign(&mut self, key: &str, reason: &str) {
+        self.foreign += 1;
+        if self.foreign <= MAX_FOREIGN_FINDINGS {
+            let message = format!("it is not the ledger's, and was not counted: {reason}");
+            self.add(Finding::new(FindingKind::UnexpectedFile, message).in_file(key));
         }
     }
-    if next == link.end() { None } else { damaged(format!("its frames end with entry {next}, not {}", link.end())) }
-}
 
-fn unreadable(key: &str, error: &counterfoil::Error) -> Finding {
-    Finding::new(FindingKind::FileUnreadable, error.message.clone()).in_file(key)
+    /// What the listing alone tells of an object.
+    fn beside(&mut self, stored: &Stored, segments: &BTreeSet<String>) {
+        let key = &stored.key;
+        let mut put_on = |message: String| {
+            self.found.push(Finding::new(FindingKind::UnexpectedFile, message).in_file(key));
+        };
+        if stored.newer > 0 {
+            put_on(format!("{} newer versions were put on top of it; the oldest was read", stored.newer));
+        }
+        if stored.markers > 0 {
+            put_on(format!("{} delete markers were put on it; its oldest version was read", stored.markers));
+        }
+        if !keys::is_of_a_copy(key) {
+            self.foreign(key, "no shipper writes an object of this key");
+        } else if segments.contains(key) {
+            self.foreign(key, "the segment's file stands beside this key, or at it");
+        }
+    }
+
+    fn finish(mut self) -> Vec<Finding> {
+        let more = self.foreign.saturating_sub(MAX_FOREIGN_FINDINGS);
+        if more > 0 {
+            let message = format!("{more} more objects are not the ledger's");
+            self.found.push(Finding::new(FindingKind::UnexpectedFile, message));
+        }
+        self.found
+    }
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil::{ErrorKind, Reader};
+use counterfoil::{ErrorKind, Layout, Reader};
+use counterfoil_evidence::FindingClass;
 use counterfoil_ship::{Bucket, Encryption, Location, Lock, LockReport, Retention, Settings, Shipped, Shipper};
 use serde::Serialize;
 
@@ -31,8 +32,10 @@ Examples:
   counterfoil ship audit s3://bank-audit/payments --check > locks.note
   counterfoil ship audit gs://bank-audit/payments --retain compliance:2190
 
-Exit codes: 0 shipped or all locked, 2 the bucket keeps nothing from being deleted, 5 it does not answer, 10 --check \
-found a lock that is short or missing, 11 the bucket holds another history. Other exit codes: see `counterfoil --help`.")]
+Exit codes: 0 shipped or all locked, 2 the bucket keeps nothing from being deleted, 3 somebody else's object stands where a segment \
+belongs and all but it was shipped, 5 it does not answer, 10 --check \
+found a lock that is short or missing or an object that is not there, 11 the bucket holds another history, or --check found \
+what somebody else put there. Other exit codes: see `counterfoil --help`.")]
 pub struct Ship {
     /// The ledger's folder.
     ledger: PathBuf,
@@ -49,8 +52,8 @@ pub struct Ship {
     /// bucket's].
     #[arg(long, value_name = "s3|kms[:KEY]")]
     sse: Option<Encryption>,
-    /// Ship nothing: read back mode and date of the lock of every object, name each that is short or missing, and print
-    /// an attestation signed with the ledger's key.
+    /// Ship nothing: read back mode and date of the lock of every object, name each that is short or missing, each object
+    /// that is not there and each that somebody else put there, and print an attestation signed with the ledger's key.
     #[arg(long)]
     check: bool,
     /// Print the result as JSON.
@@ -70,12 +73,22 @@ impl Ship {
             settings = settings.with_encryption(encryption);
         }
         if self.check {
-            let report = Bucket::open(&self.to, &settings)?.check_locks(lock)?;
+            let report = Bucket::open(&self.to, &settings)?.check_locks(&snapshot, lock)?;
             return self.tell_locks(&report, &reader);
         }
-        let shipped = Shipper::open(&self.to, &settings, lock)?.ship(&snapshot)?;
+        let state = Layout::new(&self.ledger).state();
+        let shipped = Shipper::open(&self.to, &settings, lock)?.remembering(&state, &self.to).ship(&snapshot)?;
+        for key in &shipped.taken {
+            output::note(format!(
+                "{key}: somebody else had put something there. The ledger's object stands beside it; verify {} names all of it",
+                self.to
+            ));
+        }
         self.tell(&shipped)?;
-        Ok(Exit::Good)
+        match shipped.blocked {
+            Some(message) => Err(Failure::new(ErrorKind::Conflict, message)),
+            None => Ok(Exit::Good),
+        }
     }
 
     fn tell(&self, shipped: &Shipped) -> Result<(), Failure> {
@@ -104,13 +117,20 @@ impl Ship {
         for fault in &report.faults {
             output::note(format!("{} (version {}): {}", fault.key, fault.version, fault.message));
         }
+        for finding in &report.findings {
+            output::note(finding.to_string());
+        }
         let earliest = report.earliest.as_deref().unwrap_or("nothing is locked");
         output::note(format!("{}, none free before {earliest}", Counted(report.objects, "object", "objects")));
         let note = report.attestation(&self.to, &reader.signer()?)?;
         let mut out = output::raw_stdout();
         out.write_all(note.as_bytes())?;
         out.flush()?;
-        Ok(if report.faults.is_empty() { Exit::Good } else { Exit::Bad(ErrorKind::Damaged) })
+        Ok(match report.findings.iter().map(|finding| finding.kind.class()).max() {
+            Some(FindingClass::Tampered) => Exit::Bad(ErrorKind::Tampered),
+            None if report.faults.is_empty() => Exit::Good,
+            _ => Exit::Bad(ErrorKind::Damaged),
+        })
     }
 }
 

@@ -75,8 +75,9 @@ impl Backend for Folder {
     }
 
     async fn page(&self, prefix: &str, after: &str) -> Result<Page> {
-        let mut listed: Vec<_> =
-            self.files.list(None).try_collect().await.map_err(|error| store_error(prefix, error))?;
+        let folder = prefix.rsplit_once('/').map(|(folder, _)| Key::from(folder));
+        let listed = self.files.list(folder.as_ref()).try_collect().await;
+        let mut listed: Vec<_> = listed.map_err(|error| store_error(prefix, error))?;
         listed.sort_by(|a, b| a.location.cmp(&b.location));
         let mut page = Page::default();
         for meta in listed {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use counterfoil::{Error, ErrorKind, Result};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -19,8 +19,14 @@ use crate::settings::Settings;
 const TRIES: u32 = 4;
 /// The pause after the first try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest that one request may take.
-const REQUEST_TIME: Duration = Duration::from_secs(300);
+/// The longest that one request may take, however it gets on.
+const REQUEST_TIME: Duration = Duration::from_secs(3600);
+/// For how long a store may say nothing: before an answer begins, and between its bytes.
+const SILENCE: Duration = Duration::from_secs(10);
+/// The least bytes a second of an upload: while a store takes them it has nothing to say.
+const LEAST_UPLOAD_RATE: u64 = 256 << 10;
+/// What a try costs that ended in silence.
+const SILENT_TRY: u32 = TRIES / 2;
 /// The longest that connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// The longest answer that is read: a store is not believed, so neither is the length of what it says.
@@ -44,6 +50,27 @@ pub struct Client<S> {
     url: Url,
     http: HttpClient,
     service: S,
+}
+
+/// Why there is no answer.
+enum Failed {
+    /// The store has the request and says nothing.
+    Silent(Error),
+    Other(Error),
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Silent(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 /// A request before it is signed.
@@ -144,15 +171,20 @@ impl<S: Service> Client<S> {
 
     /// Asks the store, again where it fails for the moment. Every answer of the store that is no such failure is returned.
     pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
-        let passes = |answer: &Result<Answer>| match answer {
-            Ok(answer) => is_passing(answer) || self.service.is_passing(answer),
-            Err(error) => error.kind == ErrorKind::Unavailable,
+        let cost = |answer: &std::result::Result<Answer, Failed>| match answer {
+            Ok(answer) => u32::from(is_passing(answer) || self.service.is_passing(answer)),
+            Err(Failed::Silent(_)) => SILENT_TRY,
+            Err(Failed::Other(error)) => u32::from(error.kind == ErrorKind::Unavailable),
         };
-        patiently(|| self.ask_once(ask), passes).await
+        patiently(|| self.try_once(ask), cost).await.map_err(Failed::into_error)
     }
 
     /// Asks the store once: for what must not be asked for again without looking.
     pub async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer> {
+        self.try_once(ask).await.map_err(Failed::into_error)
+    }
+
+    async fn try_once(&self, ask: &Ask<'_>) -> std::result::Result<Answer, Failed> {
         let mut url = self.url.clone();
         url.path_segments_mut().expect("http has paths").pop_if_empty().extend(&ask.path);
         let unavailable = |error: String| Error::new(ErrorKind::Unavailable, format!("{url}: {error}"));
@@ -165,29 +197,43 @@ impl<S: Service> Client<S> {
         *request.uri_mut() =
             asked.as_str().parse().map_err(|error: http::uri::InvalidUri| unavailable(error.to_string()))?;
         for (name, value) in &ask.headers {
-            let value = value.parse().map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: {value:?}")))?;
+            let value = value.parse();
+            let value = value.map_err(|_| Error::new(ErrorKind::Invalid, format!("{name}: is no header's text")))?;
             request.headers_mut().insert(*name, value);
         }
         self.service.sign(&mut request).await?;
-        let answer = self.http.execute(request).await.map_err(|error| unavailable(chain(&error)))?;
+        let silent = |time: Duration| {
+            Failed::Silent(unavailable(format!("it accepts connections and says nothing for {} s", time.as_secs())))
+        };
+        let patience = SILENCE + Duration::from_secs(ask.body.len() as u64 / LEAST_UPLOAD_RATE);
+        let answer = tokio::time::timeout(patience, self.http.execute(request)).await;
+        let answer = answer.map_err(|_| silent(patience))?.map_err(|error| unavailable(chain(&error)))?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| unavailable(chain(&*error)))?;
-        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        let mut body = Limited::new(body, MAX_ANSWER_BYTES);
+        let mut bytes = BytesMut::new();
+        loop {
+            let frame = tokio::time::timeout(SILENCE, body.frame()).await.map_err(|_| silent(SILENCE))?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|error| unavailable(chain(&*error)))?;
+            bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body: bytes.freeze() })
     }
 }
 
-/// Tries again, with longer and longer pauses, while the outcome is one that may pass.
-pub async fn patiently<T, F: Future<Output = T>>(attempt: impl Fn() -> F, passes: impl Fn(&T) -> bool) -> T {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..TRIES {
+/// Tries again, with longer and longer pauses, until an outcome costs nothing or all tries are spent.
+pub async fn patiently<T, F: Future<Output = T>>(attempt: impl Fn() -> F, cost: impl Fn(&T) -> u32) -> T {
+    let (mut pause, mut spent) = (FIRST_PAUSE, 0);
+    loop {
         let outcome = attempt().await;
-        if !passes(&outcome) {
+        let cost = cost(&outcome);
+        spent += cost;
+        if cost == 0 || spent >= TRIES {
             return outcome;
         }
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    attempt().await
 }
 
 /// Whether an answer says that the same request may succeed soon.

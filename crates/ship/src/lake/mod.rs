@@ -149,12 +149,23 @@ impl Lake {
     async fn shipped_since(&self, entries: u64, snapshot: &Snapshot, commit: Commit) -> Result<(Vec<DataFile>, u64)> {
         let mut there = BTreeMap::new();
         let from = format!("{}{entries:020}", keys::SEGMENTS);
-        let mut add = |stored: Stored| {
-            if let Some((first, "parquet")) = keys::segment(&stored.key) {
-                there.insert(first, stored);
+        let mut beside = None;
+        let mut add = |stored: Stored| match keys::split_mark(&stored.key) {
+            Some((key, _)) if keys::segment(key).is_some() => beside = Some(key.to_owned()),
+            _ => {
+                if let Some((first, "parquet")) = keys::segment(&stored.key) {
+                    there.insert(first, stored);
+                }
             }
         };
         self.copy.1.list(keys::SEGMENTS, &from, &mut add).await?;
+        if let Some(key) = beside {
+            // An engine believes what it reads: what counts at a key that was taken is for the ledger's own readers.
+            let message = format!(
+                "{key}: somebody took the key of a segment, and its file stands beside it; ship to another prefix and make the table of that copy"
+            );
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
         let mut files = Vec::new();
         let mut end = entries;
         for segment in snapshot.segments() {

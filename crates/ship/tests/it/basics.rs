@@ -4,6 +4,7 @@ use std::path::Path;
 
 use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions};
 use counterfoil_entry::Draft;
+use counterfoil_evidence::{Finding, FindingKind};
 use counterfoil_ship::{Bucket, Lock, LockMode, Shipper};
 use tempfile::TempDir;
 
@@ -69,7 +70,7 @@ fn what_was_shipped_cannot_be_deleted_or_replaced() {
     let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
     shipper.ship(&ledger.snapshot()).unwrap();
     let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
-    let report = copy.check_locks(None).unwrap();
+    let report = copy.check_locks(&ledger.snapshot(), None).unwrap();
     assert_eq!(report.faults, []);
     let signer = Reader::open(folder.path().join("ledger")).unwrap().signer().unwrap();
     let note = report.attestation(&server.location(), &signer).unwrap();
@@ -123,14 +124,82 @@ fn a_bucket_without_a_default_needs_a_retention_for_each_object() {
     let mut shipper = Shipper::open(&server.location(), &server.settings(), Some(lock)).unwrap();
     shipper.ship(&ledger.snapshot()).unwrap();
     let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
-    assert_eq!(copy.check_locks(Some(lock)).unwrap().faults, []);
+    assert_eq!(copy.check_locks(&ledger.snapshot(), Some(lock)).unwrap().faults, []);
     // Longer than what was given is a fault of every object; one whose lock was left off is named.
     let longer = Lock { days: 4, ..lock };
-    assert_eq!(copy.check_locks(Some(longer)).unwrap().faults.len(), 3);
+    assert_eq!(copy.check_locks(&ledger.snapshot(), Some(longer)).unwrap().faults.len(), 3);
     let forgotten = "a".repeat(64);
     server.curl(&["-X", "PUT", "-d", "x"], &format!("/ledgers/one/attachments/{forgotten}"));
     let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
-    let faults = copy.check_locks(Some(lock)).unwrap().faults;
+    let faults = copy.check_locks(&ledger.snapshot(), Some(lock)).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].key.contains(&forgotten) && faults[0].message.contains("no lock"), "{faults:?}");
+}
+
+#[test]
+fn a_retention_below_the_default_is_refused() {
+    let Some(server) = Server::start() else { return };
+    for (days, mode) in [(1, LockMode::Governance), (2, LockMode::Governance)] {
+        let lock = Lock::new(mode, days).unwrap();
+        let refused = Shipper::open(&server.location(), &server.settings(), Some(lock)).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Invalid, "{refused}");
+        assert!(refused.message.contains("COMPLIANCE:1") && refused.message.contains("GOVERNANCE"), "{refused}");
+    }
+    server.default_retention_of("COMPLIANCE", 3);
+    let lock = Lock::new(LockMode::Compliance, 2).unwrap();
+    let refused = Shipper::open(&server.location(), &server.settings(), Some(lock)).unwrap_err();
+    assert!(refused.message.contains("COMPLIANCE:3") && refused.message.contains("COMPLIANCE:2"), "{refused}");
+}
+
+#[test]
+fn a_copy_in_another_copy_or_around_one_is_refused() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    let place = |prefix: &str| format!("s3://{BUCKET}/{prefix}").parse().unwrap();
+    Shipper::open(&server.location(), &server.settings(), None).unwrap().ship(&ledger.snapshot()).unwrap();
+    for (prefix, named) in [("ledgers/one/two", "ledgers/one"), ("ledgers", "ledgers/one"), ("", "ledgers/one")] {
+        let refused = Shipper::open(&place(prefix), &server.settings(), None).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Conflict, "{prefix}: {refused}");
+        assert!(refused.message.contains(&format!("s3://{BUCKET}/{named};")), "{prefix}: {refused}");
+    }
+    // Beside it, and where the copy is, all is well.
+    for prefix in ["ledgers/one-more", "ledgers/one"] {
+        Shipper::open(&place(prefix), &server.settings(), None).unwrap();
+    }
+}
+
+#[test]
+fn a_check_names_what_is_missing_what_is_foreign_and_the_lock_below_a_delete_marker() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    for count in [100, 200, 250] {
+        append(&ledger, count);
+        shipper.ship(&ledger.snapshot()).unwrap();
+    }
+    ledger.seal().unwrap();
+    append(&ledger, 5);
+    shipper.ship(&ledger.snapshot()).unwrap();
+    let check = || {
+        let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+        copy.check_locks(&ledger.snapshot(), None).unwrap()
+    };
+    assert_eq!((check().faults, check().findings), (vec![], vec![]));
+    assert_eq!(server.curl(&["-X", "DELETE"], "/ledgers/one/segments/00000000000000000000.tiles").0, 204);
+    let report = check();
+    assert_eq!((report.faults, report.findings.len()), (vec![], 1), "{:?}", report.findings);
+    assert_eq!(server.curl(&["-X", "PUT", "-d", "x"], "/ledgers/one/checkpoints/09000000000000000000").0, 200);
+    assert_eq!(check().findings.len(), 2);
+    let journal = server.keys("journal");
+    for key in ["segments/00000000000000000256.index", &journal[1], &journal[3], "ledger.toml"] {
+        let away = server.file("..").join("away");
+        std::fs::rename(server.file(key), &away).unwrap();
+        let copy = Bucket::open(&server.location(), &server.settings());
+        let found = copy.and_then(|copy| copy.check_locks(&ledger.snapshot(), None)).map(|report| report.findings);
+        std::fs::rename(&away, server.file(key)).unwrap();
+        let tells = |finding: &Finding| finding.kind != FindingKind::UnexpectedFile;
+        assert!(found.map_or(true, |found| found.iter().any(tells)), "{key} is missing and nobody noticed");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use counterfoil::{ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions};
+use counterfoil::{ErrorKind, Layout, Ledger, OpenOptions, Reader, VerifyOptions};
 use counterfoil_ship::{
     Bucket, Encryption, Follower, Keep, Lag, Lake, Lock, LockMode, Pace, Prune, Route, Shipper, newest_checkpoint,
 };
@@ -103,7 +103,8 @@ fn a_ledger_is_shipped_and_goes_on(cloud: &Cloud) {
     assert_eq!((report.size, report.entries_checked), (done.size, done.size));
     let there = copy(cloud).reader().unwrap().snapshot().unwrap();
     assert_eq!(there.entry(done.size - 1).unwrap(), snapshot.entry(done.size - 1).unwrap());
-    let newest = newest_checkpoint(&cloud.location(), &cloud.settings(), Duration::from_secs(30)).unwrap();
+    let newest =
+        newest_checkpoint(&Layout::new(&path), &cloud.location(), &cloud.settings(), Duration::from_secs(30)).unwrap();
     assert_eq!(newest.as_deref(), Some(snapshot.checkpoint().as_bytes()));
 }
 
@@ -136,15 +137,15 @@ fn what_is_asked_for_is_written_once_and_locked(cloud: &Cloud) {
         assert!(asked.iter().all(|asked| text.contains(asked)), "{text}");
     }
     let shorter = Lock { days: 2, ..lock() };
-    let report = copy(cloud).check_locks(Some(shorter)).unwrap();
+    let report = copy(cloud).check_locks(&ledger.snapshot(), Some(shorter)).unwrap();
     assert_eq!((report.faults, report.objects), (vec![], done.objects));
     assert!(report.locks.iter().all(|found| found.lock.starts_with("COMPLIANCE 20") && !found.version.is_empty()));
     // Longer than what was given is a fault of every object; one whose lock was left off is named.
     let longer = Lock { days: 4, ..lock() };
-    assert_eq!(copy(cloud).check_locks(Some(longer)).unwrap().faults.len() as u64, done.objects);
+    assert_eq!(copy(cloud).check_locks(&ledger.snapshot(), Some(longer)).unwrap().faults.len() as u64, done.objects);
     let forgotten = format!("attachments/{}", "a".repeat(64));
     cloud.put(&forgotten, b"x");
-    let faults = copy(cloud).check_locks(Some(lock())).unwrap().faults;
+    let faults = copy(cloud).check_locks(&ledger.snapshot(), Some(lock())).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].key == forgotten && faults[0].message.contains("no lock"), "{faults:?}");
 }
@@ -168,21 +169,22 @@ fn a_store_that_keeps_nothing_is_refused_before_the_first_byte(cloud: &Cloud) {
 fn what_stands_where_an_object_belongs_must_be_that_object(cloud: &Cloud) {
     let folder = TempDir::new().unwrap();
     let ledger = create(&folder.path().join("ledger"));
-    append(&ledger, 10);
-    let mut first = shipper(cloud);
-    first.ship(&ledger.snapshot()).unwrap();
     append(&ledger, 600);
     ledger.seal().unwrap();
-    cloud.put("segments/00000000000000000000.parquet", b"another file");
-    let refused = first.ship(&ledger.snapshot()).unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Tampered, "{refused}");
-    assert!(refused.message.contains("segments/"), "{refused}");
-    // The very file is taken as shipped.
-    cloud.remove("segments/00000000000000000000.parquet");
-    let file = fs::read(folder.path().join("ledger/segments/00000000000000000000.parquet")).unwrap();
-    cloud.put("segments/00000000000000000000.parquet", &file);
-    first.ship(&ledger.snapshot()).unwrap();
-    assert_eq!(findings(cloud), NOTHING);
+    cloud.put("ledger.toml", b"another ledger's");
+    let refused = shipper(cloud).ship(&ledger.snapshot()).unwrap_err();
+    assert!(refused.kind == ErrorKind::Tampered && refused.message.contains("ledger.toml"), "{refused}");
+    cloud.remove("ledger.toml");
+    // The very file is taken as shipped; where another one stands the object is put beside it.
+    let (own, other) = ("segments/00000000000000000000.parquet", "segments/00000000000000000256.parquet");
+    cloud.put(own, &fs::read(folder.path().join("ledger").join(own)).unwrap());
+    cloud.put(other, b"somebody's");
+    let done = shipper(cloud).ship(&ledger.snapshot()).unwrap();
+    assert_eq!(done.taken, [other]);
+    let found = findings(cloud);
+    assert!(found.len() == 1 && found[0].contains("unexpected-file") && found[0].contains(other), "{found:?}");
+    let entry = copy(cloud).reader().unwrap().snapshot().unwrap().entry(300).unwrap();
+    assert_eq!(entry, ledger.snapshot().entry(300).unwrap());
 }
 
 fn a_fork_is_refused(cloud: &Cloud) {
@@ -295,7 +297,7 @@ fn a_long_file_goes_in_parts_and_is_made_again_when_it_is_cut(cloud: &Cloud) {
         let shipper = Shipper::open(&place, &settings, Some(lock())).unwrap().in_parts_of(5 << 20).unwrap();
         { shipper }.ship(&ledger.snapshot()).unwrap();
         let copy = Bucket::open(&place, &cloud.settings()).unwrap();
-        assert_eq!(copy.check_locks(Some(lock())).unwrap().faults, [], "{at}");
+        assert_eq!(copy.check_locks(&ledger.snapshot(), Some(lock())).unwrap().faults, [], "{at}");
         assert_eq!(copy.verify(&VerifyOptions::default()).unwrap().findings, [], "{at}");
         let back = folder.path().join("back");
         copy.restore(&back, &VerifyOptions::default(), OpenOptions::default()).unwrap();
@@ -333,7 +335,8 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again(cloud: &Cloud) {
     for fate in [Fate::CutRequest, Fate::CutAnswer] {
         for step in 0..usize::MAX {
             let folder = TempDir::new().unwrap();
-            let ledger = create(&folder.path().join("ledger"));
+            let layout = Layout::new(folder.path().join("ledger"));
+            let ledger = create(layout.root());
             let place = cloud.place(&format!("stopped-{fate:?}-{step}"));
             let (puts, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let (seen, is_dead) = (puts.clone(), dead.clone());
@@ -361,7 +364,8 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again(cloud: &Cloud) {
             // What a reader finds then is a whole ledger, or none yet.
             match Bucket::open(&place, &cloud.settings()) {
                 Ok(copy) => {
-                    let newest = newest_checkpoint(&place, &cloud.settings(), Duration::from_secs(30)).unwrap();
+                    let newest =
+                        newest_checkpoint(&layout, &place, &cloud.settings(), Duration::from_secs(30)).unwrap();
                     let report = copy.verify(&VerifyOptions::default()).unwrap();
                     assert!(newest.is_none() || report.findings.is_empty(), "{fate:?} {step}: {:?}", report.findings);
                 }
@@ -385,6 +389,8 @@ fn a_store_that_is_gone_costs_a_lag_that_recovers(cloud: &Cloud) {
         lock: Some(lock()),
         pace: Pace { time: Duration::from_millis(100), bytes: 1 << 20 },
         known: 0,
+        state: folder.path().to_owned(),
+        warn: |_| {},
     };
     let source = ledger.clone();
     let follower = Follower::start(route, move || Ok(source.snapshot()), Box::new(|_| {})).unwrap();

@@ -20,6 +20,8 @@ fn follow(ledger: &Arc<Ledger>, server: &Server, endpoint: &str) -> Follower {
         lock: None,
         pace: Pace { time: Duration::from_millis(300), bytes: 1 << 20 },
         known: 0,
+        state: "/nowhere".into(),
+        warn: |_| {},
     };
     let on_segments = move |_: &counterfoil_ship::Shipped| {
         let act = counterfoil_entry::Draft::builder("ledger.shipped", "counterfoil", "ledger");
@@ -166,4 +168,23 @@ fn a_fork_stops_the_follower_and_nothing_else() {
     let lag = until(&follower, "it stops", |lag| lag.stopped);
     assert!(lag.fault.is_some_and(|fault| fault.contains("another ledger")));
     append(&ledger, 10);
+}
+
+#[test]
+fn a_store_that_says_nothing_is_a_fault_before_long() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = Arc::new(create(&folder.path().join("ledger")));
+    append(&ledger, 10);
+    let silent = Arc::new(AtomicBool::new(true));
+    let is_silent = silent.clone();
+    let endpoint = proxy::start(server.port(), move |_| match is_silent.load(Ordering::SeqCst) {
+        true => Fate::Silent,
+        false => Fate::Pass,
+    });
+    let follower = follow(&ledger, &server, &endpoint);
+    let lag = until(&follower, "no fault", |lag| lag.fault.is_some());
+    assert!(lag.fault.unwrap().contains("says nothing"));
+    silent.store(false, Ordering::SeqCst);
+    until(&follower, "it is not taken up again", |lag| lag.shipped == ledger.snapshot().size());
 }

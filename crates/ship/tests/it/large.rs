@@ -40,7 +40,7 @@ fn a_long_file_goes_in_parts_under_the_same_lock() {
     let key = format!("attachments/{name}");
     assert_eq!(fs::read(server.file(&key)).unwrap(), fs::read(path.join(&key)).unwrap());
     let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
-    assert_eq!(copy.check_locks(None).unwrap().faults, []);
+    assert_eq!(copy.check_locks(&ledger.snapshot(), None).unwrap().faults, []);
     assert_eq!(copy.verify(&VerifyOptions::default()).unwrap().findings, []);
     assert_eq!(server.curl(&["-X", "GET"], "?uploads=").1.matches("<Upload>").count(), 0, "no upload is left");
     let small = Shipper::open(&server.location(), &server.settings(), None).unwrap().in_parts_of(1 << 20);

@@ -6,6 +6,7 @@ mod cloud;
 mod clouds;
 mod faults;
 mod figures;
+mod foreign;
 mod full;
 mod lake;
 mod large;

@@ -19,6 +19,10 @@ pub enum Fate {
     Status(u16),
     /// It is answered late.
     Late(Duration),
+    /// The connection stays open and nothing is said.
+    Silent,
+    /// The last byte of the answer is another one.
+    Changed,
     /// The answer is the one that the same request got when it last passed.
     Stale,
 }
@@ -72,6 +76,7 @@ fn serve(mut client: TcpStream, port: u16, decide: &Decide, answers: &Answers) -
             return client.write_all(answer.as_bytes()).ok();
         }
         Fate::Late(time) => std::thread::sleep(time),
+        Fate::Silent => std::thread::sleep(Duration::from_secs(3600)),
         Fate::Stale => {
             let known = answers.lock().expect("no panic while held").get(request).cloned();
             if let Some(answer) = known {
@@ -87,6 +92,9 @@ fn serve(mut client: TcpStream, port: u16, decide: &Decide, answers: &Answers) -
     server.write_all(&body).ok()?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).ok()?;
+    if fate == Fate::Changed {
+        *answer.last_mut()? ^= 1;
+    }
     if fate == Fate::CutAnswer {
         return client.shutdown(Shutdown::Both).ok();
     }

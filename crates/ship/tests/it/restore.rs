@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use counterfoil::{ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions, verify};
 use counterfoil_ship::{Bucket, Location, Shipper};
 use tempfile::TempDir;
 
 use crate::basics::{append, create};
-use crate::server::{BUCKET, Server};
+use crate::proxy::{self, Fate};
+use crate::server::{BUCKET, Server, settings};
 
 fn clean(path: &Path) -> u64 {
     let report = verify(path, &VerifyOptions::default()).unwrap();
@@ -163,4 +166,36 @@ fn what_somebody_puts_beside_a_copy_keeps_it_from_nobody() {
     assert_eq!(restored.entries, shipped);
     assert!(restored.beside_copy.len() >= 3, "{:?}", restored.beside_copy);
     clean(&path);
+}
+
+#[test]
+fn a_bucket_that_gives_something_else_when_it_is_read_again_is_caught() {
+    for part in ["00000000000000000000.parquet", "00000000000000000000.index", "journal/", "checkpoints/"] {
+        let Some(server) = Server::start() else { return };
+        let folder = TempDir::new().unwrap();
+        let ledger = create(&folder.path().join("ledger"));
+        append(&ledger, 300);
+        ledger.seal().unwrap();
+        append(&ledger, 5);
+        Shipper::open(&server.location(), &server.settings(), None).unwrap().ship(&ledger.snapshot()).unwrap();
+        let written = Arc::new(AtomicBool::new(false));
+        let (new, is_written) = (folder.path().join("new"), written.clone());
+        let target = new.clone();
+        let endpoint = proxy::start(server.port(), move |request| {
+            // From when the new folder is there, the copy is read again.
+            let again = request.starts_with("GET") && request.contains(part) && !request.contains("versions");
+            match again && target.exists() {
+                true => {
+                    is_written.store(true, Ordering::SeqCst);
+                    Fate::Changed
+                }
+                false => Fate::Pass,
+            }
+        });
+        let copy = Bucket::open(&server.location(), &settings(&endpoint)).unwrap();
+        let refused = copy.restore(&new, &VerifyOptions::default(), OpenOptions::default()).unwrap_err();
+        assert!(written.load(Ordering::SeqCst));
+        assert!(matches!(refused.kind, ErrorKind::Tampered), "{part}: {refused}");
+        assert!(!new.exists() && folder.path().join("new.not-the-copy").exists(), "{part}: {refused}");
+    }
 }

@@ -93,9 +93,13 @@ impl Server {
     }
 
     pub fn default_retention(&self, mode: &str) {
+        self.default_retention_of(mode, 1);
+    }
+
+    pub fn default_retention_of(&self, mode: &str, days: u32) {
         let rule = format!(
             "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
-             <Mode>{mode}</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
+             <Mode>{mode}</Mode><Days>{days}</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
         );
         let (status, body) = self.curl(&["-X", "PUT", "-d", &rule], "?object-lock=");
         assert_eq!(status, 200, "{body}");

@@ -29,6 +29,7 @@ fn first_put(encryption: &str) -> String {
                 line if line.contains("object-lock") => {
                     "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
                 }
+                _ if head.contains("versions") => "<ListVersionsResult></ListVersionsResult>",
                 _ => {
                     let _ = sender.send(head);
                     let _ = client.write_all(b"HTTP/1.1 400 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");

@@ -82,7 +82,7 @@ fn every_request_may_be_told_to_slow_down() {
     let slow = settings(&endpoint);
     let done = Shipper::open(&server.location(), &slow, None).unwrap().ship(&ledger.snapshot()).unwrap();
     let copy = Bucket::open(&server.location(), &slow).unwrap();
-    assert_eq!(copy.check_locks(None).unwrap().faults, []);
+    assert_eq!(copy.check_locks(&ledger.snapshot(), None).unwrap().faults, []);
     let report = copy.verify(&VerifyOptions::default()).unwrap();
     assert_eq!((report.findings, report.size), (vec![], done.size));
     let new = folder.path().join("new");

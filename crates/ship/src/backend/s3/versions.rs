@@ -1,5 +1,7 @@
 //! The versions that S3 lists.
 
+use std::collections::BTreeMap;
+
 use counterfoil::Result;
 
 use super::{S3, unavailable};
@@ -10,7 +12,8 @@ use crate::store::Stored;
 impl S3 {
     /// One page of the oldest versions below a prefix. A key whose versions go on behind the page is left to the next one.
     pub(super) async fn versions(&self, prefix: &str, after: &str) -> Result<Page> {
-        let mut found: Vec<Stored> = Vec::new();
+        // Some stores list the delete markers of a page before its versions.
+        let mut found: BTreeMap<String, Stored> = BTreeMap::new();
         let (mut key_marker, mut version_marker) = (after.to_owned(), String::new());
         loop {
             let mut query = vec![("versions", ""), ("prefix", prefix)];
@@ -27,7 +30,7 @@ impl S3 {
                 add(&mut found, element);
             }
             if page.text("IsTruncated") != Some("true") {
-                return Ok(Page { objects: found, next: None });
+                return Ok(Page { objects: found.into_values().collect(), next: None });
             }
             let next = page.text("NextKeyMarker").unwrap_or_default().to_owned();
             let next_version = page.text("NextVersionIdMarker").unwrap_or_default().to_owned();
@@ -37,23 +40,20 @@ impl S3 {
             (key_marker, version_marker) = (next, next_version);
             // Versions of one key stand together, the newest first: a key is complete when another one follows.
             if found.len() > 1 {
-                found.pop();
-                let next = found.last().map(|last| last.key.clone());
-                return Ok(Page { objects: found, next });
+                found.pop_last();
+                let next = found.keys().next_back().cloned();
+                return Ok(Page { objects: found.into_values().collect(), next });
             }
         }
     }
 }
 
 /// Adds an older version or a marker to its key, or begins a new key.
-fn add(found: &mut Vec<Stored>, element: &Element) {
+fn add(found: &mut BTreeMap<String, Stored>, element: &Element) {
     let text = |name: &str| element.text(name).unwrap_or_default().to_owned();
     let is_marker = element.name() == "DeleteMarker";
     let key = text("Key");
-    if found.last().is_none_or(|last| last.key != key) {
-        found.push(Stored { key, ..Stored::default() });
-    }
-    let stored = found.last_mut().expect("one was added");
+    let stored = found.entry(key.clone()).or_insert_with(|| Stored { key, ..Stored::default() });
     if is_marker {
         stored.markers += 1;
         return;
