@@ -155,7 +155,7 @@ pub(crate) async fn check_bucket(store: &Store, wanted: Option<&Lock>) -> Result
 /// The same for what is to be written: a lock that is asked for must not be less than the bucket's own.
 pub(crate) async fn check_bucket_to_write(store: &Store, wanted: Option<&Lock>) -> Result<Option<Lock>> {
     let keeping = store.backend.keeping().await?;
-    let default = keeping.as_ref().and_then(|keeping| keeping.default);
+    let default = keeping.as_ref().filter(|keeping| keeping.each).and_then(|keeping| keeping.default);
     match (wanted, default) {
         (Some(wanted), Some(default)) if wanted.days < default.days || wanted.mode < default.mode => invalid(format!(
             "the bucket keeps what is put there under {}:{} by default, and {}:{} was asked for, which is less: ask for at least as much, or leave --retain out",

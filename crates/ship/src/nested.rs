@@ -42,12 +42,8 @@ fn around(location: &Location) -> Vec<Location> {
     match location {
         Location::Bucket { service, bucket, prefix } => {
             let ends = prefix.match_indices('/').map(|(at, _)| at).chain((!prefix.is_empty()).then_some(0));
-            ends.map(|end| Location::Bucket {
-                service: *service,
-                bucket: bucket.clone(),
-                prefix: prefix[..end].to_owned(),
-            })
-            .collect()
+            let outer = ends.map(|end| prefix[..end].to_owned());
+            outer.map(|prefix| Location::Bucket { service: *service, bucket: bucket.clone(), prefix }).collect()
         }
         Location::Folder { path } => {
             let outer = path.ancestors().skip(1).filter(|outer| outer.join(keys::CONFIG).is_file());

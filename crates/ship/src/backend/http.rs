@@ -1,7 +1,7 @@
 //! Requests to a store, signed as its service wants it, and made again where it fails for the moment.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -26,7 +26,7 @@ const REQUEST_TIME: Duration = Duration::from_secs(3600);
 const SILENCE: Duration = Duration::from_secs(10);
 /// The least bytes a second of an upload: while a store takes them it has nothing to say.
 const LEAST_UPLOAD_RATE: u64 = 256 << 10;
-/// What a try costs that took as long as a silence.
+/// What a try costs that ended in silence.
 const SILENT_TRY: u32 = TRIES / 2;
 /// The longest that connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -56,6 +56,27 @@ pub struct Client<S> {
     url: Url,
     http: HttpClient,
     service: S,
+}
+
+/// Why there is no answer.
+enum Failed {
+    /// The store has the request and says nothing.
+    Silent(Error),
+    Other(Error),
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Silent(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 /// A request before it is signed.
@@ -183,15 +204,20 @@ impl<S: Service> Client<S> {
 
     /// Asks the store, again where it fails for the moment. Every answer of the store that is no such failure is returned.
     pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
-        let passes = |answer: &Result<Answer>| match answer {
-            Ok(answer) => is_passing(answer) || self.service.is_passing(answer),
-            Err(error) => error.kind == ErrorKind::Unavailable,
+        let cost = |answer: &std::result::Result<Answer, Failed>| match answer {
+            Ok(answer) => u32::from(is_passing(answer) || self.service.is_passing(answer)),
+            Err(Failed::Silent(_)) => SILENT_TRY,
+            Err(Failed::Other(error)) => u32::from(error.kind == ErrorKind::Unavailable),
         };
-        patiently(|| self.ask_once(ask), passes).await
+        patiently(|| self.try_once(ask), cost).await.map_err(Failed::into_error)
     }
 
     /// Asks the store once: for what must not be asked for again without looking.
     pub async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer> {
+        self.try_once(ask).await.map_err(Failed::into_error)
+    }
+
+    async fn try_once(&self, ask: &Ask<'_>) -> std::result::Result<Answer, Failed> {
         let mut url = self.url.clone();
         url.path_segments_mut().expect("http has paths").pop_if_empty().extend(&ask.path);
         let unavailable = |error: String| Error::new(ErrorKind::Unavailable, format!("{url}: {error}"));
@@ -209,8 +235,9 @@ impl<S: Service> Client<S> {
             request.headers_mut().insert(*name, value);
         }
         self.service.sign(&mut request).await?;
-        let silent =
-            |time: Duration| unavailable(format!("it accepts connections and says nothing for {} s", time.as_secs()));
+        let silent = |time: Duration| {
+            Failed::Silent(unavailable(format!("it accepts connections and says nothing for {} s", time.as_secs())))
+        };
         let patience = SILENCE + Duration::from_secs(ask.body.len() as u64 / LEAST_UPLOAD_RATE);
         let answer = tokio::time::timeout(patience, self.http.execute(request)).await;
         let unreached = |error: &dyn std::error::Error| match self.service.reached_by() {
@@ -231,15 +258,14 @@ impl<S: Service> Client<S> {
     }
 }
 
-/// Tries again, with longer and longer pauses, while the outcome is one that may pass.
-pub async fn patiently<T, F: Future<Output = T>>(attempt: impl Fn() -> F, passes: impl Fn(&T) -> bool) -> T {
-    let mut pause = FIRST_PAUSE;
-    let mut tries = 0;
+/// Tries again, with longer and longer pauses, until an outcome costs nothing or all tries are spent.
+pub async fn patiently<T, F: Future<Output = T>>(attempt: impl Fn() -> F, cost: impl Fn(&T) -> u32) -> T {
+    let (mut pause, mut spent) = (FIRST_PAUSE, 0);
     loop {
-        let since = Instant::now();
         let outcome = attempt().await;
-        tries += if since.elapsed() < SILENCE { 1 } else { SILENT_TRY };
-        if tries >= TRIES || !passes(&outcome) {
+        let cost = cost(&outcome);
+        spent += cost;
+        if cost == 0 || spent >= TRIES {
             return outcome;
         }
         tokio::time::sleep(pause).await;

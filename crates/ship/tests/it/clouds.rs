@@ -169,21 +169,22 @@ fn a_store_that_keeps_nothing_is_refused_before_the_first_byte(cloud: &Cloud) {
 fn what_stands_where_an_object_belongs_must_be_that_object(cloud: &Cloud) {
     let folder = TempDir::new().unwrap();
     let ledger = create(&folder.path().join("ledger"));
-    append(&ledger, 10);
-    let mut first = shipper(cloud);
-    first.ship(&ledger.snapshot()).unwrap();
     append(&ledger, 600);
     ledger.seal().unwrap();
-    cloud.put("segments/00000000000000000000.parquet", b"another file");
-    let refused = first.ship(&ledger.snapshot()).unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Tampered, "{refused}");
-    assert!(refused.message.contains("segments/"), "{refused}");
-    // The very file is taken as shipped.
-    cloud.remove("segments/00000000000000000000.parquet");
-    let file = fs::read(folder.path().join("ledger/segments/00000000000000000000.parquet")).unwrap();
-    cloud.put("segments/00000000000000000000.parquet", &file);
-    first.ship(&ledger.snapshot()).unwrap();
-    assert_eq!(findings(cloud), NOTHING);
+    cloud.put("ledger.toml", b"another ledger's");
+    let refused = shipper(cloud).ship(&ledger.snapshot()).unwrap_err();
+    assert!(refused.kind == ErrorKind::Tampered && refused.message.contains("ledger.toml"), "{refused}");
+    cloud.remove("ledger.toml");
+    // The very file is taken as shipped; where another one stands the object is put beside it.
+    let (own, other) = ("segments/00000000000000000000.parquet", "segments/00000000000000000256.parquet");
+    cloud.put(own, &fs::read(folder.path().join("ledger").join(own)).unwrap());
+    cloud.put(other, b"somebody's");
+    let done = shipper(cloud).ship(&ledger.snapshot()).unwrap();
+    assert_eq!(done.taken, [other]);
+    let found = findings(cloud);
+    assert!(found.len() == 1 && found[0].contains("unexpected-file") && found[0].contains(other), "{found:?}");
+    let entry = copy(cloud).reader().unwrap().snapshot().unwrap().entry(300).unwrap();
+    assert_eq!(entry, ledger.snapshot().entry(300).unwrap());
 }
 
 fn a_fork_is_refused(cloud: &Cloud) {
@@ -334,8 +335,8 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again(cloud: &Cloud) {
     for fate in [Fate::CutRequest, Fate::CutAnswer] {
         for step in 0..usize::MAX {
             let folder = TempDir::new().unwrap();
-            let path = folder.path().join("ledger");
-            let ledger = create(&path);
+            let layout = Layout::new(folder.path().join("ledger"));
+            let ledger = create(layout.root());
             let place = cloud.place(&format!("stopped-{fate:?}-{step}"));
             let (puts, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let (seen, is_dead) = (puts.clone(), dead.clone());
@@ -364,8 +365,7 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again(cloud: &Cloud) {
             match Bucket::open(&place, &cloud.settings()) {
                 Ok(copy) => {
                     let newest =
-                        newest_checkpoint(&Layout::new(&path), &place, &cloud.settings(), Duration::from_secs(30))
-                            .unwrap();
+                        newest_checkpoint(&layout, &place, &cloud.settings(), Duration::from_secs(30)).unwrap();
                     let report = copy.verify(&VerifyOptions::default()).unwrap();
                     assert!(newest.is_none() || report.findings.is_empty(), "{fate:?} {step}: {:?}", report.findings);
                 }
@@ -389,7 +389,7 @@ fn a_store_that_is_gone_costs_a_lag_that_recovers(cloud: &Cloud) {
         lock: Some(lock()),
         pace: Pace { time: Duration::from_millis(100), bytes: 1 << 20 },
         known: 0,
-        state: folder.path().join("ledger/state"),
+        state: folder.path().to_owned(),
         warn: |_| {},
     };
     let source = ledger.clone();

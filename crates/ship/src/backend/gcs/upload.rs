@@ -26,8 +26,11 @@ impl Gcs {
         }
         // A session that was cut is begun again: what of it arrived is not known without asking.
         let chunk = written.part_bytes - written.part_bytes % CHUNK_UNIT;
-        let passes = |done: &Result<bool>| done.as_ref().is_err_and(|error| error.kind == ErrorKind::Unavailable);
-        patiently(|| self.put_in_chunks(key, content, &metadata, chunk), passes).await
+        let cost = |done: &Result<bool>| match done {
+            Err(error) => u32::from(error.kind == ErrorKind::Unavailable),
+            Ok(_) => 0,
+        };
+        patiently(|| self.put_in_chunks(key, content, &metadata, chunk), cost).await
     }
 
     /// What the object is to be.

@@ -1,12 +1,10 @@
 //! What a bucket of S3 does to keep objects.
 
 use counterfoil::{Error, ErrorKind, Result};
-use http::{Method, StatusCode};
 
-use super::{S3, about};
-use crate::backend::http::Ask;
+use super::S3;
+use crate::backend::Keeping;
 use crate::backend::xml::Element;
-use crate::backend::{Held, Keeping};
 use crate::lock::Lock;
 
 impl S3 {
@@ -30,26 +28,6 @@ impl S3 {
             "bucket {name} has Object Lock but no default retention, and none was asked for. Say --retain compliance:2190, or run:\n  aws s3api put-object-lock-configuration --bucket {name} --object-lock-configuration '{{\"ObjectLockEnabled\":\"Enabled\",\"Rule\":{{\"DefaultRetention\":{{\"Mode\":\"COMPLIANCE\",\"Days\":2190}}}}}}'"
         );
         Ok(Keeping { default: default_lock(&lock), each: true, advice })
-    }
-
-    /// The lock of a version, when it is asked for and nothing else.
-    pub(super) async fn asked_lock(&self, key: &str, version: &str) -> Result<Option<Held>> {
-        let Some(retention) = self.property(key, version, "retention").await? else { return Ok(None) };
-        let hold = self.property(key, version, "legal-hold").await?;
-        let legal_hold = hold.is_some_and(|hold| hold.text("Status") == Some("ON"));
-        let mode = retention.text("Mode").and_then(|mode| mode.parse().ok());
-        let until = retention.text("RetainUntilDate").map(str::to_owned);
-        Ok(mode.zip(until).map(|(mode, until)| Held { mode, until, legal_hold }))
-    }
-
-    /// What the store says of one property of a version; nothing where it has none.
-    async fn property(&self, key: &str, version: &str, property: &'static str) -> Result<Option<Element>> {
-        let ask = Ask { query: vec![(property, ""), ("versionId", version)], ..about(Method::GET, key) };
-        let answer = self.client.ask(&ask).await?;
-        if answer.status.is_client_error() && answer.status != StatusCode::FORBIDDEN {
-            return Ok(None);
-        }
-        Element::parse(&answer.checked(key)?.body).map(Some)
     }
 
     async fn configuration(&self, what: &'static str) -> Result<Option<Element>> {

@@ -18,9 +18,10 @@ use object_store::client::HttpRequest;
 use sha2::{Digest, Sha256};
 
 use super::http::{Answer, Ask, Client, Service, address, client_options, invalid, no_credentials};
+use super::xml::Element;
 use super::{Attack, Backend, Held, Keeping, Page, Said};
 use crate::content::{Content, piece};
-use crate::lock::{Lock, LockMode};
+use crate::lock::Lock;
 use crate::settings::Settings;
 use crate::store::Written;
 
@@ -176,13 +177,13 @@ impl Backend for S3 {
     async fn lock_of(&self, key: &str, version: &str) -> Result<Option<Held>> {
         let ask = Ask { query: vec![("versionId", version)], ..about(Method::HEAD, key) };
         let answer = self.client.ask(&ask).await?.checked(key)?;
-        let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse::<LockMode>().ok());
+        let mode = answer.header("x-amz-object-lock-mode").and_then(|mode| mode.parse().ok());
         let until = answer.header("x-amz-object-lock-retain-until-date").map(str::to_owned);
         let legal_hold = answer.header("x-amz-object-lock-legal-hold") == Some("ON");
         match mode.zip(until) {
             Some((mode, until)) => Ok(Some(Held { mode, until, legal_hold })),
             // Some stores tell nothing of a version below a delete marker unless they are asked for the lock alone.
-            None => self.asked_lock(key, version).await,
+            None => self.lock_alone(key, version).await,
         }
     }
 
@@ -199,6 +200,27 @@ impl Backend for S3 {
             }
         };
         Ok(Some(self.client.ask(&ask).await?.to_attack()))
+    }
+}
+
+impl S3 {
+    async fn lock_alone(&self, key: &str, version: &str) -> Result<Option<Held>> {
+        let retention = self.property(key, version, "retention").await?;
+        let hold = self.property(key, version, "legal-hold").await?;
+        let text = |name: &str| retention.as_ref()?.text(name).map(str::to_owned);
+        let mode = text("Mode").and_then(|mode| mode.parse().ok());
+        let legal_hold = hold.is_some_and(|hold| hold.text("Status") == Some("ON"));
+        Ok(mode.zip(text("RetainUntilDate")).map(|(mode, until)| Held { mode, until, legal_hold }))
+    }
+
+    /// What the store says of one property of a version; nothing where it has none.
+    async fn property(&self, key: &str, version: &str, property: &'static str) -> Result<Option<Element>> {
+        let ask = Ask { query: vec![(property, ""), ("versionId", version)], ..about(Method::GET, key) };
+        let answer = self.client.ask(&ask).await?;
+        if answer.status.is_client_error() && answer.status != StatusCode::FORBIDDEN {
+            return Ok(None);
+        }
+        Element::parse(&answer.checked(key)?.body).map(Some)
     }
 }
 
