@@ -8,6 +8,8 @@ mod chain;
 mod content;
 mod disk;
 mod follow;
+#[doc(hidden)]
+pub mod fuzz;
 mod judge;
 mod keys;
 mod lake;
@@ -21,6 +23,7 @@ mod profile;
 mod prune;
 mod pruned;
 mod restore;
+mod roots;
 mod s3;
 mod settings;
 mod shipper;

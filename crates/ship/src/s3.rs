@@ -254,10 +254,7 @@ impl S3 {
             let ask = Ask { query, ..Ask::default() };
             let answer = self.ask(&ask).await?.checked(&format!("listing {prefix}"))?;
             let page = Element::parse(&answer.body)?;
-            for element in page.children().iter().filter(|element| matches!(element.name(), "Version" | "DeleteMarker"))
-            {
-                add(&mut found, element);
-            }
+            add_page(&mut found, &page);
             if page.text("IsTruncated") != Some("true") {
                 return Ok((found.into_values().collect(), None));
             }
@@ -275,6 +272,12 @@ impl S3 {
             }
         }
     }
+}
+
+/// Adds what a page lists.
+pub fn add_page(found: &mut BTreeMap<String, Stored>, page: &Element) {
+    let is_listed = |element: &&Element| matches!(element.name(), "Version" | "DeleteMarker");
+    page.children().iter().filter(is_listed).for_each(|element| add(found, element));
 }
 
 /// Adds an older version or a marker to its key, or begins a new key.

@@ -1,6 +1,7 @@
 //! Ships to a real S3 server with Object Lock, breaks what can be broken, and looks at what a user would notice.
 
 mod basics;
+mod corpus;
 mod faults;
 mod figures;
 mod foreign;
