@@ -10,6 +10,8 @@ mod content;
 mod disk;
 mod drill;
 mod follow;
+#[doc(hidden)]
+pub mod fuzz;
 mod judge;
 mod keys;
 mod lake;
@@ -21,6 +23,7 @@ mod nested;
 mod prune;
 mod pruned;
 mod restore;
+mod roots;
 mod settings;
 mod shipper;
 mod store;

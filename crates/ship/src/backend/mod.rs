@@ -16,7 +16,8 @@ use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 
-pub use s3::profile;
+pub use s3::{add_page, profile};
+pub use xml::Element;
 
 use crate::content::Content;
 use crate::location::{Location, Service};

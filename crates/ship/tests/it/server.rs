@@ -81,6 +81,7 @@ impl Server {
         self.child.wait().expect("the server ends");
     }
 
+    #[allow(dead_code, reason = "the command's tests stop and continue it")]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

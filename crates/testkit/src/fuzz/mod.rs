@@ -15,7 +15,7 @@ pub use entry::entry;
 pub use frame::frame;
 pub use rules::rules;
 pub use segment::segment;
-pub use texts::{checkpoint, note, policy, proof};
+pub use texts::{checkpoint, note, policy, proof, verified};
 
 /// What is done with some bytes.
 pub type Target = fn(&[u8]);
@@ -32,4 +32,5 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("proof", proof),
     ("rules", rules),
     ("segment", segment),
+    ("verified", verified),
 ];

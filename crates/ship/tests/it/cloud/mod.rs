@@ -17,9 +17,11 @@ use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpConnector, HttpRequest, ReqwestConnector};
 use tempfile::TempDir;
 
+#[allow(unused_imports, reason = "the command's tests need no programs")]
 pub use azure::program as azure_program;
 pub use double::Request;
 use double::{Adds, Reply};
+#[allow(unused_imports, reason = "the command's tests need no programs")]
 pub use gcs::program as gcs_program;
 
 pub const BUCKET: &str = "audit";
