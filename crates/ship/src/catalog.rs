@@ -159,12 +159,13 @@ impl Catalog {
         let mut add = |stored: Stored| {
             let (key, mark) =
                 keys::split_mark(&stored.key).map_or((&*stored.key, None), |(key, mark)| (key, Some(mark)));
-            match keys::segment(key).and_then(|(first, extension)| Some((first, known(extension)?))) {
-                Some((first, extension)) => match mark.map(str::to_owned) {
+            if let Some((first, extension)) =
+                keys::segment(key).and_then(|(first, extension)| Some((first, known(extension)?)))
+            {
+                match mark.map(str::to_owned) {
                     Some(mark) => beside.push((first, extension, mark, stored)),
                     None => drop(segments.insert((first, extension), stored)),
-                },
-                None => {}
+                }
             }
         };
         store.list(keys::SEGMENTS, after, &mut add).await?;

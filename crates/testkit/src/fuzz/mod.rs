@@ -21,7 +21,7 @@ pub use texts::{checkpoint, note, policy, proof, verified};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
