@@ -60,31 +60,36 @@ pub fn run(arguments: &Arguments) -> Value {
 /// Where the rules are at a moment.
 struct Sample {
     seconds: f64,
-    /// Acknowledged entries that they have not seen.
+    /// Entries of the ledger, its own among them, that they have not seen.
     behind: u64,
     alerts: u64,
 }
 
-/// Looks until the rules have seen every entry.
+/// Looks until everything is acknowledged and the rules have seen every entry.
 fn sample(service: &Service, acknowledged: &AtomicU64, entries: u64, since: Instant) -> Vec<Sample> {
-    let request = service.request("GET", "/api/v1/watch", "", b"");
     let mut connection = service.connect();
-    let (mut samples, mut before) = (Vec::new(), 0);
-    loop {
-        let sent = acknowledged.load(Ordering::Relaxed);
+    let mut ask = |path: &str| {
         let mut body = Vec::new();
-        connection.exchange_into(&request, "200", &mut body);
-        let answer: Value = serde_json::from_slice(&body).expect("JSON");
-        let number = |field: &str| answer["rules"][field].as_u64().expect("a number");
-        // The ledger's own entries stand between those of the load: only its end says how many.
-        let behind = number("behind").max(sent.saturating_sub(number("cursor")));
+        connection.exchange_into(&service.request("GET", path, "", b""), "200", &mut body);
+        body
+    };
+    let mut samples = Vec::new();
+    loop {
+        let is_over = acknowledged.load(Ordering::Relaxed) >= entries;
+        let watch: Value = serde_json::from_slice(&ask("/api/v1/watch")).expect("JSON");
+        let number = |field: &str| watch["rules"][field].as_u64().expect("a number");
+        let behind = size(&ask("/tlog/checkpoint")).saturating_sub(number("cursor"));
         samples.push(Sample { seconds: since.elapsed().as_secs_f64(), behind, alerts: number("alerts") });
-        // What it says of the end may be a moment old; nothing moves once it is true.
-        if sent >= entries && number("behind") == 0 && number("cursor") == before {
+        if is_over && behind == 0 {
             return samples;
         }
-        before = number("cursor");
         assert!(since.elapsed() < PATIENCE, "the rules are {behind} entries behind after {} s", PATIENCE.as_secs());
         std::thread::sleep(SAMPLE);
     }
+}
+
+/// The size that a checkpoint names in its second line.
+fn size(checkpoint: &[u8]) -> u64 {
+    let text = std::str::from_utf8(checkpoint).expect("a note");
+    text.lines().nth(1).and_then(|line| line.parse().ok()).expect("a size")
 }
