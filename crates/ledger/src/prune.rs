@@ -37,9 +37,10 @@ impl Ledger {
         let _alone = self.pruning.lock().expect("no panic while held");
         let snapshot = self.snapshot();
         let folder = &snapshot.folder;
+        let below = pruned.below;
         let pruned = merged(folder, &snapshot, pruned)?;
         let (mut leaving, mut going) = (Vec::new(), LetGo::default());
-        let segments = snapshot.segments().into_iter().filter(|segment| pruned.covers(segment.first()));
+        let segments = snapshot.segments().into_iter().filter(|segment| segment.first() < below);
         for segment in segments.filter(SealedSegment::may_go) {
             going.add(segment.count(), segment.parquet()?.len());
             leaving.push(segment);

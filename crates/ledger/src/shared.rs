@@ -27,7 +27,7 @@ const WAIT_STEP: Duration = Duration::from_millis(200);
 pub(crate) struct Shared {
     pub folder: Arc<Folder>,
     pub clock: Arc<dyn Clock>,
-    /// Changed by the sequencer alone; read without a lock.
+    /// Changed by the sequencer, or by who holds its lock; read without one.
     head: ArcSwap<Head>,
     poison: OnceLock<Error>,
     /// Entries that wait for the sealer.

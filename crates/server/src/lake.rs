@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use counterfoil::{Ledger, Result};
+use counterfoil::{Error, Ledger, Result};
 use counterfoil_ship::{Lag, Location};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -43,8 +43,14 @@ impl Lake {
         // A table inside the copy is refused at the start.
         let table = counterfoil_ship::Lake::open(&ship.to, to, &ship.settings)?;
         let entries = Arc::new(AtomicU64::new(0));
-        let work =
-            Growing { ledger: Arc::downgrade(ledger), shipments, table, entries: Arc::clone(&entries), looked: false };
+        let work = Growing {
+            ledger: Arc::downgrade(ledger),
+            shipments,
+            table,
+            to: to.clone(),
+            entries: Arc::clone(&entries),
+            looked: false,
+        };
         Ok(Self { to: to.clone(), entries, upkeep: Upkeep::start("lake", work)? })
     }
 
@@ -74,6 +80,7 @@ struct Growing {
     ledger: Weak<Ledger>,
     shipments: watch::Receiver<Lag>,
     table: counterfoil_ship::Lake,
+    to: Location,
     entries: Arc<AtomicU64>,
     /// Whether the table was looked at since the start.
     looked: bool,
@@ -91,7 +98,8 @@ impl Work for Growing {
         if sealed > self.shipments.borrow().shipped || self.looked && sealed <= known || sealed == 0 {
             return Ok(false);
         }
-        let table = self.table.commit(&snapshot)?;
+        let of_table = |error: Error| Error { message: format!("{}: {}", self.to, error.message), ..error };
+        let table = self.table.commit(&snapshot).map_err(of_table)?;
         self.looked = true;
         self.entries.store(table.entries, Ordering::Relaxed);
         Ok(table.added > 0)

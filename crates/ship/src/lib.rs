@@ -35,7 +35,7 @@ pub use follow::{DEFAULT_BYTES, DEFAULT_SECONDS, Follower, Lag, OnSegments, Pace
 pub use lake::{Lake, LakeTable};
 pub use location::{Location, Service};
 pub use lock::{Lock, LockFault, LockMode, LockReport, ObjectLock, Retention};
-pub use prune::{DEFAULT_LOCKED_DAYS, Keep, Prunable, Prune};
+pub use prune::{DEFAULT_LOCKED_DAYS, Keep, MAX_DAYS, Prunable, Prune};
 pub use pruned::read_pruned;
 pub use restore::Restored;
 pub use settings::{Encryption, Settings};

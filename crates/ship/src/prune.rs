@@ -38,7 +38,7 @@ impl FromStr for Keep {
     fn from_str(text: &str) -> Result<Self> {
         let known = match text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len())) {
             ("0", "") => Some(Self::Entries(0)),
-            (days, "d") => days.parse().ok().map(Self::Days),
+            (days, "d") => days.parse().ok().filter(|days| *days <= MAX_DAYS).map(Self::Days),
             (entries, "entries") => entries.parse().ok().map(Self::Entries),
             _ => None,
         };
@@ -91,6 +91,9 @@ pub struct Prune {
     /// For how many days from now every object must be locked.
     pub locked_days: u32,
 }
+
+/// A hundred years: the most days that mean anything here.
+pub const MAX_DAYS: u32 = 36_500;
 
 /// Days for which objects must be locked, where nobody says another number.
 pub const DEFAULT_LOCKED_DAYS: u32 = 30;
@@ -204,7 +207,8 @@ impl Bucket {
         if let Some(fault) = report.faults.first() {
             return unlocked(format!("the lock of {} does not do: {}", fault.key, fault.message));
         }
-        let wanted = jiff::Timestamp::now() + (i64::from(prune.locked_days) * 24).hours();
+        let days = prune.locked_days.min(MAX_DAYS);
+        let wanted = jiff::Timestamp::now() + (i64::from(days) * 24).hours();
         match &report.earliest {
             Some(until) if until.parse::<jiff::Timestamp>().is_ok_and(|until| until < wanted) => unlocked(format!(
                 "the lock is too short: an object is locked until {until} only, not for {} days: extend its retention, or ask \

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use counterfoil_ship::{DEFAULT_LOCKED_DAYS, Keep, Retention};
+use counterfoil_ship::{DEFAULT_LOCKED_DAYS, Keep, MAX_DAYS, Retention};
 use serde::Deserialize;
 
 use crate::access::Administers;
@@ -19,7 +19,8 @@ pub(crate) struct Asked {
     keep: String,
     bucket: Option<String>,
     retain: Option<String>,
-    locked_days: Option<u32>,
+    /// JSON writes a whole number as it likes.
+    locked_days: Option<f64>,
     #[serde(default)]
     dry_run: bool,
 }
@@ -29,10 +30,14 @@ pub(crate) async fn prune(
     State(service): State<Arc<Service>>,
     JsonBody(asked, _room): JsonBody<Asked>,
 ) -> Answered {
+    let days = asked.locked_days.unwrap_or(DEFAULT_LOCKED_DAYS.into());
+    if days.fract() != 0.0 || !(0.0..=f64::from(MAX_DAYS)).contains(&days) {
+        return Err(Problem::invalid(format!("locked_days is 0 to {MAX_DAYS}")));
+    }
     let wanted = Wanted {
         keep: asked.keep.parse::<Keep>()?,
         retain: asked.retain.as_deref().map(str::parse::<Retention>).transpose()?,
-        locked_days: asked.locked_days.unwrap_or(DEFAULT_LOCKED_DAYS),
+        locked_days: days as u32,
         dry_run: asked.dry_run,
     };
     let alone = alone(&service)?;

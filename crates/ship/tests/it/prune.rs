@@ -290,3 +290,22 @@ fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
 }
+
+#[test]
+fn a_fork_of_what_was_shipped_prunes_nothing() {
+    let Some(shipped) = Shipped::new() else { return };
+    let fork = shipped.folder.path().join("fork");
+    let copied = std::process::Command::new("cp").arg("-a").args([&shipped.path(), &fork]).status();
+    assert!(copied.unwrap().success());
+    let ledger = Ledger::open(shipped.path(), OpenOptions::default()).unwrap();
+    append(&ledger, 5);
+    let mut shipper = Shipper::open(&shipped.server.own_location(), &shipped.server.settings(), None).unwrap();
+    shipper.ship(&ledger.snapshot()).unwrap();
+    let forked = Ledger::open(&fork, OpenOptions::default()).unwrap();
+    append(&forked, 50);
+    let bucket = Bucket::open(&shipped.server.own_location(), &shipped.server.settings()).unwrap();
+    let refused = bucket.prunable(&forked.snapshot(), &ALL).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Tampered, "{refused}");
+    assert!(refused.message.contains("another history"), "{refused}");
+    assert_eq!(bucket.prunable(&ledger.snapshot(), &ALL).unwrap().segments, 3);
+}

@@ -90,7 +90,7 @@ fn a_service_prunes_when_it_is_asked_and_nobody_who_reads_notices() {
         done.store(true, Ordering::Relaxed);
     });
     // The service lets go of the files, too: their room is free.
-    let gone = ask(&service, &admin, json!({"keep": "100entries"})).expect(200).json();
+    let gone = ask(&service, &admin, json!({"keep": "0"})).expect(200).json();
     assert_eq!(gone["place"], TO);
     service.query(&admin, OLD);
     let open = std::fs::read_dir(format!("/proc/{}/fd", service.pid())).unwrap();
@@ -133,7 +133,7 @@ fn what_has_become_old_goes_by_itself_under_a_long_lock_only() {
     let (service, admin) = shipped(&server, "compliance:60", &["--prune-keep", "400entries"]);
     let only = wait_for("old segments to go", || {
         let only = status(&service, &admin)["only_in_copy"].clone();
-        (!only.is_null()).then_some(only)
+        (only["segments"].as_u64() > Some(0)).then_some(only)
     });
     assert_eq!(only["segments"], 1, "the newest 400 entries reach into the second segment: {only}");
     record(&service, &admin, 800);
@@ -144,7 +144,8 @@ fn what_has_become_old_goes_by_itself_under_a_long_lock_only() {
     let told = status(&service, &admin)["pruning"].clone();
     assert_eq!((&told["keep"], &told["fault"]), (&json!("400entries"), &Value::Null), "{told}");
     assert!(told["last_pruned_at"].is_string(), "{told}");
-    assert_eq!(service.query(&admin, "SELECT count(id), count(DISTINCT id) FROM audit_log"), json!([[1600, 1600]]));
+    let ours = "SELECT count(id), count(DISTINCT id) FROM audit_log WHERE actor = 'bot'";
+    assert_eq!(service.query(&admin, ours), json!([[1600, 1600]]));
     let acts = service.acts("ledger.pruned");
     assert!(acts.iter().all(|act| act["actor"] == "counterfoil"), "{acts:?}");
 }
