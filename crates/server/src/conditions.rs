@@ -17,7 +17,7 @@ use crate::inbox::{self, Ask, LEVELS, Wanted};
 use crate::moment::now;
 use crate::service::{Service, act};
 use crate::upkeep;
-use crate::verification::{Of, Told};
+use crate::verification::conditions::{is_of_verifications, tampering, verification};
 
 /// How often conditions are looked at.
 const STEP: Duration = Duration::from_secs(5);
@@ -33,23 +33,11 @@ const MAX_STANDSTILL: Duration = Duration::from_secs(60);
 const MIN_FREE_PERCENT: u64 = 5;
 const MIN_FREE_BYTES: u64 = 1 << 30;
 
-/// Verifications that could not be run, in a row, until somebody is told.
-const MAX_FAULTS: u64 = 2;
-
-/// Changed files, objects or rows that have an alert each; the others share one.
-const MAX_FILES: usize = 20;
-
-/// Indices that an alert names.
-const MAX_INDICES: usize = 100;
-
 /// Conditions of one kind that the sources of one recorder may have at once; the others share one.
 const MAX_OF_RECORDER: usize = 50;
 
 /// Most conditions that hold at once; the others wait.
 const MAX_CONDITIONS: usize = 1_000;
-
-/// What to do when something was changed.
-const RUNBOOK: &str = "docs/guides/operating.md#something-was-changed";
 
 /// What the ids of these rules begin with.
 const RULES: &str = "counterfoil.";
@@ -57,21 +45,21 @@ const RULES: &str = "counterfoil.";
 /// A condition that holds.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Condition {
-    id: Cow<'static, str>,
-    title: Cow<'static, str>,
-    level: &'static str,
+    pub(crate) id: Cow<'static, str>,
+    pub(crate) title: Cow<'static, str>,
+    pub(crate) level: &'static str,
     /// What it is about, where there are several.
-    about: Vec<(&'static str, String)>,
-    reason: String,
-    since: String,
+    pub(crate) about: Vec<(&'static str, String)>,
+    pub(crate) reason: String,
+    pub(crate) since: String,
     /// The entries that it is about.
     #[serde(skip)]
-    indices: Vec<u64>,
+    pub(crate) indices: Vec<u64>,
     /// Where it stands what to do.
     #[serde(skip)]
-    runbook: Option<&'static str>,
+    pub(crate) runbook: Option<&'static str>,
     #[serde(skip)]
-    alert: Option<String>,
+    pub(crate) alert: Option<String>,
 }
 
 /// The conditions of one service.
@@ -153,7 +141,7 @@ impl Conditions {
                     (still.since, still.alert) = (condition.since, condition.alert);
                 }
                 // What verifications found is not known yet.
-                None if condition.is_of_verifications() && !service.verifications.took_up() => {
+                None if is_of_verifications(&condition.id) && !service.verifications.took_up() => {
                     now_holding.insert(key, condition);
                 }
                 None => {
@@ -258,7 +246,12 @@ const SILENT: &str = "source-silent";
 
 /// Takes the first of many, those that hold already before others, so that none is resolved because of another; how many are
 /// left.
-fn first_of(mut many: Vec<Condition>, most: usize, held: &BTreeSet<String>, seen: &mut Vec<Condition>) -> usize {
+pub(crate) fn first_of(
+    mut many: Vec<Condition>,
+    most: usize,
+    held: &BTreeSet<String>,
+    seen: &mut Vec<Condition>,
+) -> usize {
     let rest = many.len().saturating_sub(most);
     if rest > 0 {
         many.sort_by_cached_key(|condition| !held.contains(&condition.key()));
@@ -267,97 +260,12 @@ fn first_of(mut many: Vec<Condition>, most: usize, held: &BTreeSet<String>, seen
     rest
 }
 
-/// What verifications found changed: a condition for each file, object or row.
-fn tampering(service: &Service, held: &BTreeSet<String>, seen: &mut Vec<Condition>) {
-    for (of, title) in [
-        (Of::Ledger, "The verification found that the ledger was changed"),
-        (Of::Copy, "The verification found that the copy was changed"),
-        (Of::Table, "The verification found that the table in PostgreSQL was changed"),
-    ] {
-        let mut files: BTreeMap<String, Vec<Told>> = BTreeMap::new();
-        let mut found = service.verifications.findings(of);
-        if found.iter().any(|finding| !is_of_checkpoint(finding)) {
-            // A root that is not the signed one follows from what was changed.
-            found.retain(|finding| !is_of_checkpoint(finding));
-        }
-        for finding in found {
-            files.entry(finding.file.clone().unwrap_or_default()).or_default().push(finding);
-        }
-        let of_file = |(file, findings): (String, Vec<Told>)| {
-            let condition = Condition::new("tampering", title, "critical", changed(&findings));
-            let indices =
-                findings.iter().filter_map(|finding| finding.index).filter(|index| *index < service.snapshot().size());
-            Condition {
-                about: vec![("of", of.name().to_owned()), ("file", file)],
-                indices: indices.take(MAX_INDICES).collect(),
-                runbook: Some(RUNBOOK),
-                ..condition
-            }
-        };
-        let rest = first_of(files.into_iter().map(of_file).collect(), MAX_FILES, held, seen);
-        if rest > 0 {
-            let reason = format!(
-                "{rest} more files or rows: GET /api/v1/verification and the page Integrity tell of them. {WHAT_TO_DO}"
-            );
-            let others = Condition::new("tampering", title, "critical", reason);
-            let about = vec![("of", of.name().to_owned()), ("others", "all".to_owned())];
-            seen.push(Condition { about, runbook: Some(RUNBOOK), ..others });
-        }
-    }
-}
-
-fn is_of_checkpoint(finding: &Told) -> bool {
-    matches!(finding.file.as_deref(), Some("checkpoint" | "the given checkpoint"))
-}
-
-const WHAT_TO_DO: &str =
-    "Keep everything as it is, mend nothing yet, and follow docs/guides/operating.md, Something was changed";
-
-/// What is wrong with a file, and what to do.
-fn changed(findings: &[Told]) -> String {
-    let Some(first) = findings.first() else { return WHAT_TO_DO.to_owned() };
-    let file = first.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
-    let index = first.index.map(|index| format!(", entry {index}")).unwrap_or_default();
-    let more = if findings.len() > 1 { format!(" (and {} more findings)", findings.len() - 1) } else { String::new() };
-    format!("{file}{} ({}{index}){more}. {WHAT_TO_DO}", first.message, first.kind)
-}
-
-/// Verifications that are late or cannot be run, and a table whose rows do not arrive.
-fn verification(service: &Service, seen: &mut Vec<Condition>) {
-    for standing in service.verifications.standing() {
-        let about = vec![("of", standing.of.name().to_owned()), ("extent", standing.extent.name().to_owned())];
-        let what = format!("{} of the {}", standing.extent.name(), standing.of.name());
-        if standing.late {
-            let (age, every) = (standing.age_seconds, standing.every_seconds);
-            let reason = format!(
-                "{what}: the last ended {age} s ago, and one is due every {every} s: is the disk, the store or the database too slow?"
-            );
-            let late = Condition::new("verification-late", "A scheduled verification is late", "high", reason);
-            seen.push(Condition { about: about.clone(), ..late });
-        }
-        if standing.faults >= MAX_FAULTS {
-            let fault = standing.fault.unwrap_or_default();
-            let reason = format!("{what}: {} in a row could not be run: {fault}", standing.faults);
-            let failed =
-                Condition::new("verification-failed", "A scheduled verification cannot be run", "high", reason);
-            seen.push(Condition { about, ..failed });
-        }
-        if standing.not_moved > 0 {
-            let reason = format!(
-                "{} rows were committed and are not in the ledger: does `counterfoil postgres follow` run?",
-                standing.not_moved
-            );
-            seen.push(Condition::new("table-behind", "Rows of the table do not arrive in the ledger", "high", reason));
-        }
-    }
-}
-
 impl Condition {
     pub(crate) fn level(&self) -> &'static str {
         self.level
     }
 
-    fn new(id: &'static str, title: &'static str, level: &'static str, reason: String) -> Self {
+    pub(crate) fn new(id: &'static str, title: &'static str, level: &'static str, reason: String) -> Self {
         let (id, title) = (id.into(), title.into());
         Self {
             id,
@@ -372,11 +280,7 @@ impl Condition {
         }
     }
 
-    fn is_of_verifications(&self) -> bool {
-        ["tampering", "verification-late", "verification-failed", "table-behind"].contains(&&*self.id)
-    }
-
-    fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let about: Vec<String> = self.about.iter().map(|(field, value)| format!("{field}={value}")).collect();
         format!("{RULES}{} {}", self.id, about.join(" "))
     }

@@ -1,6 +1,7 @@
 //! Verifications that the service runs in the background: of what is new every few minutes, of everything every day, of the sealed
 //! blocks one after the other, and of the copy and the table. What came of each is recorded as `ledger.verified`.
 
+pub(crate) mod conditions;
 mod kept;
 mod kind;
 mod lane;

@@ -81,7 +81,7 @@ impl Server {
         self.child.wait().expect("the server ends");
     }
 
-    #[allow(dead_code, reason = "the command's tests stop and continue it")]
+    #[allow(dead_code, reason = "the tests of the command make it hang")]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
