@@ -17,7 +17,7 @@ Exit codes:
    2  invalid      the call or its input is wrong: fix it
    3  conflict     the same idempotency key was used with other content, or the folder is taken
    4  busy         another process writes the ledger: retry
-   5  unavailable  disk, signer or clock do not serve: retry later; or a limit was reached: raise it; for `drill`: FAILED
+   5  unavailable  disk, signer or clock do not serve: retry later; or a limit was reached: raise it
    6  denied       no right to do this
    7  not-found    no such ledger, file, entry or state
    8  poisoned     a write may not have reached the disk: check it, run the command again

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "init",
     "append",
     "import",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 30] = [
     "prune",
     "rules",
     "sink",
+    "drill",
     "lake",
     "serve",
     "token",
