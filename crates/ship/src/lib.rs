@@ -9,6 +9,8 @@ mod chain;
 mod content;
 mod disk;
 mod follow;
+#[doc(hidden)]
+pub mod fuzz;
 mod judge;
 mod keys;
 mod lake;
@@ -20,6 +22,7 @@ mod nested;
 mod prune;
 mod pruned;
 mod restore;
+mod roots;
 mod settings;
 mod shipper;
 mod store;

@@ -183,6 +183,19 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Looks whether another shipper of this ledger is why something was there, also where lists do not show it; whether the end
+    /// of the chain is another one now.
+    async fn look_again(&self, end: &mut End) -> Result<bool> {
+        let position = end.tip.position();
+        self.catch_up(end).await?;
+        if end.tip.position() == position
+            && let Some(next) = self.chain().unlisted(&end.tip).await?
+        {
+            self.adopt(&next, end)?;
+        }
+        Ok(end.tip.position() > position)
+    }
+
     /// Whether the copy holds the checkpoint of a size, which must be of this ledger's entries.
     async fn has_checkpoint(&self, size: u64) -> Result<bool> {
         let Some((stored, note)) = self.chain().checkpoint(size).await? else { return Ok(false) };
@@ -244,6 +257,10 @@ impl Run<'_> {
             for file in SegmentFile::ALL {
                 let (key, content) = segment.file(file)?;
                 if self.put(&key, content.clone()).await?.is_some() {
+                    if self.look_again(end).await? && segment.first() < end.sealed {
+                        // Another shipper put the segment, and the object by which readers know where.
+                        break;
+                    }
                     let secret = self.next_frame(end)?;
                     if let Some(other) = self.put(&keys::beside(&key, &secret), content).await? {
                         return Err(Error::new(ErrorKind::Conflict, other));
@@ -252,7 +269,7 @@ impl Run<'_> {
                 }
             }
             self.done.segments += u64::from(self.done.objects > before);
-            end.sealed = segment.first() + segment.count();
+            end.sealed = end.sealed.max(segment.first() + segment.count());
         }
         Ok(())
     }
@@ -306,14 +323,7 @@ impl Run<'_> {
     /// Goes on behind what another shipper of this ledger put at a key; what somebody else put there is left where it is. Whether
     /// the object was put beside it.
     async fn put_beside(&mut self, key: &str, part: &JournalPart, content: &Content, end: &mut End) -> Result<bool> {
-        let position = end.tip.position();
-        self.catch_up(end).await?;
-        if end.tip.position() == position
-            && let Some(next) = self.chain().unlisted(&end.tip).await?
-        {
-            self.adopt(&next, end)?;
-        }
-        if end.tip.position() > position {
+        if self.look_again(end).await? {
             return Ok(false);
         }
         let beside = keys::beside(key, &first_frame(part)?);
@@ -321,8 +331,7 @@ impl Run<'_> {
             self.done.taken.push(key.to_owned());
             return Ok(true);
         }
-        self.catch_up(end).await?;
-        if end.tip.position() > position {
+        if self.look_again(end).await? {
             return Ok(false);
         }
         Err(Error::new(ErrorKind::Conflict, format!("{beside}: it is taken by something that is not the ledger's")))

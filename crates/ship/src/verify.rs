@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use counterfoil::{CopyMark, Error, ErrorKind, Layout, Reader, Result, SegmentFile, Snapshot, Verified, VerifyOptions};
 use counterfoil_evidence::{Finding, FindingKind, Report};
+use counterfoil_tlog::Hash;
 use futures::{StreamExt, stream};
 
 use crate::catalog::Catalog;
@@ -14,6 +15,7 @@ use crate::judge::{Judge, Tip};
 use crate::keys;
 use crate::location::Location;
 use crate::lock::{self, Lock, LockReport};
+use crate::roots::Roots;
 use crate::settings::Settings;
 use crate::store::{Store, Stored};
 
@@ -94,7 +96,7 @@ impl Bucket {
     pub fn verify(&self, options: &VerifyOptions<'_>) -> Result<Report> {
         let mut findings = self.findings_beside()?;
         let earlier = options.resume.as_ref().map(Verified::copy_mark).transpose()?;
-        let older = self.store.wait(self.check_checkpoints(earlier, &mut findings))?;
+        self.store.wait(self.check_checkpoints(earlier, &mut findings))?;
         let reached = self.store.wait(self.check_chain(earlier, &mut findings))?;
         let findings = findings.finish();
         let remember = |state: Verified| {
@@ -103,7 +105,7 @@ impl Bucket {
             }
         };
         let remember: &(dyn Fn(Verified) + Sync) = &remember;
-        let mut options = VerifyOptions { disk: self.disk.clone(), older, ..options.clone() };
+        let mut options = VerifyOptions { disk: self.disk.clone(), ..options.clone() };
         options.remember = options.remember.map(|_| remember);
         let mut report = counterfoil::verify(self.layout.root(), &options)?;
         report.findings.append(&mut findings.clone());
@@ -125,16 +127,13 @@ impl Bucket {
         Ok(findings)
     }
 
-    /// Reads the checkpoints behind what was verified; those before the newest, which the entries must lead to as well.
-    async fn check_checkpoints(
-        &self,
-        earlier: Option<&CopyMark>,
-        findings: &mut Findings,
-    ) -> Result<Vec<(String, Vec<u8>)>> {
-        let Some(judge) = &self.catalog.judge else { return Ok(Vec::new()) };
-        let counts = self.catalog.newest.as_ref().map_or(0, |(size, _)| *size);
+    /// Reads the checkpoints behind what was verified: the entries must lead to each of them. They are read and forgotten, one
+    /// after the other.
+    async fn check_checkpoints(&self, earlier: Option<&CopyMark>, findings: &mut Findings) -> Result<()> {
+        let Some(judge) = &self.catalog.judge else { return Ok(()) };
+        let snapshot = self.reader().and_then(|reader| reader.snapshot()).ok();
+        let mut roots = snapshot.map(Roots::of);
         let mut after = keys::before(keys::CHECKPOINTS, earlier.map_or(0, |mark| mark.checkpoint + 1));
-        let mut found = Vec::new();
         loop {
             let (page, more) = self.store.page(keys::CHECKPOINTS, &after).await?;
             after = page.last().map_or(after, |last| last.key.clone());
@@ -144,38 +143,53 @@ impl Bucket {
                     ..=MAX_CHECKPOINT_BYTES => self.store.get(&stored, None).await,
                     size => Err(Error::new(ErrorKind::Damaged, format!("{size} bytes are no checkpoint"))),
                 };
-                (stored, note)
+                (stored.key, note)
             });
             let mut read = read.buffered(PARALLEL);
-            while let Some((stored, note)) = read.next().await {
-                let size = keys::numbered(&stored.key, keys::CHECKPOINTS).expect("only these were read");
-                let note = match note {
+            while let Some((key, note)) = read.next().await {
+                let judged = match note {
                     Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
-                    note => note,
+                    note => note.map_err(|error| error.message).and_then(|note| judge.checkpoint(&key, &note)),
                 };
-                let judged = note
-                    .map_err(|error| error.message)
-                    .and_then(|note| judge.checkpoint(&stored.key, &note).map(|_| note));
-                match judged {
-                    Ok(_) if size > counts => {
-                        let message = format!(
-                            "it covers {size} entries, and the journal objects lead to no more than {counts}: some are missing"
-                        );
-                        findings.add(Finding::new(FindingKind::CheckpointAhead, message).in_file(&stored.key));
-                    }
-                    Ok(note) if size < counts => found.push((stored.key, note.to_vec())),
-                    Ok(_) => {}
-                    Err(reason) if size > counts && size <= self.catalog.tip().position() => {
-                        let message = format!("it may have been the newest checkpoint: {reason}");
-                        findings.add(Finding::new(FindingKind::CheckpointMalformed, message).in_file(&stored.key));
-                    }
-                    Err(reason) => findings.foreign(&stored.key, &reason),
-                }
+                self.check_checkpoint(&key, judged, roots.as_mut(), findings)?;
             }
             if !more {
-                return Ok(found);
+                return Ok(());
             }
         }
+    }
+
+    /// Holds one checkpoint against the entries.
+    fn check_checkpoint(
+        &self,
+        key: &str,
+        judged: std::result::Result<Hash, String>,
+        roots: Option<&mut Roots>,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let size = keys::numbered(key, keys::CHECKPOINTS).expect("only these are read");
+        let counts = self.catalog.newest.as_ref().map_or(0, |(size, _)| *size);
+        let mut add = |kind, message: String| findings.add(Finding::new(kind, message).in_file(key));
+        match (judged, roots) {
+            (Ok(_), _) if size > counts => {
+                let message = format!(
+                    "it covers {size} entries, and the journal objects lead to no more than {counts}: some are missing"
+                );
+                add(FindingKind::CheckpointAhead, message);
+            }
+            (Ok(root), Some(roots)) => match roots.at(size) {
+                Ok(own) if own == root => {}
+                Ok(_) => add(FindingKind::Fork, format!("the first {size} entries do not have the root that it signs")),
+                Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
+                Err(error) => add(FindingKind::RootMismatch, error.message),
+            },
+            (Ok(_), None) => {}
+            (Err(reason), _) if size > counts && size <= self.catalog.tip().position() => {
+                add(FindingKind::CheckpointMalformed, format!("it may have been the newest checkpoint: {reason}"));
+            }
+            (Err(reason), _) => findings.foreign(key, &reason),
+        }
+        Ok(())
     }
 
     /// Reads all journal objects in order, from the newest on that was verified: each must go on behind the one before and

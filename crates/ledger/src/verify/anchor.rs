@@ -54,9 +54,6 @@ impl Anchors {
                 report.add(finding(kind, "checkpoint", None, format!("it cannot be read: {error}")));
             }
         }
-        for (name, bytes) in &options.older {
-            anchors.add_older(bytes, config, &keys, name, report);
-        }
         anchors.add_given(config, &keys, options, report)?;
         let resumed = options.resume.as_ref().map_or(0, Verified::size);
         for segment in files.segments.iter().filter(|segment| segment.whole && segment.first >= resumed) {
@@ -100,16 +97,6 @@ impl Anchors {
                 }
                 self.published = size;
                 report.compared_against.push(format!("the folder's checkpoint of {size} entries"));
-                self.add(size, Anchor { name: name.to_owned(), root: opened.checkpoint.root, given: false });
-            }
-            Err(error) => report.add(finding(checkpoint_kind(&error), name, None, error.to_string())),
-        }
-    }
-
-    fn add_older(&mut self, bytes: &[u8], config: &Config, keys: &[VerifierKey], name: &str, report: &mut Report) {
-        match config.open_checkpoint(bytes, keys) {
-            Ok(opened) => {
-                let size = opened.checkpoint.size.0;
                 self.add(size, Anchor { name: name.to_owned(), root: opened.checkpoint.root, given: false });
             }
             Err(error) => report.add(finding(checkpoint_kind(&error), name, None, error.to_string())),

@@ -37,8 +37,6 @@ use segment::SegmentCheck;
 pub struct VerifyOptions<'a> {
     /// A signed checkpoint of this ledger that was kept elsewhere.
     pub checkpoint: Option<Vec<u8>>,
-    /// Older checkpoints that stand beside the entries, with their names: the entries must lead to each.
-    pub older: Vec<(String, Vec<u8>)>,
     /// Keys that are trusted to be the ledger's.
     pub keys: Vec<VerifierKey>,
     /// How many threads read segments.
@@ -60,7 +58,6 @@ impl Default for VerifyOptions<'_> {
     fn default() -> Self {
         Self {
             checkpoint: None,
-            older: Vec::new(),
             keys: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             progress: None,

@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
 
-pub use s3::profile;
+pub use s3::{add_page, profile};
+pub use xml::Element;
 
 use crate::content::Content;
 use crate::location::{Location, Service};

@@ -23,6 +23,11 @@ use crate::store::{Store, Stored, Written};
 use manifest::{Commit, DataFile, MAX_FILES, Manifest};
 use metadata::{Extent, Metadata, Past, TableSnapshot};
 
+/// Reads bytes as each of a table's files, as far as they go: for fuzzing.
+pub(crate) fn read_any(bytes: &[u8]) {
+    let _ = (Metadata::parse(bytes), manifest::manifests(bytes), manifest::files(bytes));
+}
+
 /// How often other writers may be faster before a commit gives up.
 const TRIES: usize = 8;
 

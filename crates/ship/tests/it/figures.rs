@@ -7,6 +7,7 @@ use counterfoil_entry::Draft;
 use counterfoil_ship::{Bucket, Shipper};
 use tempfile::TempDir;
 
+use crate::basics::{append, create};
 use crate::server::Server;
 
 const ENTRIES: usize = 262_200;
@@ -66,4 +67,38 @@ fn figures() {
     println!("ship {shipping:?}; plain PUT of {plain} bytes by curl {plainly:?}");
     println!("verify on disk {on_disk:?}, in the bucket {in_bucket:?}");
     println!("restore, verified first, {restoring:?}");
+}
+
+/// What this process had in memory at the most, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+#[ignore = "it measures: one ledger shipped in few and in many objects, `MANY` of them"]
+fn memory_of_a_verification() {
+    let many: usize = std::env::var("MANY").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    let Some(server) = Server::start() else { return };
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    for _ in 0..many {
+        append(&ledger, 1);
+        shipper.ship(&ledger.snapshot()).unwrap();
+    }
+    ledger.seal().unwrap();
+    append(&ledger, 1);
+    shipper.ship(&ledger.snapshot()).unwrap();
+    let shipped = peak();
+    let start = Instant::now();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let opened = (peak(), start.elapsed());
+    assert_eq!(copy.verify(&VerifyOptions::default()).unwrap().findings, []);
+    println!(
+        "{many} objects of each: shipping {shipped} KiB, opened {opened:?}, verified {} KiB in {:?}",
+        peak(),
+        start.elapsed()
+    );
 }

@@ -4,6 +4,7 @@ mod access;
 mod basics;
 mod cloud;
 mod clouds;
+mod corpus;
 mod faults;
 mod figures;
 mod foreign;

@@ -13,13 +13,13 @@ pub use canonical::canonical;
 pub use entry::entry;
 pub use frame::frame;
 pub use segment::segment;
-pub use texts::{checkpoint, note, policy, proof};
+pub use texts::{checkpoint, note, policy, proof, verified};
 
 /// What is done with some bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
@@ -29,4 +29,5 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("policy", policy),
     ("proof", proof),
     ("segment", segment),
+    ("verified", verified),
 ];

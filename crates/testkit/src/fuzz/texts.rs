@@ -1,5 +1,6 @@
 //! The texts of C2SP: what parses is written back as it was, and strangers' bytes give errors.
 
+use counterfoil::Verified;
 use counterfoil_tlog::{Checkpoint, LeafIndex, Note, Origin, Policy, TlogProof, TreeSize, VerifierKey, leaf_hash};
 
 fn text(bytes: &[u8]) -> &str {
@@ -40,4 +41,13 @@ pub fn proof(bytes: &[u8]) {
 /// Policies.
 pub fn policy(bytes: &[u8]) {
     let _ = Policy::parse(bytes);
+}
+
+/// What a verification remembers, for one that goes on.
+pub fn verified(bytes: &[u8]) {
+    if let Ok(state) = Verified::parse(bytes) {
+        let again = Verified::parse(state.to_text().as_bytes());
+        assert_eq!(again.expect("a state that was written can be read"), state);
+        let _ = state.copy_mark();
+    }
 }

@@ -5,6 +5,8 @@ mod multipart;
 pub mod profile;
 mod versions;
 
+pub use versions::add_page;
+
 use std::ops::Range;
 
 use async_trait::async_trait;

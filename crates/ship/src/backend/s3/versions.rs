@@ -25,10 +25,9 @@ impl S3 {
             }
             let answer = self.client.ask(&Self::about_bucket(query)).await?.checked(&format!("listing {prefix}"))?;
             let page = Element::parse(&answer.body)?;
-            for element in page.children().iter().filter(|element| matches!(element.name(), "Version" | "DeleteMarker"))
-            {
-                add(&mut found, element);
-            }
+            add_page(&mut found, &page);
+            // Some stores begin a page with the key that it should begin behind.
+            found.retain(|key, _| key.as_str() > after);
             if page.text("IsTruncated") != Some("true") {
                 return Ok(Page { objects: found.into_values().collect(), next: None });
             }
@@ -46,6 +45,12 @@ impl S3 {
             }
         }
     }
+}
+
+/// Adds what a page lists.
+pub fn add_page(found: &mut BTreeMap<String, Stored>, page: &Element) {
+    let is_listed = |element: &&Element| matches!(element.name(), "Version" | "DeleteMarker");
+    page.children().iter().filter(is_listed).for_each(|element| add(found, element));
 }
 
 /// Adds an older version or a marker to its key, or begins a new key.
