@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use counterfoil::{Ledger, OpenOptions, VerifyOptions};
+use counterfoil::{Ledger, VerifyOptions};
 use counterfoil_ship::{Bucket, Follower, Lag, Pace, Route, Shipper};
 use tempfile::TempDir;
 
-use crate::basics::{append, create, findings};
+use crate::basics::{append, create, findings, reopen};
 use crate::proxy::{self, Fate};
 use crate::server::{Server, settings};
 
@@ -84,7 +84,7 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again() {
             // The ledger takes entries all the while, and opens after a stop.
             append(&ledger, 5);
             ledger.close().unwrap();
-            let ledger = Ledger::open(&path, OpenOptions::default()).unwrap();
+            let ledger = reopen(&path);
             append(&ledger, 5);
             let mut next = Shipper::open(&server.location(), &server.settings(), None).unwrap();
             let done = next.ship(&ledger.snapshot()).unwrap();
