@@ -159,13 +159,11 @@ impl Catalog {
         let mut add = |stored: Stored| {
             let (key, mark) =
                 keys::split_mark(&stored.key).map_or((&*stored.key, None), |(key, mark)| (key, Some(mark)));
-            if let Some((first, extension)) =
-                keys::segment(key).and_then(|(first, extension)| Some((first, known(extension)?)))
-            {
-                match mark.map(str::to_owned) {
-                    Some(mark) => beside.push((first, extension, mark, stored)),
-                    None => drop(segments.insert((first, extension), stored)),
-                }
+            let place = keys::segment(key).and_then(|(first, extension)| Some((first, known(extension)?)));
+            match (place, mark.map(str::to_owned)) {
+                (Some((first, extension)), Some(mark)) => beside.push((first, extension, mark, stored)),
+                (Some(place), None) => drop(segments.insert(place, stored)),
+                (None, _) => {}
             }
         };
         store.list(keys::SEGMENTS, after, &mut add).await?;

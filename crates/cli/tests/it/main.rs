@@ -4,7 +4,7 @@ mod append;
 mod bundle;
 mod client_key;
 #[path = "../../../ship/tests/it/cloud/mod.rs"]
-#[allow(dead_code, reason = "the tests of the crate that ships need more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests of the crate that ships need more of it")]
 mod cloud;
 mod clouds;
 mod drill;

@@ -16,6 +16,17 @@ pub fn create(path: &Path) -> Ledger {
     Ledger::create(path, options, OpenOptions::default()).expect("a ledger")
 }
 
+/// Opens a ledger that was just closed: a child that another test starts holds its lock until its own program begins.
+pub fn reopen(path: &Path) -> Ledger {
+    let start = std::time::Instant::now();
+    loop {
+        match Ledger::open(path, OpenOptions::default()) {
+            Err(error) if error.kind == ErrorKind::Busy && start.elapsed().as_secs() < 30 => std::thread::yield_now(),
+            opened => return opened.expect("a ledger"),
+        }
+    }
+}
+
 pub fn append(ledger: &Ledger, count: usize) {
     let draft = |number| Draft::builder("invoice_approved", "bot", &format!("INV-{number}")).build().expect("a draft");
     ledger.append_batch((0..count).map(draft).collect()).expect("appended");

@@ -1,14 +1,14 @@
 //! The store fails, is slow, or goes away; the shipper is stopped at every step. Nothing is lost, doubled or forked.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use counterfoil::{Ledger, OpenOptions, VerifyOptions};
+use counterfoil::{Ledger, VerifyOptions};
 use counterfoil_ship::{Bucket, Follower, Lag, Pace, Route, Shipper};
 use tempfile::TempDir;
 
-use crate::basics::{append, create, findings};
+use crate::basics::{append, create, findings, reopen};
 use crate::proxy::{self, Fate};
 use crate::server::{Server, settings};
 
@@ -84,7 +84,7 @@ fn a_shipper_that_is_stopped_at_any_step_is_taken_up_again() {
             // The ledger takes entries all the while, and opens after a stop.
             append(&ledger, 5);
             ledger.close().unwrap();
-            let ledger = Ledger::open(&path, OpenOptions::default()).unwrap();
+            let ledger = reopen(&path);
             append(&ledger, 5);
             let mut next = Shipper::open(&server.location(), &server.settings(), None).unwrap();
             let done = next.ship(&ledger.snapshot()).unwrap();
@@ -187,4 +187,33 @@ fn a_store_that_says_nothing_is_a_fault_before_long() {
     assert!(lag.fault.unwrap().contains("says nothing"));
     silent.store(false, Ordering::SeqCst);
     until(&follower, "it is not taken up again", |lag| lag.shipped == ledger.snapshot().size());
+}
+
+/// What a follower told of.
+static WARNED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[test]
+fn a_bucket_that_keeps_nothing_is_told_of_once_and_at_the_start() {
+    let Some(server) = Server::bare() else { return };
+    server.make_bucket(false);
+    let folder = TempDir::new().unwrap();
+    let ledger = Arc::new(create(&folder.path().join("ledger")));
+    let source = ledger.clone();
+    let route = Route {
+        to: server.location(),
+        settings: server.settings(),
+        lock: None,
+        pace: Pace::default(),
+        // Nothing is to be shipped.
+        known: ledger.snapshot().size(),
+        state: "/nowhere".into(),
+        warn: |fault| WARNED.lock().unwrap().push(fault.to_owned()),
+    };
+    let follower = Follower::start(route, move || Ok(source.snapshot()), Box::new(|_| {})).unwrap();
+    let lag = until(&follower, "no fault", |lag| lag.failures > 0);
+    assert!(lag.fault.unwrap().contains("keeps nothing from being deleted"));
+    append(&ledger, 1);
+    until(&follower, "it is not tried again", |lag| lag.failures > 2);
+    let warned = WARNED.lock().unwrap();
+    assert!(warned.len() == 1 && warned[0].contains("aws s3api"), "{warned:?}");
 }

@@ -7,7 +7,7 @@ use counterfoil_ship::{Bucket, Shipper};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::basics::{append, create};
+use crate::basics::{append, create, findings};
 use crate::proxy::{self, Fate};
 use crate::server::{BUCKET, Server, settings};
 
@@ -73,4 +73,19 @@ fn an_upload_that_is_cut_anywhere_is_made_again() {
         let (_, listed) = server.curl(&["-X", "GET"], "?versions=");
         assert_eq!(listed.matches(&name).count(), 1, "one version of {name}: {listed}");
     }
+}
+
+#[test]
+fn more_objects_than_a_store_lists_at_once_are_each_read_once() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    for _ in 0..1010 {
+        append(&ledger, 1);
+        shipper.ship(&ledger.snapshot()).unwrap();
+    }
+    assert_eq!(findings(&server), [""; 0]);
+    let mut again = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    assert_eq!(again.ship(&ledger.snapshot()).unwrap().objects, 0);
 }

@@ -26,6 +26,8 @@ impl S3 {
             let answer = self.client.ask(&Self::about_bucket(query)).await?.checked(&format!("listing {prefix}"))?;
             let page = Element::parse(&answer.body)?;
             add_page(&mut found, &page);
+            // Some stores begin a page with the key that it should begin behind.
+            found.retain(|key, _| key.as_str() > after);
             if page.text("IsTruncated") != Some("true") {
                 return Ok(Page { objects: found.into_values().collect(), next: None });
             }
