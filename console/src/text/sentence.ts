@@ -33,6 +33,7 @@ const IRREGULAR: Record<string, string> = {
   "ledger.pruned": "let go of segments on the disk that the copy holds, of",
   "ledger.subject_erased": "destroyed the key of the sealed data of",
   "ledger.restored": "restored the ledger",
+  "ledger.drilled": "drilled",
 };
 
 const PARTICIPLES = new Set([
