@@ -139,7 +139,15 @@ export default function Sql() {
           {state.answer && <Results answer={state.answer} seconds={state.seconds ?? 0} />}
         </div>
       </div>
-      {saving && <SaveDialog sql={sql} known={chosen} onClose={() => setSaving(false)} onSaved={searches.reload} />}
+      {saving && (
+        <SaveDialog
+          sql={sql}
+          known={chosen}
+          searches={searches.data?.searches ?? []}
+          onClose={() => setSaving(false)}
+          onSaved={searches.reload}
+        />
+      )}
       {bundling && <BundleDialog sql={sql} onClose={() => setBundling(false)} />}
     </Page>
   );

@@ -83,10 +83,15 @@ pub fn check_folder(path: &Path) -> Result<(), Failure> {
         }
         Err(error) => Err(Failure::file(shown, &error)),
         Ok(found) if !found.is_dir() => Err(nothing(format!("{shown} is a file, and a ledger is a folder"))),
-        Ok(_) if !path.join("ledger.toml").exists() && !path.join("journal").exists() => {
-            Err(nothing(format!("{shown} is not a ledger: it holds no ledger.toml")))
-        }
-        Ok(_) => Ok(()),
+        Ok(_) => match ["ledger.toml", "journal"].map(|name| path.join(name).try_exists()) {
+            [Ok(false), Ok(false)] => Err(nothing(format!("{shown} is not a ledger: it holds no ledger.toml"))),
+            [Err(error), _] if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                let denied =
+                    Failure::new(ErrorKind::Denied, format!("{shown}: this user may not look into the folder"));
+                Err(denied.advise("Run this as the user that owns the ledger."))
+            }
+            _ => Ok(()),
+        },
     }
 }
 

@@ -66,3 +66,10 @@ impl Room {
         self.file.truncate(end).and_then(|()| self.file.sync())
     }
 }
+
+/// Whoever opens the file next must find nobody writing to it.
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.join();
+    }
+}

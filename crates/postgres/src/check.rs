@@ -122,6 +122,13 @@ fn compared(
         Checking { source: &source, trail, options, marks: None, named: BTreeSet::new(), found: &mut tell };
     // The ledger first: every row that it has was committed before the table is read.
     let snapshot = trail.snapshot()?;
+    if options.looked_into > snapshot.size() {
+        let (asked, size) = (options.looked_into, snapshot.size());
+        let message = format!(
+            "what was noticed before entry {asked} cannot have been looked into: the ledger has {size} entries"
+        );
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
     let newest = source.newest(&snapshot, trail.recorder())?;
     let followed = newest.is_some();
     checking.notices(&snapshot, 0)?;

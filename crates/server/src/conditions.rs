@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use counterfoil::{Result, SourceStatus};
+use counterfoil::{ErrorKind, Result, SourceStatus};
 use counterfoil_watch::{Alert, GroupMember};
 use rustix::fs::statvfs;
 use serde::Serialize;
@@ -393,7 +393,14 @@ fn raise(service: &Service, condition: &Condition) -> Result<String> {
         why: Some(condition.reason.clone()),
         drill: service.settings.drill,
     };
-    service.backing.writer()?.record_act(alert.entry())?;
+    let writer = service.backing.writer()?;
+    match writer.record_act(alert.entry()) {
+        // An alert about tampering must not be kept out by the tampering.
+        Err(error) if matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged) => {
+            writer.record_act(alert.entry_without_id())?;
+        }
+        recorded => drop(recorded?),
+    }
     Ok(alert.id)
 }
 

@@ -3,8 +3,8 @@
 mod watch;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use counterfoil::{OnCommit, Receipt};
@@ -42,6 +42,7 @@ struct Proof {
 /// The service's measurements.
 pub(crate) struct Metrics {
     registry: Registry,
+    looking: Mutex<()>,
     append_seconds: Histogram,
     append_entries: Histogram,
     commit_entries: Histogram,
@@ -108,12 +109,17 @@ impl CopyMetrics {
         self.shipped_size.set(number(lag.shipped));
         self.lag_entries.set(number(size.saturating_sub(lag.shipped)));
         self.lag_seconds.set(lag.waiting().as_secs_f64());
-        self.failures.inc_by(lag.failures_total.saturating_sub(self.failures.get()));
+        raise(&self.failures, lag.failures_total);
         self.failing.set(number(lag.failures));
         self.last_success.set(lag.last_shipped_at.map_or(0.0, |at| at.as_millisecond() as f64 / 1000.0));
-        self.bytes.inc_by(lag.bytes.saturating_sub(self.bytes.get()));
+        raise(&self.bytes, lag.bytes);
         self.waiting.set(number(shipping.waiting() as u64));
     }
+}
+
+/// Brings a counter up to a total that somebody else keeps.
+fn raise(counter: &Counter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
 }
 
 fn number(value: u64) -> i64 {
@@ -125,6 +131,7 @@ impl Metrics {
     pub(crate) fn new(settings: &Settings) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("counterfoil"),
+            looking: Mutex::default(),
             append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
             append_entries: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_entries: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
@@ -230,6 +237,7 @@ impl Metrics {
 
     /// The exposition text (OpenMetrics 1.0), with the ledger's present state.
     pub(crate) fn text(&self, service: &Service) -> String {
+        let _one_at_a_time = self.looking.lock().expect("no panic while held");
         let snapshot = service.snapshot();
         self.tree_size.set(number(snapshot.size()));
         self.sealed_size.set(number(snapshot.sealed_size()));

@@ -60,7 +60,7 @@ pub(crate) enum Raises {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     sql: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::body::whole_if_any")]
     every_minutes: Option<u32>,
     #[serde(default)]
     alert: Raises,
@@ -161,9 +161,17 @@ impl Searches {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Self::default(),
             read => read.and_then(|bytes| Ok(serde_json::from_slice::<Vec<Search>>(&bytes)?)),
         };
+        let read = read.map_err(|error| error.to_string()).and_then(|kept| {
+            let wrong = kept.iter().find_map(|search| checked(&search.name, &search.wanted).err());
+            match wrong {
+                _ if kept.len() > MAX_SEARCHES => Err(format!("it has more than {MAX_SEARCHES} searches")),
+                Some(problem) => Err(problem.detail),
+                None => Ok(kept),
+            }
+        });
         match read {
             Ok(kept) => {
-                let kept = kept.into_iter().take(MAX_SEARCHES).map(|search| (search.name.clone(), search)).collect();
+                let kept = kept.into_iter().map(|search| (search.name.clone(), search)).collect();
                 Self { kept: Mutex::new(kept), fault: None }
             }
             Err(error) => {
@@ -191,6 +199,13 @@ impl Searches {
     fn due(&self) -> Vec<Search> {
         let at = now().micros();
         self.kept().values().filter(|search| search.due().is_some_and(|due| due <= at)).cloned().collect()
+    }
+
+    /// Notes what a run came to, unless somebody changed or removed the search meanwhile.
+    fn ran(&self, search: &Search, run: &Run) {
+        if let Some(kept) = self.kept().get_mut(&search.name).filter(|kept| kept.changed_at == search.changed_at) {
+            kept.last = Some(run.clone());
+        }
     }
 
     /// Changes them in the folder and then here; nothing is changed where writing fails.
@@ -281,12 +296,12 @@ pub(crate) fn remove(service: &Service, by: &str, name: &str) -> std::result::Re
 fn find(engine: &Engine, snapshot: &Snapshot, sql: &str) -> Found {
     let since = Instant::now();
     let mut found = Found::default();
-    let (mut digest, mut indices) = (Sha256::new(), BTreeSet::new());
+    let (mut lines_seen, mut indices) = (Vec::new(), BTreeSet::new());
     let outcome = engine.query(snapshot, sql).and_then(|answer| {
         for batch in answer {
             let batch = batch?;
             let lines = lines(&batch)?;
-            digest.update(&lines);
+            lines_seen.extend(lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(digest_of));
             found.run.rows += batch.num_rows() as u64;
             let line = lines.split(|byte| *byte == b'\n').next().map(String::from_utf8_lossy);
             found.first = found.first.take().or(line.map(|line| line.into_owned()).filter(|line| !line.is_empty()));
@@ -297,9 +312,15 @@ fn find(engine: &Engine, snapshot: &Snapshot, sql: &str) -> Found {
     found.indices = indices.into_iter().collect();
     found.run.at = now().to_string();
     found.run.milliseconds = since.elapsed().as_millis() as u64;
-    found.run.digest = hex::encode(digest.finalize());
+    // Rows that nothing orders come as they like.
+    lines_seen.sort_unstable();
+    found.run.digest = hex::encode(digest_of(lines_seen.as_flattened()));
     found.run.fault = outcome.err().map(|error| error.message);
     found
+}
+
+fn digest_of(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn lines(batch: &RecordBatch) -> Result<Vec<u8>> {
@@ -321,8 +342,14 @@ fn indices_in(batch: &RecordBatch) -> impl Iterator<Item = u64> {
 /// Runs one that is due, records that it ran, and raises its alert.
 fn run(service: &Service, engine: &Engine, search: &Search) -> Result<()> {
     let snapshot = service.snapshot();
-    let found = find(engine, &snapshot, &search.wanted.sql);
+    let mut found = find(engine, &snapshot, &search.wanted.sql);
+    if found.run.fault.is_some() {
+        // What it found before is what the next run is held against.
+        found.run.digest = search.last.as_ref().map(|last| last.digest.clone()).unwrap_or_default();
+    }
     let (run, wanted) = (&found.run, &search.wanted);
+    // Whatever becomes of recording it, it is not due again before its time.
+    service.searches.ran(search, run);
     let context = json!({"rows": run.rows, "digest": run.digest, "milliseconds": run.milliseconds,
         "tree_size": snapshot.size(), "saved_by": search.by});
     let mut entry = act("ledger.search_run", "counterfoil", &search.name, "search", context);
@@ -341,13 +368,7 @@ fn run(service: &Service, engine: &Engine, search: &Search) -> Result<()> {
     if raises {
         writer.record_act(alert(search, &found).entry())?;
     }
-    let name = &search.name;
-    service.searches.change(service.backing.folder(), |searches| {
-        // Somebody may have changed or removed it meanwhile.
-        if let Some(kept) = searches.get_mut(name).filter(|kept| kept.changed_at == search.changed_at) {
-            kept.last = Some(run.clone());
-        }
-    })
+    service.searches.change(service.backing.folder(), |_| {})
 }
 
 fn alert(search: &Search, found: &Found) -> Alert {

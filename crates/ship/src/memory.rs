@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use counterfoil::{Disk, OsDisk};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -37,7 +38,7 @@ impl Memory {
 
     /// What is remembered; nothing where there is no such file, or another one.
     pub fn read(&self) -> Option<Remembered> {
-        let remembered: Remembered = serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()?;
+        let remembered: Remembered = serde_json::from_slice(&OsDisk.read_small(&self.path).ok()?).ok()?;
         (remembered.to == self.to).then_some(remembered)
     }
 
@@ -45,9 +46,6 @@ impl Memory {
     pub fn write(&self, journal: u64, digest: &[u8; 32], checkpoint: u64) {
         let remembered = Remembered { to: self.to.clone(), journal, digest: hex::encode(digest), checkpoint };
         let text = serde_json::to_string(&remembered).expect("plain values are JSON") + "\n";
-        let beside = self.path.with_extension("tmp");
-        if std::fs::write(&beside, text).is_ok() {
-            let _ = std::fs::rename(&beside, &self.path);
-        }
+        let _ = OsDisk.replace(&self.path, text.as_bytes());
     }
 }

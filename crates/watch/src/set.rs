@@ -45,6 +45,11 @@ const PRODUCTS: [&str; 3] = ["counterfoil", "aws", "opentelemetry"];
 const TESTS: &str = "tests";
 
 impl RuleSet {
+    /// Whether nothing was left out.
+    pub fn is_whole(&self) -> bool {
+        self.problems.iter().all(|problem| !problem.skipped)
+    }
+
     /// Reads texts; documents that cannot hold are left out and named.
     pub fn of(texts: &Texts) -> Self {
         let mut set = Self { digest: texts.digest(), problems: texts.problems.clone(), ..Self::default() };

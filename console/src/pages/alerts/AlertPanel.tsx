@@ -142,7 +142,13 @@ function Body({ alert, entry, onOpenEntry, onDecided }: BodyProps) {
       </div>
       <Why alert={alert} />
       <Facts alert={alert} onOpen={onOpenEntry} />
-      <Causes indices={alert.indices} causes={causes} opened={entry} onOpen={onOpenEntry} />
+      <Causes
+        indices={alert.indices}
+        causes={causes}
+        opened={entry}
+        onOpen={onOpenEntry}
+        bySearch={alert.rule_id === "counterfoil.saved-search"}
+      />
       <Part title="What became of it">
         <Changes history={alert.history} onOpen={onOpenEntry} />
       </Part>

@@ -27,9 +27,11 @@ interface CausesProps {
   causes: Resource<Entry[]>;
   opened: number | undefined;
   onOpen: (index: number) => void;
+  /** Raised by a saved search, which may tell rows that are no entries. */
+  bySearch: boolean;
 }
 
-export function Causes({ indices, causes, opened, onOpen }: CausesProps) {
+export function Causes({ indices, causes, opened, onOpen, bySearch }: CausesProps) {
   return (
     <Part title={indices.length === 1 ? "The entry that caused it" : "The entries that caused it"}>
       {causes.problem && <ProblemNote problem={causes.problem} onRetry={causes.reload} />}
@@ -37,7 +39,15 @@ export function Causes({ indices, causes, opened, onOpen }: CausesProps) {
       {causes.data && causes.data.length > 0 && (
         <Rows entries={causes.data} selected={undefined} opened={opened} onOpen={onOpen} />
       )}
-      {indices.length === 0 && <p className="quiet">No entry: what is wrong is something that is missing.</p>}
+      {indices.length === 0 && bySearch && (
+        <p className="quiet">
+          The search names no entries: it would, if it selected <code>index</code>. It stands on the page{" "}
+          <Link href="/sql">SQL</Link>.
+        </p>
+      )}
+      {indices.length === 0 && !bySearch && (
+        <p className="quiet">No entry: what is wrong is something that is missing.</p>
+      )}
       {indices.length > SHOWN && (
         <p className="quiet small">
           The newest {grouped(SHOWN)} of {plural(indices.length, "entry", "entries")}.{" "}

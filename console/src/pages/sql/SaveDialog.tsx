@@ -6,7 +6,7 @@ import { keepSearch, RAISES, type Raises, type Search } from "../../api/searches
 import { ProblemNote } from "../../parts/Notice";
 import { useMayReview } from "../../state/ledger";
 import { savedStore } from "./catalog";
-import { PERIODS } from "./periods";
+import { PERIODS, periodText } from "./periods";
 
 const RAISES_TEXT: Record<Raises, string> = {
   never: "No alert",
@@ -66,11 +66,14 @@ function Schedule({ choice, onChange }: { choice: Choice; onChange: (choice: Cho
 export function SaveDialog({
   sql,
   known,
+  searches,
   onClose,
   onSaved,
 }: {
   sql: string;
   known: Search | undefined;
+  /** Those of the service: one of the same name would be replaced. */
+  searches: Search[];
   onClose: () => void;
   onSaved: () => void;
 }) {
@@ -82,6 +85,7 @@ export function SaveDialog({
     alert: known?.alert ?? "never",
     level: known?.level ?? "medium",
   });
+  const replaced = where === "service" ? searches.find((search) => search.name === name.trim()) : undefined;
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
 
@@ -128,6 +132,14 @@ export function SaveDialog({
           </div>
         </Radio.Group>
         {where === "service" && <Schedule choice={choice} onChange={setChoice} />}
+        {replaced && (
+          <div className="note" data-tone="denied" role="status">
+            <strong>This replaces a search of everybody’s.</strong>
+            <p className="quiet">
+              {replaced.by} keeps it, {periodText(replaced.every_minutes)}, {RAISES_TEXT[replaced.alert].toLowerCase()}.
+            </p>
+          </div>
+        )}
         {problem && <ProblemNote problem={problem} />}
         <div className="row end">
           <Button variant="default" onClick={onClose}>

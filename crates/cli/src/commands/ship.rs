@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 use counterfoil::{ErrorKind, Layout, Reader};
 use counterfoil_evidence::FindingClass;
+use counterfoil_server::in_force::InForce;
 use counterfoil_ship::{Bucket, Encryption, Location, Lock, LockReport, Retention, Settings, Shipped, Shipper};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ledgers;
 use crate::output;
+use crate::remote::{Call, Remote};
 use crate::text::{Counted, Grouped};
 
 /// Put what is new into an object store, under Object Lock
@@ -66,8 +68,12 @@ impl Ship {
         ledgers::check_folder(&self.ledger)?;
         let reader = Reader::open(&self.ledger)?;
         let snapshot = reader.snapshot()?;
-        let lock = self.retain.map(|retention| retention.lock(snapshot.retention_class())).transpose()?;
-        let lock = lock.map(|lock| Lock { legal_hold: self.legal_hold, ..lock });
+        let (retain, legal_hold) = match self.retain {
+            Some(retention) => (Some(retention), self.legal_hold),
+            None => self.retention_of_service()?,
+        };
+        let lock = retain.map(|retention| retention.lock(snapshot.retention_class())).transpose()?;
+        let lock = lock.map(|lock| Lock { legal_hold, ..lock });
         let mut settings = Settings::from_environment();
         if let Some(encryption) = &self.sse {
             settings = settings.with_encryption(encryption);
@@ -89,6 +95,14 @@ impl Ship {
             Some(message) => Err(Failure::new(ErrorKind::Conflict, message)),
             None => Ok(Exit::Good),
         }
+    }
+
+    /// What the service that runs on the folder ships to this place under: two retentions in one copy would be a finding.
+    fn retention_of_service(&self) -> Result<(Option<Retention>, bool), Failure> {
+        let Some(service) = Remote::in_folder(&self.ledger)? else { return Ok((None, false)) };
+        let settings: InForce = service.ask(Call::get("/api/v1/settings"))?;
+        let Some(ship) = settings.ship.filter(|ship| ship.to == self.to.to_string()) else { return Ok((None, false)) };
+        Ok((ship.retain.as_deref().map(str::parse).transpose()?, ship.legal_hold))
     }
 
     fn tell(&self, shipped: &Shipped) -> Result<(), Failure> {

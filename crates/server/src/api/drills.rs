@@ -7,8 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use counterfoil_entry::{EntryBuilder, Outcome};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::Administers;
@@ -26,13 +25,13 @@ const MAX_NAME: usize = 300;
 #[serde(deny_unknown_fields)]
 pub struct Drilled {
     /// How many things held.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "crate::body::whole")]
     pub held: u32,
     /// How many did not.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "crate::body::whole")]
     pub failed: u32,
     /// How long it took.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "crate::body::whole")]
     pub seconds: u32,
     /// The origin of the ledger that it was held on.
     pub scratch: String,
@@ -64,13 +63,6 @@ fn named(texts: &[String]) -> Vec<String> {
 /// The beginning of a text, without what no entry takes.
 fn short(text: &str) -> String {
     text.chars().take(MAX_NAME).map(|character| if character == '\0' { '\u{2400}' } else { character }).collect()
-}
-
-/// A number of JSON may say a whole one as 5.0.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let number = f64::deserialize(deserializer)?;
-    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
-    is_whole.then_some(number as u32).ok_or_else(|| D::Error::custom("it is no whole number below 4294967296"))
 }
 
 pub(crate) async fn record(

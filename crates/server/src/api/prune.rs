@@ -19,8 +19,8 @@ pub(crate) struct Asked {
     keep: String,
     bucket: Option<String>,
     retain: Option<String>,
-    /// JSON writes a whole number as it likes.
-    locked_days: Option<f64>,
+    #[serde(default, deserialize_with = "crate::body::whole_if_any")]
+    locked_days: Option<u32>,
     #[serde(default)]
     dry_run: bool,
 }
@@ -30,14 +30,14 @@ pub(crate) async fn prune(
     State(service): State<Arc<Service>>,
     JsonBody(asked, _room): JsonBody<Asked>,
 ) -> Answered {
-    let days = asked.locked_days.unwrap_or(DEFAULT_LOCKED_DAYS.into());
-    if days.fract() != 0.0 || !(0.0..=f64::from(MAX_DAYS)).contains(&days) {
+    let locked_days = asked.locked_days.unwrap_or(DEFAULT_LOCKED_DAYS);
+    if locked_days > MAX_DAYS {
         return Err(Problem::invalid(format!("locked_days is 0 to {MAX_DAYS}")));
     }
     let wanted = Wanted {
         keep: asked.keep.parse::<Keep>()?,
         retain: asked.retain.as_deref().map(str::parse::<Retention>).transpose()?,
-        locked_days: days as u32,
+        locked_days,
         dry_run: asked.dry_run,
     };
     let alone = alone(&service)?;

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::number;
+use super::{number, raise};
 use crate::service::Service;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -115,9 +115,4 @@ impl SinkMetrics {
         let last = status.last_success.as_deref().and_then(|at| Timestamp::parse(at).ok());
         self.last_success.get_or_create(&of).set(last.map_or(0.0, |at| at.micros() as f64 / 1e6));
     }
-}
-
-/// Brings a counter up to a total that somebody else keeps.
-fn raise(counter: &Counter, total: u64) {
-    counter.inc_by(total.saturating_sub(counter.get()));
 }

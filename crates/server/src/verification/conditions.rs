@@ -100,7 +100,7 @@ pub(crate) fn verification(service: &Service, seen: &mut Vec<Condition>) {
         }
         if standing.not_moved > 0 {
             let reason = format!(
-                "{} rows were committed and are not in the ledger: does `counterfoil postgres follow` run?",
+                "rows were committed and are not in the ledger ({}): does `counterfoil postgres follow` run?",
                 standing.not_moved
             );
             seen.push(Condition::new("table-behind", "Rows of the table do not arrive in the ledger", "high", reason));

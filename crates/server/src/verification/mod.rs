@@ -12,7 +12,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use counterfoil::run_in_background;
@@ -189,7 +189,7 @@ impl Verifications {
         let state = self.state();
         let last = |extent| state.lanes.get(&Kind { of, extent }).and_then(|lane| lane.last.as_ref());
         let whole = last(Extent::Whole);
-        let refuted = |run: &Run| whole.is_some_and(|whole| whole.verified && whole.started_at > run.finished_at);
+        let refuted = |run: &Run| whole.is_some_and(|whole| whole.verified && whole.begun_at() > run.ended());
         let new = last(Extent::New).filter(|run| !refuted(run));
         // Blocks with a fault are read again and again: what the scrub says is of now.
         let runs = [whole, new, last(Extent::Scrub)].into_iter().flatten();
@@ -303,7 +303,7 @@ impl Turn {
                     run_in_background();
                     self.check()
                 });
-                checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                checking.join().unwrap_or_else(|_| self.failed("a defect stopped it: start the service again"))
             });
             if let Some(run) = run {
                 self.record(run, &caused_by);
@@ -322,15 +322,20 @@ impl Turn {
             return verifications.finish(self.kind, work::carry_out(&self.service, self.kind, &self.progress));
         }
         let period = verifications.state().lanes[&self.kind].period;
-        let step = verifications.scrub.lock().expect("no panic while held").go_on(&self.service, period);
+        let step = verifications.scrub.lock().unwrap_or_else(PoisonError::into_inner).go_on(&self.service, period);
         match step {
             Ok((run, to_record)) => verifications.finish(self.kind, run).filter(|_| to_record),
             Err(error) => {
                 tracing::error!(detail = error.message, "a sealed segment could not be read again");
-                let run = Run::begun(self.kind, self.progress.started_at, 0);
-                verifications.finish(self.kind, Run { fault: Some(error.message), ..run })
+                self.failed(&error.message)
             }
         }
+    }
+
+    /// Takes in that it could not be run to its end.
+    fn failed(&self, why: &str) -> Option<Run> {
+        let run = Run::begun(self.kind, self.progress.started_at, 0);
+        self.service.verifications.finish(self.kind, Run { fault: Some(why.to_owned()), ..run })
     }
 
     fn record(&self, run: Run, caused_by: &str) {

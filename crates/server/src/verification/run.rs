@@ -123,18 +123,26 @@ impl Run {
 
     /// The same with more findings.
     pub(crate) fn with(mut self, findings: impl IntoIterator<Item = Told>) -> Self {
-        for finding in findings {
-            self.findings_total += 1;
-            if self.findings.len() < MAX_FINDINGS {
-                self.findings.push(finding);
-            }
-        }
+        findings.into_iter().for_each(|finding| self.add(finding));
         self.verified = self.findings_total == 0 && self.fault.is_none();
         self
     }
 
+    /// Adds a finding, or counts it where there are many.
+    pub(super) fn add(&mut self, finding: Told) {
+        self.findings_total += 1;
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         Kind { of: self.of, extent: self.extent }
+    }
+
+    /// When it began; never where that cannot be read.
+    pub(crate) fn begun_at(&self) -> Timestamp {
+        Timestamp::parse(&self.started_at).unwrap_or(Timestamp::from_micros(0))
     }
 
     /// When it ended; never where that cannot be read.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use counterfoil::{Result, SealedSegment, Snapshot, Stamp};
+use counterfoil::{Error, Result, SealedSegment, Snapshot, Stamp};
 use counterfoil_entry::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -58,17 +58,19 @@ impl Scrub {
     pub fn go_on(&mut self, service: &Service, period: Duration) -> Result<(Run, bool)> {
         let snapshot = service.snapshot();
         let mut seen = self.seen.take().unwrap_or_else(|| remembered(service));
-        let outcome = read_due(&mut seen, &snapshot, period);
+        let (read, fault) = read_due(&mut seen, &snapshot, period);
         let begun = *self.round.get_or_insert_with(now);
         let oldest = seen.values().map(|seen| seen.at).min().unwrap_or_else(|| now().micros());
         let told: Vec<Told> = seen.values().flat_map(|seen| seen.findings.iter().cloned()).collect();
-        let read = outcome.as_ref().is_ok_and(|read| *read > 0);
+        let read = read > 0;
         if read && let Some(path) = path(service) {
             keep(&path, &seen);
         }
         let all_read = seen.values().all(|seen| !seen.unread);
         self.seen = Some(seen);
-        outcome?;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
         let ends = read && oldest >= begun.micros() && all_read;
         let news = told != self.told;
         self.told.clone_from(&told);
@@ -82,8 +84,8 @@ impl Scrub {
     }
 }
 
-/// Reads the segments whose turn it is; how many.
-fn read_due(seen: &mut BTreeMap<u64, Seen>, snapshot: &Snapshot, period: Duration) -> Result<usize> {
+/// Reads the segments whose turn it is: how many, and why others could not be read.
+fn read_due(seen: &mut BTreeMap<u64, Seen>, snapshot: &Snapshot, period: Duration) -> (usize, Option<Error>) {
     let segments = snapshot.segments();
     let known: Vec<u64> = segments.iter().map(SealedSegment::first).collect();
     seen.retain(|first, _| known.binary_search(first).is_ok());
@@ -104,15 +106,26 @@ fn read_due(seen: &mut BTreeMap<u64, Seen>, snapshot: &Snapshot, period: Duratio
     }
     turn.sort_by_key(|(place, _)| *place);
     let turn = turn.into_iter().take(at_once).map(|(_, segment)| segment);
-    let mut read = 0;
+    let (mut read, mut fault) = (0, None);
     for segment in first.into_iter().chain(turn) {
         let stamps = segment.stamps();
-        let findings: Vec<Told> = segment.reread()?.iter().map(Told::of).collect();
+        let findings: Vec<Told> = match segment.reread() {
+            Ok(findings) => findings.iter().map(Told::of).collect(),
+            Err(error) => {
+                fault = Some(error);
+                // The others have their turn before it has the next.
+                if let Some(last) = seen.get_mut(&segment.first()) {
+                    last.at = now().micros();
+                    last.unread = true;
+                }
+                continue;
+            }
+        };
         let last = Seen { at: now().micros(), unread: false, stamps, suspect: !findings.is_empty(), findings };
         seen.insert(segment.first(), last);
         read += 1;
     }
-    Ok(read)
+    (read, fault)
 }
 
 /// What an earlier service read. Whoever may write there can put a reading off by one period, and no longer.

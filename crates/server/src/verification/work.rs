@@ -93,19 +93,19 @@ fn table(service: &Service, run: Run) -> Result<Run> {
     let Some(postgres) = &service.settings.postgres else { return Ok(run) };
     let options =
         CheckOptions { slot: postgres.slot.clone(), looked_into: postgres.looked_into, ..CheckOptions::default() };
-    let (mut findings, mut not_moved) = (Vec::new(), 0);
+    let (mut run, mut not_moved) = (run, 0);
     let checked =
         counterfoil_postgres::check(&postgres.dsn, &Own(service), &options, &Patience::default(), &mut |finding| {
             let file = finding.row.map_or_else(|| TABLE.to_owned(), |row| format!("{TABLE}, row {row}"));
             match finding.difference {
                 Difference::NotMoved => not_moved += 1,
-                other => findings.push(Told::other(name(other), file, finding.index, &finding.message)),
+                other => run.add(Told::other(name(other), file, finding.index, &finding.message)),
             }
             Ok(())
         })?;
     let compared_against = vec![format!("the rows of {}", checked.source)];
     let run = Run { entries_checked: checked.rows, not_moved, compared_against, ..run };
-    Ok(run.with(findings))
+    Ok(run.with([]))
 }
 
 fn name(difference: Difference) -> String {

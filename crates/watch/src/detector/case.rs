@@ -139,6 +139,11 @@ fn late(process: &Process, wait: &Wait, taken: Taken) -> Option<Finding> {
 }
 
 impl Case {
+    /// Whether a process of so many steps can have come to it.
+    pub fn fits(&self, steps: usize) -> bool {
+        self.entries.len() <= steps && self.wait.as_ref().is_none_or(|wait| (1..steps).contains(&wait.step))
+    }
+
     /// Remembers a step, and finds whether it comes without the one before it or after a later one.
     fn take(&mut self, process: &Process, taken: Taken) -> Option<Finding> {
         let (Taken { step, index, .. }, name) = (taken, |step: usize| &process.steps[step].name);

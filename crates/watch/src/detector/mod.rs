@@ -75,6 +75,9 @@ impl Detector {
             state.groups.clear();
             state.steps = self.state.steps.clone();
         }
+        // Nor does what no process of so many steps can have come to.
+        let steps = state.steps.len();
+        state.groups.retain(|_, group| group.case.as_ref().is_none_or(|case| case.fits(steps)));
         self.deadlines = Deadlines::of(&self.spec, &state.groups);
         self.state = state;
     }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use counterfoil::ErrorKind;
 use counterfoil_watch::{Engine, Firing, Load, Problem, Record, RuleInfo, RuleKind, now};
 use serde::Serialize;
 
@@ -95,7 +96,7 @@ impl Backtest {
             true => output::json(&report)?,
             false => write_table(&report)?,
         }
-        Ok(Exit::Good)
+        Ok(if rules.is_whole() { Exit::Good } else { Exit::Bad(ErrorKind::Invalid) })
     }
 }
 

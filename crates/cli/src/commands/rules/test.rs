@@ -46,6 +46,6 @@ impl Test {
             }
             out.flush()?;
         }
-        Ok(if failed == 0 { Exit::Good } else { Exit::Bad(ErrorKind::Invalid) })
+        Ok(if failed == 0 && set.is_whole() { Exit::Good } else { Exit::Bad(ErrorKind::Invalid) })
     }
 }
