@@ -23,6 +23,9 @@ use crate::problem::Problem;
 use crate::service::{Service, act};
 use crate::state;
 
+/// The rule of the alerts of all searches.
+pub(crate) const RULE: &str = "counterfoil.saved-search";
+
 /// How often the service looks for searches that are due.
 const STEP: Duration = Duration::from_secs(5);
 
@@ -263,9 +266,12 @@ pub(crate) fn save(
 }
 
 fn checked(name: &str, wanted: &Wanted) -> std::result::Result<(), Problem> {
-    let characters = name.chars().count();
-    if characters == 0 || characters > MAX_NAME || name.trim() != name || name.chars().any(char::is_control) {
-        return Err(Problem::invalid(format!("a name has 1 to {MAX_NAME} characters and no spaces around them")));
+    let may_stand = |letter: char| letter.is_alphanumeric() || " ._()-".contains(letter);
+    let begins = name.starts_with(char::is_alphanumeric) && name.trim() == name;
+    if name.chars().count() > MAX_NAME || !begins || !name.chars().all(may_stand) {
+        return Err(Problem::invalid(format!(
+            "a name has 1 to {MAX_NAME} letters, digits, spaces and . _ ( ) - and begins with a letter or a digit"
+        )));
     }
     if wanted.sql.len() > MAX_SQL {
         return Err(Problem::invalid(format!("a saved statement has at most {MAX_SQL} bytes")));
@@ -273,9 +279,6 @@ fn checked(name: &str, wanted: &Wanted) -> std::result::Result<(), Problem> {
     match wanted.every_minutes {
         Some(every) if !MINUTES.contains(&every) => {
             Err(Problem::invalid(format!("every_minutes is {} to {}", MINUTES.start(), MINUTES.end())))
-        }
-        None if wanted.alert != Raises::Never => {
-            Err(Problem::invalid("a search without every_minutes never runs by itself, so it raises no alert"))
         }
         _ => Ok(()),
     }
@@ -305,7 +308,8 @@ fn find(engine: &Engine, snapshot: &Snapshot, sql: &str) -> Found {
             found.run.rows += batch.num_rows() as u64;
             let line = lines.split(|byte| *byte == b'\n').next().map(String::from_utf8_lossy);
             found.first = found.first.take().or(line.map(|line| line.into_owned()).filter(|line| !line.is_empty()));
-            indices.extend(indices_in(&batch).take(MAX_INDICES - indices.len()));
+            let known = indices_in(&batch).filter(|index| *index < snapshot.size());
+            indices.extend(known.take(MAX_INDICES - indices.len()));
         }
         Ok(())
     });
@@ -384,7 +388,7 @@ fn alert(search: &Search, found: &Found) -> Alert {
     let identity = hex::encode(Sha256::digest(format!("{} {} {}", search.name, run.at, run.digest)));
     Alert {
         id: format!("alert-{}", &identity[..32]),
-        rule_id: "counterfoil.saved-search".to_owned(),
+        rule_id: RULE.to_owned(),
         title: search.name.clone(),
         level: search.wanted.level.name(),
         author: Some(search.by.clone()),

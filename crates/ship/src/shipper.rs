@@ -152,7 +152,10 @@ impl Run<'_> {
             && let Some(newest) = self.chain().recall(known.journal, &known.digest).await?
         {
             self.adopt(&newest, &mut end)?;
-            end.checkpoint = known.checkpoint;
+            // What counts as shipped is what the place holds, whatever is remembered.
+            if known.checkpoint <= self.snapshot.size() && self.has_checkpoint(known.checkpoint).await? {
+                end.checkpoint = known.checkpoint;
+            }
             return Ok(end);
         }
         let mut newest = None;

@@ -142,6 +142,8 @@ fn on_from_the_last(
             tracing::warn!(%kind, detail = error.message, "everything is read again");
             verify(&VerifyOptions { resume: None, ..options })?
         }
+        // What was kept is a hint that anybody may have written: nothing is told that everything does not bear out.
+        Ok(report) if !report.is_clean() && before.is_some() => verify(&VerifyOptions { resume: None, ..options })?,
         verified => verified?,
     };
     let reached = reached.into_inner().expect("no panic while held").filter(|_| report.is_clean());
