@@ -435,7 +435,7 @@ fn what_the_bucket_holds_is_pruned_and_comes_back(cloud: &Cloud) {
     assert!(found.segments >= 2 && found.locked_until.is_some(), "{found:?}");
     prune.locked_days = 4;
     let short = copy(cloud).prunable(&snapshot, &prune).unwrap_err();
-    assert!(short.kind == ErrorKind::Damaged && short.message.contains("--locked-days"), "{short}");
+    assert!(short.kind == ErrorKind::Conflict && short.message.contains("--locked-days"), "{short}");
     crate::prune::reach(&cloud.location(), cloud.settings());
     let ledger = Ledger::open(&path, OpenOptions::default()).unwrap();
     assert_eq!(ledger.prune(found.pruned, found.covered).unwrap().segments, found.segments);
