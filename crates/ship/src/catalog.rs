@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil::{Config, Error, ErrorKind, Result, SegmentFile};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::chain::{Chain, Met};
-use crate::judge::{Judge, Own, Tip};
+use crate::chain::{Chain, Met, Next};
+use crate::judge::{Judge, Tip};
 use crate::keys;
 use crate::link::{HEADER_BYTES, Link};
 use crate::store::{Store, Stored};
@@ -84,13 +84,16 @@ impl Catalog {
         let Some(judge) = self.judge.clone() else { return Ok(false) };
         let chain = Chain { store, judge: &judge };
         let known = self.newest.as_ref().map_or(0, |(size, _)| *size);
+        let sealed = self.sealed();
         self.step_on(&chain).await?;
         let Some(newest) = self.newest_above(&chain, known).await? else { return Ok(false) };
         self.newest = Some(newest);
-        // Of the newest segment that is known, some files may have been missing.
-        let after = self.segments.last_key_value().map(|((first, _), _)| keys::segment_of(*first));
-        self.list(store, &after.unwrap_or_default()).await?;
+        // Of the newest segment that counted, some files may have been missing; a key behind it is anybody's.
+        let counted = self.segments.range(..(sealed, "")).next_back().map(|((first, _), _)| *first);
+        self.list(store, &counted.map(keys::segment_of).unwrap_or_default()).await?;
         self.place_beside();
+        let done = self.marks.partition_point(|(sealed, _)| counted.is_some_and(|first| *sealed <= first));
+        self.marks.drain(..done.min(self.marks.len().saturating_sub(1)));
         Ok(true)
     }
 
@@ -108,10 +111,18 @@ impl Catalog {
         }
     }
 
-    /// Takes down which journal object is the first to count segments.
-    fn take_mark(marks: &mut Vec<(u64, String)>, own: &Own) {
-        if own.link.sealed > marks.last().map_or(0, |(sealed, _)| *sealed) {
-            marks.push((own.link.sealed, own.mark.clone()));
+    /// Takes in the next object of the chain, and lets go of the journal files that count no more.
+    fn take(links: &mut Vec<(Link, Stored)>, marks: &mut Vec<(u64, String)>, next: &Next) {
+        let link = next.own.link;
+        if link.offset == 0 {
+            // What counted when the file before began may count still, under the newest checkpoint.
+            let sealed = links.iter().rfind(|(link, _)| link.offset == 0).map_or(0, |(link, _)| link.sealed);
+            let needed = links.iter().rposition(|(link, _)| link.offset == 0 && link.file <= sealed);
+            links.drain(..needed.unwrap_or(0));
+        }
+        links.push((link, next.stored.clone()));
+        if link.sealed > marks.last().map_or(0, |(sealed, _)| *sealed) {
+            marks.push((link.sealed, next.own.mark.clone()));
         }
     }
 
@@ -119,20 +130,12 @@ impl Catalog {
     pub async fn follow(&mut self, store: &Store) -> Result<()> {
         let Some(judge) = self.judge.clone() else { return Ok(()) };
         let chain = Chain { store, judge: &judge };
-        let (links, marks, mut sealed) = (&mut self.links, &mut self.marks, 0);
+        let (links, marks) = (&mut self.links, &mut self.marks);
         (*links, *marks) = (Vec::new(), Vec::new());
         self.tip = chain
             .walk(Tip::default(), &mut |met| {
                 if let Met::Next(next) | Met::Torn(next, _) = met {
-                    let link = next.own.link;
-                    if link.offset == 0 {
-                        // What counted when the file before began may count still, under the newest checkpoint.
-                        let needed = links.iter().rposition(|(link, _)| link.offset == 0 && link.file <= sealed);
-                        links.drain(..needed.unwrap_or(0));
-                        sealed = link.sealed;
-                    }
-                    links.push((link, next.stored.clone()));
-                    Self::take_mark(marks, &next.own);
+                    Self::take(links, marks, next);
                 }
             })
             .await?;
@@ -197,17 +200,22 @@ impl Catalog {
     async fn step_on(&mut self, chain: &Chain<'_>) -> Result<()> {
         while let Some(next) = chain.step(&self.tip).await? {
             self.tip = next.tip();
-            Self::take_mark(&mut self.marks, &next.own);
-            self.links.push((next.own.link, next.stored));
+            Self::take(&mut self.links, &mut self.marks, &next);
         }
         Ok(())
+    }
+
+    /// The entries that are in segments under the newest checkpoint.
+    fn sealed(&self) -> u64 {
+        let size = self.newest.as_ref().map_or(0, |(size, _)| *size);
+        let covered = self.links.iter().rev().find(|(link, _)| link.end() <= size);
+        covered.map_or(0, |(link, _)| link.sealed)
     }
 
     /// What of the journal is the ledger now.
     pub fn current(&self) -> Current {
         let size = self.newest.as_ref().map_or(0, |(size, _)| *size);
-        let covered = self.links.iter().rev().find(|(link, _)| link.end() <= size);
-        let sealed = covered.map_or(0, |(link, _)| link.sealed);
+        let sealed = self.sealed();
         let begins = self.links.iter().rposition(|(link, _)| link.offset == 0 && link.file <= sealed);
         let mut files: Vec<(u64, Vec<(Link, Stored)>)> = Vec::new();
         let mut end = sealed;

@@ -7,14 +7,14 @@ use futures::{StreamExt, stream};
 use crate::judge::{Judge, Own, Tip};
 use crate::keys;
 use crate::link::{MAX_OBJECT_BYTES, digest};
-use crate::store::{Store, Stored};
+use crate::store::{MAX_AT_ONE, Store, Stored};
 
 /// Objects that are fetched at a time.
 const PARALLEL: usize = 8;
 /// The longest object that is fetched before it is known to be the next one.
 const AHEAD_BYTES: u64 = 4 << 20;
-/// The most objects at one number that are looked at.
-pub const MAX_AT_ONE: usize = 100_000;
+/// The most bytes that are kept of the objects at one number; what is behind them is fetched again.
+const HELD_BYTES: usize = 16 << 20;
 
 /// An object that goes on behind the ones before.
 #[derive(Debug, Clone)]
@@ -64,8 +64,7 @@ pub struct Chain<'a> {
 impl Chain<'_> {
     /// The object behind a tip, found by its key alone.
     pub async fn step(&self, tip: &Tip) -> Result<Option<Next>> {
-        let found = self.store.at(&keys::journal(tip.position())).await?;
-        for stored in found.into_iter().take(MAX_AT_ONE) {
+        for stored in self.store.at(&keys::journal(tip.position())).await? {
             if let Fit::Next(next) = self.next(tip, (stored, None)).await? {
                 return Ok(Some(next));
             }
@@ -86,7 +85,7 @@ impl Chain<'_> {
 
     /// The object that somebody remembers by its number and digest, if it is there as it was.
     pub async fn recall(&self, number: u64, known: &str) -> Result<Option<Next>> {
-        for stored in self.store.at(&keys::journal(number)).await?.into_iter().take(MAX_AT_ONE) {
+        for stored in self.store.at(&keys::journal(number)).await? {
             if stored.size > MAX_OBJECT_BYTES {
                 continue;
             }
@@ -101,7 +100,7 @@ impl Chain<'_> {
     /// Follows the chain from a tip to its end, which it gives, and tells of every object under `journal/` on the way.
     pub async fn walk(&self, mut tip: Tip, each: &mut (dyn FnMut(Met<'_>) + Send)) -> Result<Tip> {
         let mut after = keys::before(keys::JOURNAL, tip.position());
-        let mut group: Vec<Fetched> = Vec::new();
+        let (mut group, mut held) = (Vec::<Fetched>::new(), 0);
         loop {
             let (page, more) = self.store.page(keys::JOURNAL, &after).await?;
             after = page.last().map_or(after, |last| last.key.clone());
@@ -111,14 +110,24 @@ impl Chain<'_> {
                 (stored, bytes)
             });
             let mut fetched = fetched.buffered(PARALLEL);
-            while let Some(found) = fetched.next().await {
+            while let Some(mut found) = fetched.next().await {
                 let number = |found: &Fetched| keys::numbered(&found.0.key, keys::JOURNAL);
                 // Keys of no number are told of with the other keys that no shipper writes.
                 let Some(this) = number(&found) else { continue };
                 if group.first().is_some_and(|first| number(first) != Some(this)) {
                     self.settle(std::mem::take(&mut group), &mut tip, each).await?;
+                    held = 0;
+                }
+                let length = found.1.as_ref().map_or(0, |bytes| bytes.as_ref().map_or(0, Bytes::len));
+                if held + length > HELD_BYTES {
+                    found.1 = None;
+                } else {
+                    held += length;
                 }
                 group.push(found);
+                if group.len() == 2 * MAX_AT_ONE {
+                    leave_oldest(&mut group, each);
+                }
             }
             if !more {
                 self.settle(group, &mut tip, each).await?;
@@ -134,7 +143,7 @@ impl Chain<'_> {
         tip: &mut Tip,
         each: &mut (dyn FnMut(Met<'_>) + Send),
     ) -> Result<()> {
-        group.sort_by(|a, b| (&a.0.modified, &a.0.key).cmp(&(&b.0.modified, &b.0.key)));
+        leave_oldest(&mut group, each);
         let before = *tip;
         for (stored, bytes) in group {
             let (named, torn) = (stored.clone(), before.position());
@@ -188,7 +197,7 @@ impl Chain<'_> {
     /// The checkpoint of a size that the ledger signed, if one is there.
     pub async fn checkpoint(&self, size: u64) -> Result<Option<(Stored, Bytes)>> {
         let found = self.store.at(&keys::checkpoint(size)).await?;
-        self.first_signed(found.into_iter().take(MAX_AT_ONE)).await
+        self.first_signed(found.into_iter()).await
     }
 
     /// The first of these objects that is a checkpoint of the ledger.
@@ -209,6 +218,14 @@ impl Chain<'_> {
             }
         }
         Ok(None)
+    }
+}
+
+/// Sorts the objects of one number by age and leaves no more of them than are looked at.
+fn leave_oldest(group: &mut Vec<Fetched>, each: &mut (dyn FnMut(Met<'_>) + Send)) {
+    group.sort_by(|a, b| a.0.by_age(&b.0));
+    for (stored, _) in group.drain(MAX_AT_ONE.min(group.len())..) {
+        each(Met::Foreign(&stored, "too many older objects stand at its number"));
     }
 }
 

@@ -18,8 +18,8 @@ use crate::store::{Store, Stored};
 const PARALLEL: usize = 16;
 /// What clocks of a store and this machine may differ by, in seconds.
 const CLOCK_SLACK: i64 = 300;
-/// The most days that a retention may ask for.
-const MAX_DAYS: u32 = 36_500;
+/// A hundred years: the most days that mean anything here.
+pub const MAX_DAYS: u32 = 36_500;
 
 /// Who may end a retention early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,7 +13,7 @@ use jiff::ToSpan;
 
 use crate::disk::{BucketFile, Shared};
 use crate::keys;
-use crate::lock::{self, Lock};
+use crate::lock::{self, Lock, MAX_DAYS};
 use crate::store::Stored;
 use crate::verify::Bucket;
 
@@ -91,9 +91,6 @@ pub struct Prune {
     /// For how many days from now every object must be locked.
     pub locked_days: u32,
 }
-
-/// A hundred years: the most days that mean anything here.
-pub const MAX_DAYS: u32 = 36_500;
 
 /// Days for which objects must be locked, where nobody says another number.
 pub const DEFAULT_LOCKED_DAYS: u32 = 30;

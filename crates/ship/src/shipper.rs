@@ -363,9 +363,9 @@ impl Run<'_> {
             self.count(&content);
             return Ok(None);
         }
-        let stored = self.store.find(key).await?;
-        let stored = stored
-            .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{key}: it is there and cannot be found")))?;
+        let Some(stored) = self.store.find(key).await? else {
+            return self.put_unlisted(key, &content).await;
+        };
         if self.is_same(&stored, &content).await? {
             return Ok(None);
         }
@@ -373,6 +373,17 @@ impl Run<'_> {
         Ok(Some(format!(
             "{key}{version}: what is there is not this ledger's. Whoever may delete it deletes that version; where it is locked, ship to another prefix"
         )))
+    }
+
+    /// Looks at what is at a key that no list shows yet: it is there by its key. No more than a part is kept in memory.
+    async fn put_unlisted(&self, key: &str, content: &Content) -> Result<Option<String>> {
+        if content.len() <= self.written.part_bytes
+            && let Some((bytes, _)) = self.store.current(key).await?
+            && bytes == piece(key, content, 0, content.len())?
+        {
+            return Ok(None);
+        }
+        Err(Error::new(ErrorKind::Unavailable, format!("{key}: it is there, and no list of the store shows it yet")))
     }
 
     /// Whether an object has this content, compared part by part.

@@ -1,5 +1,6 @@
 //! An object store as a write-once place: put what is not there yet, read the oldest version, list.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,13 @@ pub struct Stored {
     pub newer: u64,
     /// Delete markers that were put on top of it.
     pub markers: u64,
+}
+
+impl Stored {
+    /// The order of their writing, as far as the store tells it.
+    pub fn by_age(&self, other: &Self) -> Ordering {
+        (&self.modified, &self.key).cmp(&(&other.modified, &other.key))
+    }
 }
 
 /// How objects are written.
@@ -66,6 +74,8 @@ impl Drop for Store {
 
 /// The most pages that are asked for to find the last one of a folder.
 const MAX_PAGES: usize = 192;
+/// The most objects at one key or beside it that are looked at, the oldest of them.
+pub const MAX_AT_ONE: usize = 100_000;
 /// Threads that wait for the network.
 const THREADS: usize = 2;
 
@@ -211,13 +221,24 @@ impl Store {
         Ok(newest)
     }
 
-    /// The objects at a key or beside it, the oldest first.
+    /// The objects at a key or beside it, the oldest first; no more than [`MAX_AT_ONE`] of them.
     pub async fn at(&self, key: &str) -> Result<Vec<Stored>> {
         let mut found = Vec::new();
         let beside = |found: &str| found.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-        self.list(key, "", &mut |stored| found.extend(Some(stored).filter(|stored| beside(&stored.key)))).await?;
-        found.retain(|stored| stored.size > 0 || stored.version.is_some());
-        found.sort_by(|a, b| (&a.modified, &a.key).cmp(&(&b.modified, &b.key)));
+        let leave_oldest = |found: &mut Vec<Stored>| {
+            found.sort_by(Stored::by_age);
+            found.truncate(MAX_AT_ONE);
+        };
+        self.list(key, "", &mut |stored| {
+            if beside(&stored.key) && (stored.size > 0 || stored.version.is_some()) {
+                found.push(stored);
+            }
+            if found.len() == 2 * MAX_AT_ONE {
+                leave_oldest(&mut found);
+            }
+        })
+        .await?;
+        leave_oldest(&mut found);
         Ok(found)
     }
 

@@ -308,9 +308,13 @@ impl Findings {
 
     /// An object that is not the ledger's, or not in its place.
     fn foreign(&mut self, key: &str, reason: &str) {
+        self.unexpected(key, format!("it is not the ledger's, and was not counted: {reason}"));
+    }
+
+    /// What somebody else did in a copy.
+    fn unexpected(&mut self, key: &str, message: String) {
         self.foreign += 1;
         if self.foreign <= MAX_FOREIGN_FINDINGS {
-            let message = format!("it is not the ledger's, and was not counted: {reason}");
             self.add(Finding::new(FindingKind::UnexpectedFile, message).in_file(key));
         }
     }
@@ -318,14 +322,13 @@ impl Findings {
     /// What the listing alone tells of an object.
     fn beside(&mut self, stored: &Stored, segments: &BTreeSet<String>) {
         let key = &stored.key;
-        let mut put_on = |message: String| {
-            self.found.push(Finding::new(FindingKind::UnexpectedFile, message).in_file(key));
-        };
         if stored.newer > 0 {
-            put_on(format!("{} newer versions were put on top of it; the oldest was read", stored.newer));
+            let message = format!("{} newer versions were put on top of it; the oldest was read", stored.newer);
+            self.unexpected(key, message);
         }
         if stored.markers > 0 {
-            put_on(format!("{} delete markers were put on it; its oldest version was read", stored.markers));
+            let message = format!("{} delete markers were put on it; its oldest version was read", stored.markers);
+            self.unexpected(key, message);
         }
         if !keys::is_of_a_copy(key) {
             self.foreign(key, "no shipper writes an object of this key");
@@ -337,7 +340,7 @@ impl Findings {
     fn finish(mut self) -> Vec<Finding> {
         let more = self.foreign.saturating_sub(MAX_FOREIGN_FINDINGS);
         if more > 0 {
-            let message = format!("{more} more objects are not the ledger's");
+            let message = format!("{more} more times something is not the ledger's, or was put on top");
             self.found.push(Finding::new(FindingKind::UnexpectedFile, message));
         }
         self.found

@@ -1,6 +1,7 @@
 //! Every command on copies in Google Cloud Storage and Azure Blob Storage, and a service that keeps one.
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::cloud::Cloud;
 use crate::place::{LINES, Place};
@@ -39,7 +40,12 @@ fn a_service_keeps_a_copy_in_azure_blob_storage() {
 fn ledger(cloud: &Cloud) -> Place {
     let place = Place::with(cloud.environment());
     place.ok(&["init", "audit", "--origin", "bank.example/audit", "--segment-span", "256"]);
-    let line = |number| json!({"event_type": "x", "actor": "a", "entity_id": format!("e-{number}")}).to_string() + "\n";
+    // Its segments are longer than a block: shorter ones are not pruned.
+    let line = |number| {
+        let note: String = (0..16).map(|part| hex::encode(Sha256::digest(format!("{number} {part}")))).collect();
+        let (entity, context) = (format!("e-{number}"), json!({"note": note}));
+        json!({"event_type": "x", "actor": "a", "entity_id": entity, "context": context}).to_string() + "\n"
+    };
     place.feed(&["append", "audit"], &(LINES.to_owned() + &(0..600).map(line).collect::<String>())).expect(0);
     place.ok(&["seal", "audit"]);
     place

@@ -1,4 +1,4 @@
-//! What S3 answers, as far as it is XML: names, texts and what stands inside.
+//! What S3 and Azure answer, as far as it is XML: names, texts and what stands inside.
 
 use counterfoil::{Error, ErrorKind, Result};
 use quick_xml::Reader;
@@ -38,9 +38,18 @@ impl Element {
                     let text = text.decode().map_err(|error| malformed(error.to_string()))?;
                     open.last_mut().expect("the root stays").text.push_str(&text);
                 }
+                Event::CData(text) => {
+                    let text = text.decode().map_err(|error| malformed(error.to_string()))?;
+                    open.last_mut().expect("the root stays").text.push_str(&text);
+                }
                 Event::GeneralRef(reference) => {
-                    let text = reference.decode().map_err(|error| malformed(error.to_string()))?;
-                    open.last_mut().expect("the root stays").text.push_str(named(&text).unwrap_or_default());
+                    let name = reference.decode().map_err(|error| malformed(error.to_string()))?;
+                    let text = &mut open.last_mut().expect("the root stays").text;
+                    match reference.resolve_char_ref().ok().flatten().or_else(|| named(&name)) {
+                        Some(letter) => text.push(letter),
+                        // It stays as it stands: without it, one key could pass for another.
+                        None => text.push_str(&format!("&{name};")),
+                    }
                 }
                 Event::End(_) => {
                     let closed = open.pop().expect("the root stays");
@@ -71,19 +80,50 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The text of the first element inside with this name.
+    /// The text of the first element inside with this name, without space around it.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.child(name).map(|child| child.text.trim())
+        self.exact(name).map(str::trim)
+    }
+
+    /// The same with all its space: a key may end in it.
+    pub fn exact(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|child| child.text.as_str())
     }
 }
 
-fn named(reference: &str) -> Option<&'static str> {
+fn named(reference: &str) -> Option<char> {
     Some(match reference {
-        "amp" => "&",
-        "lt" => "<",
-        "gt" => ">",
-        "quot" | "#34" => "\"",
-        "apos" | "#39" => "'",
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Element;
+
+    #[test]
+    fn no_key_passes_for_another_one() {
+        let key = |text: &str| {
+            let document = Element::parse(format!("<L><Key>{text}</Key></L>").as_bytes()).unwrap();
+            (document.exact("Key").unwrap().to_owned(), document.text("Key").unwrap().to_owned())
+        };
+        for (text, exact) in [
+            ("a ", "a "),
+            (" a", " a"),
+            ("a&#13;", "a\r"),
+            ("a&#xA;", "a\n"),
+            ("a&#34;&quot;", "a\"\""),
+            ("a&amp;#32;", "a&#32;"),
+            ("a&nbsp;", "a&nbsp;"),
+            ("a&#xD800;", "a&#xD800;"),
+            ("<![CDATA[a&]]>", "a&"),
+        ] {
+            assert_eq!(key(text), (exact.to_owned(), exact.trim().to_owned()), "{text}");
+        }
+    }
 }

@@ -103,6 +103,22 @@ fn what_somebody_puts_at_the_newest_names_stops_nobody() {
 }
 
 #[test]
+fn a_key_that_ends_in_space_is_another_key() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = shipped(&server, &folder.path().join("ledger"));
+    let number = format!("{:020}", 0);
+    let ends = ["ledger.toml%20", "ledger.toml%0D", &format!("journal/{number}%20"), &format!("journal/{number}%0D")];
+    for key in ends {
+        put(&server, key, b"somebody");
+    }
+    append(&ledger, 20);
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    assert_eq!(shipper.ship(&ledger.snapshot()).unwrap().size, ledger.snapshot().size());
+    assert_eq!(holds_all(&server.location(), &server.settings(), &ledger), ends.len());
+}
+
+#[test]
 fn a_key_that_is_taken_before_its_object_comes_costs_nothing() {
     let Some(server) = Server::start() else { return };
     let folder = TempDir::new().unwrap();
@@ -154,8 +170,14 @@ fn a_segment_whose_key_is_taken_stands_beside_it() {
     shipper.ship(&ledger.snapshot()).unwrap();
     assert_eq!(holds_all(&server.location(), &server.settings(), &ledger), 4);
     assert!(copy.refresh().unwrap());
+    // A key far ahead hides nothing of what comes later.
+    append(&ledger, 600);
+    ledger.seal().unwrap();
+    append(&ledger, 5);
+    shipper.ship(&ledger.snapshot()).unwrap();
+    assert!(copy.refresh().unwrap());
     let reader = copy.reader().unwrap().snapshot().unwrap();
-    for index in [0, 300, 600, 700, ledger.snapshot().size() - 1] {
+    for index in [0, 300, 600, 700, 1100, 1400, ledger.snapshot().size() - 1] {
         assert_eq!(reader.entry(index).unwrap(), ledger.snapshot().entry(index).unwrap(), "{index}");
     }
 }

@@ -33,7 +33,7 @@ pub fn reach(location: &Location, settings: Settings) {
 const ALL: Prune = Prune { keep: Keep::Entries(0), lock: None, locked_days: 0 };
 
 /// Appends entries that fill more than one block of a segment's file.
-fn append(ledger: &Ledger, count: usize) {
+pub fn append(ledger: &Ledger, count: usize) {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let mut draft = |entity| {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

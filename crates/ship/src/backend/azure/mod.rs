@@ -123,7 +123,7 @@ fn version_of(blob: &Element) -> Result<Version> {
     let property = |name: &str| properties.and_then(|properties| properties.text(name)).unwrap_or_default();
     let id = blob.text("VersionId").filter(|id| !id.is_empty()).map(str::to_owned);
     Ok(Version {
-        key: blob.text("Name").unwrap_or_default().to_owned(),
+        key: blob.exact("Name").unwrap_or_default().to_owned(),
         is_current: id.is_none() || blob.text("IsCurrentVersion") == Some("true"),
         id,
         size: property("Content-Length").parse().unwrap_or_default(),

@@ -31,7 +31,7 @@ impl S3 {
             if page.text("IsTruncated") != Some("true") {
                 return Ok(Page { objects: found.into_values().collect(), next: None });
             }
-            let next = page.text("NextKeyMarker").unwrap_or_default().to_owned();
+            let next = page.exact("NextKeyMarker").unwrap_or_default().to_owned();
             let next_version = page.text("NextVersionIdMarker").unwrap_or_default().to_owned();
             if next < key_marker || next.is_empty() || (&next, &next_version) == (&key_marker, &version_marker) {
                 return Err(unavailable("the store's listing goes on without getting on".into()));
@@ -57,7 +57,7 @@ pub fn add_page(found: &mut BTreeMap<String, Stored>, page: &Element) {
 fn add(found: &mut BTreeMap<String, Stored>, element: &Element) {
     let text = |name: &str| element.text(name).unwrap_or_default().to_owned();
     let is_marker = element.name() == "DeleteMarker";
-    let key = text("Key");
+    let key = element.exact("Key").unwrap_or_default().to_owned();
     let stored = found.entry(key.clone()).or_insert_with(|| Stored { key, ..Stored::default() });
     if is_marker {
         stored.markers += 1;
