@@ -1,6 +1,6 @@
 //! Evidence bundles: out of a ledger's folder, or through the service that holds it.
 
-use counterfoil::Snapshot;
+use counterfoil::{ErrorKind, Snapshot};
 use counterfoil_evidence::{Bundle, BundleSource, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
 use counterfoil_tlog::Hash;
 use serde_json::json;
@@ -12,6 +12,8 @@ use crate::text::{Counted, entries};
 use crate::view::View;
 
 /// The bundle of the entries for which a condition holds, under the checkpoint of a size. The condition chooses none beyond it.
+///
+/// Errors: [`is_too_large`] when it has more bytes than a bundle may.
 pub fn bundle(view: &View, condition: &str, indices: &[u64], size: u64) -> Result<Vec<u8>, Failure> {
     match view {
         View::Folder { snapshot, .. } => {
@@ -45,6 +47,11 @@ pub fn build(state: State<'_>, scope: &str, indices: &[u64]) -> Result<Vec<u8>, 
         true => Err(too_large(&Counted(text.len() as u64, "byte", "bytes"))),
         false => Ok(text.into_bytes()),
     }
+}
+
+/// Whether a bundle was refused for its size: nothing else about a condition of this program's own is invalid.
+pub fn is_too_large(failure: &Failure) -> bool {
+    matches!(failure, Failure::Told { kind: ErrorKind::Invalid, .. })
 }
 
 fn too_large(size: &dyn std::fmt::Display) -> Failure {

@@ -48,13 +48,13 @@ const ROLES: &str =
     "SELECT rolname FROM pg_roles WHERE rolname IN ('counterfoil_owner', 'counterfoil_writer', 'counterfoil_reader')";
 
 /// Makes a database of this name, installs the audit table there, and tries to change it; its rows go to `trail`. At the end
-/// the database is removed again, and the roles that it brought.
+/// the database is removed again, and the roles that it brought, also when `patience` ended meanwhile.
 ///
 /// Errors: those of reaching the server; a protection that does not hold is none.
-pub fn drill(dsn: &Dsn, database: &str, trail: &dyn Trail) -> Result<Vec<Tried>> {
-    let patience = &Patience::default();
-    let mut server = Connection::open(dsn, patience)?;
-    let roles = names(&mut server)?;
+pub fn drill(dsn: &Dsn, database: &str, trail: &dyn Trail, patience: &Patience) -> Result<Vec<Tried>> {
+    let roles = names(&mut Connection::open(dsn, patience)?)?;
+    // Making the database and clearing it away are short, and are not left half done.
+    let mut server = Connection::open(dsn, &Patience::default())?;
     match server.execute(&format!("CREATE DATABASE {}", identifier(database))) {
         Ok(()) => {}
         Err(error) if error.kind == ErrorKind::Denied => {

@@ -30,6 +30,11 @@ impl Patience {
         Self { over: Arc::default(), told }
     }
 
+    /// Ended by whoever sets this.
+    pub fn ended_by(over: Arc<AtomicBool>) -> Self {
+        Self { over, told: |_| () }
+    }
+
     /// Ends every wait within a moment.
     pub fn end(&self) {
         self.over.store(true, Ordering::Relaxed);

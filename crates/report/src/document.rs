@@ -32,9 +32,9 @@ pub struct Document {
     pub locations: Locations,
     /// Its keys.
     pub keys: Keys,
-    /// Who may do what: `state/tokens.json` by way of `counterfoil token list`, names and roles alone.
-    pub tokens: Vec<Token>,
-    /// The rules in force, and where alerts go.
+    /// Who may do what: `state/tokens.json` by way of `counterfoil token list`, names and roles alone. None where they are not known.
+    pub tokens: Option<Vec<Token>>,
+    /// The rules in force, and where alerts go. None where the settings are not known.
     pub watch: Option<Watch>,
     /// The schedule of verifications.
     pub verification: Schedule,
@@ -58,12 +58,18 @@ pub struct Locations {
     pub folder: String,
     /// Entries of a full segment: `LedgerConfig::segment_span`.
     pub segment_span: u64,
-    /// Where the service listens, and how: from its settings. None where there is no service.
+    /// Where the service listens, and how: from its settings. None where these are not known.
     pub service: Option<Service>,
     /// The copy in an object store.
     pub copy: Option<Copy>,
+    /// Where the Iceberg table of the copy is kept, if anywhere.
+    pub lake: Option<String>,
+    /// What stays on the disk of what the copy holds; none for everything.
+    pub prune_keep: Option<String>,
     /// The audit tables in PostgreSQL that are followed: the sources of their entries.
     pub postgres: Vec<String>,
+    /// The database whose audit table the service compares with the ledger, if any.
+    pub compared: Option<String>,
 }
 
 /// A service's doors.
@@ -122,7 +128,7 @@ pub struct Token {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watch {
-    /// The rules in force.
+    /// The rules in force; none where no folder of rules is set.
     pub rules: Vec<Rule>,
     /// Rules that were left out, each with why.
     pub left_out: Vec<String>,
@@ -190,7 +196,7 @@ impl Document {
             section(document, "locations", "Where it lies", parts::locations(&self.locations)),
             section(document, "retention", "How long it is kept", parts::retention(self)),
             section(document, "keys", "Keys", parts::keys(&self.keys)),
-            section(document, "roles", "Roles and tokens", parts::roles(&self.tokens)),
+            section(document, "roles", "Roles and tokens", parts::roles(self.tokens.as_deref())),
             section(document, "rules", "Rules and where alerts go", parts::watch(self.watch.as_ref())),
             section(document, "verification", "How it is verified", parts::verification(self)),
             section(document, "incidents", "What to do when something happens", incidents::blocks(self)),
@@ -205,7 +211,7 @@ impl Document {
             alarm: Vec::new(),
             figures: vec![
                 figure(grouped(self.size), "entries"),
-                figure(grouped(self.tokens.len() as u64), "tokens"),
+                figure(self.tokens.as_ref().map_or("–".to_owned(), |tokens| grouped(tokens.len() as u64)), "tokens"),
                 figure(grouped((self.keys.clients.len() - revoked) as u64), "keys of clients in force"),
             ],
             missing: self.missing(),
@@ -216,24 +222,33 @@ impl Document {
 
     fn missing(&self) -> Vec<Text> {
         let (locations, schedule) = (&self.locations, &self.verification);
+        let is_known = self.watch.is_some();
+        let no_rules = self.watch.as_ref().is_some_and(|watch| watch.rules.is_empty() && watch.left_out.is_empty());
         let no_sink = self.watch.as_ref().is_some_and(|watch| watch.sinks.is_empty());
         let left_out = self.watch.as_ref().map_or(0, |watch| watch.left_out.len());
         let plain = locations.service.as_ref().is_some_and(|service| !service.tls);
         let unlocked = locations.copy.as_ref().is_some_and(|copy| copy.unlocked > 0 || copy.checked_at.is_none());
         let items = [
-            (locations.copy.is_none(), "No copy under lock: losing the machine, or its owner, loses the trail."),
+            (
+                !is_known,
+                "The settings are not known: neither a running service nor a file of settings (--config) told them.",
+            ),
+            (
+                locations.copy.is_none() && is_known,
+                "No copy under lock: losing the machine, or its owner, loses the trail.",
+            ),
             (
                 unlocked,
                 "The copy is not known to be locked as a whole: its locks were not read back, or some are missing.",
             ),
             (
-                schedule.whole_seconds.is_none(),
+                schedule.whole_seconds.is_none() && is_known,
                 "The service does not verify the whole ledger by itself (verify-whole-hours).",
             ),
             (schedule.outside.is_empty(), "Nothing outside is named that keeps checkpoints and verifies against them."),
             (self.keys.witnesses.is_empty(), "No witness cosigns the checkpoints."),
-            (self.watch.is_none(), "No rules are in force, so nothing raises alerts."),
-            (no_sink, "Rules are in force, and no sink is: alerts stay in the ledger."),
+            (no_rules, "No rules are set: only what the ledger notices by itself raises alerts."),
+            (no_sink, "No sink is set: alerts stay in the ledger."),
             (left_out > 0, "Some rules were left out; the section on rules says which and why."),
             (plain, "The service does not encrypt connections itself: something in front must."),
             (self.contacts.is_empty(), "Nobody is named who is to be called."),

@@ -102,16 +102,20 @@ pub const VERIFICATIONS: &str =
 /// The newest [`Run`](crate::report::Run), and how many there are.
 pub const LAST_VERIFICATION: &str = runs!("ORDER BY index DESC LIMIT 1");
 
-/// The figures of [`Verification`](crate::report::Verification): one row. `whole` counts clean runs over the whole ledger;
-/// `longest_pause_micros` is the longest time without a clean run over the ledger, the period's edges aside.
+/// The figures of [`Verification`](crate::report::Verification): one row. Those of the whole ledger are counted apart from those of
+/// a part of it, of the copy and of a table; `longest_pause_micros` is the longest time without a clean run over the whole ledger,
+/// the period's edges aside.
 pub const VERIFICATION: &str = "\
-SELECT count(*) AS runs, count(*) FILTER (WHERE verified) AS clean, count(*) FILTER (WHERE faulty) AS unfinished, \
-count(*) FILTER (WHERE anchored) AS anchored, count(*) FILTER (WHERE good AND extent = 'whole') AS whole, \
-max(at) FILTER (WHERE good) AS last_clean_micros, max(pause) FILTER (WHERE good) AS longest_pause_micros FROM \
-(SELECT verified, anchored, faulty, good, extent, at, at - lag(at) OVER (PARTITION BY good ORDER BY index) AS pause FROM \
+SELECT count(*) FILTER (WHERE whole) AS runs, count(*) FILTER (WHERE whole AND verified) AS clean, \
+count(*) FILTER (WHERE whole AND faulty) AS unfinished, count(*) FILTER (WHERE whole AND anchored) AS anchored, \
+count(*) FILTER (WHERE NOT whole) AS others, count(*) FILTER (WHERE NOT whole AND verified) AS others_clean, \
+count(*) FILTER (WHERE NOT whole AND faulty) AS others_unfinished, \
+max(at) FILTER (WHERE whole AND verified) AS last_clean_micros, max(pause) FILTER (WHERE whole AND verified) AS longest_pause_micros \
+FROM (SELECT verified, anchored, faulty, whole, at, \
+at - lag(at) OVER (PARTITION BY whole AND verified ORDER BY index) AS pause FROM \
 (SELECT index, coalesce(json_get_bool(context, 'verified'), false) AS verified, \
-coalesce(json_get_bool(context, 'verified'), false) AND coalesce(json_get_str(context, 'of'), 'ledger') = 'ledger' AS good, \
-coalesce(json_get_bool(context, 'anchored'), false) AS anchored, coalesce(json_get_str(context, 'extent'), 'whole') AS extent, \
+coalesce(json_get_str(context, 'extent'), 'whole') = 'whole' AND coalesce(json_get_str(context, 'of'), 'ledger') = 'ledger' AS whole, \
+coalesce(json_get_bool(context, 'anchored'), false) AS anchored, \
 json_get_str(context, 'fault') IS NOT NULL AS faulty, recorded_at::bigint AS at FROM audit_log \
 WHERE index >= :first AND index < :end AND event_type = 'ledger.verified'))";
 
@@ -172,7 +176,8 @@ pub const RULES: &str =
 
 /// `holds` of [`Retention`](crate::report::Retention): [`Hold`](crate::report::Hold)s that were placed and not released.
 pub const HOLDS: &str = "\
-SELECT entity_id AS scope, min(recorded_at) AS placed_at, min(actor) AS actor, count(*) OVER () AS total FROM audit_log \
+SELECT entity_id AS scope, last_value(recorded_at ORDER BY index) FILTER (WHERE event_type = 'ledger.hold_placed') AS placed_at, \
+last_value(actor ORDER BY index) FILTER (WHERE event_type = 'ledger.hold_placed') AS actor, count(*) OVER () AS total FROM audit_log \
 WHERE index < :end AND event_type IN ('ledger.hold_placed', 'ledger.hold_released') GROUP BY entity_id \
 HAVING count(*) FILTER (WHERE event_type = 'ledger.hold_placed') > count(*) FILTER (WHERE event_type = 'ledger.hold_released') \
 ORDER BY placed_at LIMIT 1000";

@@ -94,12 +94,12 @@ impl Monitor {
             self.tell(&seen)?;
             match seen {
                 Seen::Broken { .. } => {
-                    self.deliver(sinks.as_ref(), &keys, &seen)?;
+                    self.deliver(sinks.as_ref(), &keys, &seen);
                     return Ok(Exit::Bad(ErrorKind::Tampered));
                 }
                 Seen::Unreachable { .. } if self.once => return Ok(Exit::Bad(ErrorKind::Unavailable)),
                 Seen::Unreachable { .. } if answered.elapsed() >= Duration::from_secs(self.silent_after) => {
-                    self.deliver(sinks.as_ref(), &keys, &seen)?;
+                    self.deliver(sinks.as_ref(), &keys, &seen);
                     return Ok(Exit::Bad(ErrorKind::Unavailable));
                 }
                 Seen::Unreachable { .. } => {}
@@ -127,7 +127,13 @@ impl Monitor {
     }
 
     /// Sends what was found to every sink; what does not arrive is said, and changes nothing of how this ends.
-    fn deliver(&self, sinks: Option<&Config>, keys: &[VerifierKey], seen: &Seen) -> Result<(), Failure> {
+    fn deliver(&self, sinks: Option<&Config>, keys: &[VerifierKey], seen: &Seen) {
+        if let Err(failure) = self.try_to_deliver(sinks, keys, seen) {
+            output::tell(&failure);
+        }
+    }
+
+    fn try_to_deliver(&self, sinks: Option<&Config>, keys: &[VerifierKey], seen: &Seen) -> Result<(), Failure> {
         let (Some(sinks), Some(key)) = (sinks, keys.first()) else { return Ok(()) };
         let origin = key.name().as_str();
         let remembered = std::fs::read(&self.remember).ok().and_then(|note| Note::parse(&note).ok());

@@ -155,7 +155,7 @@ pub(super) struct Chosen {
     /// The database whose audit table this ledger follows, to compare both: postgres://USER@HOST:PORT/DATABASE. Keep its password
     /// in PGPASSWORD, PGPASSFILE or ~/.pgpass.
     #[arg(long, value_name = "DSN", env = "COUNTERFOIL_POSTGRES")]
-    postgres: Option<String>,
+    pub(super) postgres: Option<String>,
     /// The replication slot of the follower of that table [default: counterfoil].
     #[arg(long, value_name = "NAME", env = "COUNTERFOIL_POSTGRES_SLOT")]
     postgres_slot: Option<String>,

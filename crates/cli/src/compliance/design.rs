@@ -84,7 +84,7 @@ pub fn describe(view: &View, asked: Asked<'_>) -> Result<Document, Failure> {
         retention_class: retention_class(view),
         retain: settings.as_ref().and_then(retain),
         locations: locations(asked.ledger, &status, settings.as_ref(), copy),
-        watch: settings.and_then(watch),
+        watch: settings.map(watch),
         bundle: None,
     })
 }
@@ -131,7 +131,10 @@ fn locations(ledger: &Path, status: &Status, settings: Option<&InForce>, copy: O
         segment_span: status.segment_span,
         service,
         copy,
+        lake: settings.and_then(|settings| settings.lake.clone()),
+        prune_keep: settings.and_then(|settings| settings.prune_keep.clone()),
         postgres: followed.collect(),
+        compared: settings.and_then(|settings| settings.postgres.clone()),
     }
 }
 
@@ -149,18 +152,19 @@ fn retention_class(view: &View) -> Option<String> {
     }
 }
 
-fn watch(settings: InForce) -> Option<Watch> {
+fn watch(settings: InForce) -> Watch {
     let sink = |sink: in_force::Sink| Sink { name: sink.name, kind: sink.r#type, target: sink.address };
     let rule = |rule: in_force::Rule| Rule { title: rule.title, level: rule.level, purpose: rule.description };
-    let rules = settings.rules?;
-    Some(Watch {
-        rules: rules.loaded.into_iter().map(rule).collect(),
-        left_out: rules.skipped,
+    let (loaded, left_out) = settings.rules.map_or_else(Default::default, |rules| (rules.loaded, rules.skipped));
+    Watch {
+        rules: loaded.into_iter().map(rule).collect(),
+        left_out,
         sinks: settings.sinks.into_iter().map(sink).collect(),
-    })
+    }
 }
 
-fn tokens(view: &View, running: Option<&Remote>) -> Result<Vec<Token>, Failure> {
+/// The tokens, as the service or the folder knows them; a bucket does not.
+fn tokens(view: &View, running: Option<&Remote>) -> Result<Option<Vec<Token>>, Failure> {
     #[derive(serde::Deserialize)]
     struct Listed {
         tokens: Vec<Named>,
@@ -187,10 +191,10 @@ fn tokens(view: &View, running: Option<&Remote>) -> Result<Vec<Token>, Failure> 
     match (running, view) {
         (Some(service), _) => {
             let listed = service.ask::<Listed>(Call::get("/api/v1/tokens")).map_err(needs_admin)?;
-            Ok(listed.tokens.into_iter().map(named).collect())
+            Ok(Some(listed.tokens.into_iter().map(named).collect()))
         }
-        (None, View::Folder { path, .. }) if ledgers::location(path)?.is_none() => in_folder(path),
-        (None, _) => Ok(Vec::new()),
+        (None, View::Folder { path, .. }) if ledgers::location(path)?.is_none() => in_folder(path).map(Some),
+        (None, _) => Ok(None),
     }
 }
 

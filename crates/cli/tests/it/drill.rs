@@ -211,7 +211,7 @@ fn locks_of_a_bucket_and_the_table_of_a_database_are_tried() {
     place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
     let dsn = |user: &str| format!("postgres://{user}@127.0.0.1:{}/postgres", database.port);
     let (administrator, copy) = (dsn("postgres"), "s3://audit/ledgers/one");
-    place.ok(&["ship", "audit", copy, "--retain", "governance:1"]);
+    place.ok(&["ship", "audit", copy, "--retain", "compliance:1"]);
     let arguments =
         ["drill", "audit", "--ship", copy, "--ship-retain", "compliance:2190", "--postgres", &administrator, "--json"];
     let outcome = place.run(&arguments).expect(0).value();

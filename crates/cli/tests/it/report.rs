@@ -25,6 +25,8 @@ pub fn record_acts(place: &Place) {
         act("ledger.drilled", "bank.example/audit", json!({"passed": true, "checks": 41, "failed": 0})),
         act("ledger.drilled", "bank.example/audit", json!({"passed": false, "checks": 41, "failed": 2})),
         act("ledger.hold_placed", "case/7", json!({})),
+        Draft::builder("ledger.hold_released", "anna", "case/7").entity_type("ledger").context(&json!({})),
+        act("ledger.hold_placed", "case/7", json!({})),
         act("ledger.hold_placed", "case/8", json!({})),
         act("ledger.hold_released", "case/8", json!({})),
         act("ledger.subject_erased", "subject/9", json!({})).reason("asked for it"),
@@ -130,12 +132,13 @@ fn figures_are_those_that_anybody_counts() {
     assert_eq!(report["drills"]["total"], 2);
     assert_eq!(report["drills"]["rows"][0]["failed"], 2, "the newest first");
     assert_eq!(report["retention"]["holds"]["rows"][0]["scope"], "case/7");
+    assert_eq!(report["retention"]["holds"]["rows"][0]["actor"], "m.keller", "who released it before did not place it");
     assert_eq!(report["retention"]["holds"]["total"], 1);
     assert_eq!(report["retention"]["removals"]["total"], 2);
     let run = &report["verification"]["listed"]["rows"][0];
     assert_eq!(
-        (&run["subject"], &run["extent"], &report["verification"]["whole"]),
-        (&json!("copy"), &json!("new"), &json!(0))
+        (&run["subject"], &run["extent"], &report["verification"]["runs"], &report["verification"]["others"]),
+        (&json!("copy"), &json!("new"), &json!(0), &json!(1))
     );
     // Of either source the numbers 1, 5, 6, 10, 11 … 36 never came.
     assert_eq!(report["sources"]["numbered"], 2);
@@ -373,7 +376,7 @@ fn a_document_says_what_a_file_of_settings_sets_up() {
     for words in [
         "desk@bank.example",
         "127.0.0.1:7412",
-        "every 60 minutes",
+        "every 1 hour",
         "bot-7",
         "data_\u{2026}",
         "anchor.bank.example",

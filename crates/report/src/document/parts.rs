@@ -112,7 +112,9 @@ pub(super) fn locations(locations: &Locations) -> Vec<Block> {
     ];
     blocks.push(heading("Service"));
     match &locations.service {
-        None => blocks.push(prose("No service answers for this ledger; programs write it in their own process.")),
+        None => blocks.push(prose(
+            "The settings are not known: whether a service answers for this ledger, and where, is not told here.",
+        )),
         Some(service) => {
             let columns = vec![exact("Address"), words("What is answered there", 1)];
             let row = |(address, what): &(String, String)| vec![address.clone(), what.clone()];
@@ -131,6 +133,9 @@ pub(super) fn locations(locations: &Locations) -> Vec<Block> {
     }
     blocks.push(heading("Copy under lock"));
     match &locations.copy {
+        None if locations.service.is_none() => {
+            blocks.push(prose("The settings are not known, and no entry names a copy."));
+        }
         None => blocks.push(prose("There is none.")),
         Some(copy) => blocks.push(facts([
             ("Where", copy.location.clone()),
@@ -139,10 +144,18 @@ pub(super) fn locations(locations: &Locations) -> Vec<Block> {
             ("The last lock ends", copy.last_end.map_or("–".to_owned(), |moment| moment.to_string())),
         ])),
     }
+    if locations.service.is_some() {
+        let lake = locations.lake.clone().unwrap_or_else(|| "nowhere".to_owned());
+        let kept = locations.prune_keep.clone().unwrap_or_else(|| "everything".to_owned());
+        blocks.push(facts([("Iceberg table of the copy", lake), ("Stays on the disk of what the copy holds", kept)]));
+    }
     blocks.push(heading("PostgreSQL"));
     match locations.postgres.is_empty() {
         true => blocks.push(prose("The ledger holds no entry of an audit table in PostgreSQL that is followed.")),
         false => blocks.push(list(locations.postgres.iter().map(String::as_str))),
+    }
+    if let Some(compared) = &locations.compared {
+        blocks.push(prose(format!("The service compares the ledger with the audit table at {compared}.")));
     }
     blocks
 }
@@ -167,7 +180,8 @@ pub(super) fn retention(document: &Document) -> Vec<Block> {
         table("Retention classes of the catalog", columns, &classes, classes.len() as u64, "classes", row),
     ];
     let own = document.retention_class.as_deref().map_or("not known here", class_in_words);
-    let retain = document.retain.clone().unwrap_or_else(|| "no copy is set up".to_owned());
+    let unset = if document.watch.is_some() { "no copy is set up" } else { "the settings are not known" };
+    let retain = document.retain.clone().unwrap_or_else(|| unset.to_owned());
     blocks.push(facts([
         ("Types without a class of their own", own.to_owned()),
         ("Objects of the copy are written under", retain),
@@ -218,7 +232,7 @@ pub(super) fn keys(keys: &Keys) -> Vec<Block> {
     blocks
 }
 
-pub(super) fn roles(tokens: &[Token]) -> Vec<Block> {
+pub(super) fn roles(tokens: Option<&[Token]>) -> Vec<Block> {
     let roles = [
         ("writer", "records entries and asks for proofs; reads none"),
         ("reader", "reads, queries and asks for proofs"),
@@ -234,6 +248,10 @@ pub(super) fn roles(tokens: &[Token]) -> Vec<Block> {
         ),
         table("Roles", columns, &roles, roles.len() as u64, "roles", row),
     ];
+    let Some(tokens) = tokens else {
+        blocks.push(prose("The tokens are not known here: the service and the ledger's folder know them."));
+        return blocks;
+    };
     if tokens.is_empty() {
         blocks.push(prose("There are no tokens."));
         return blocks;
@@ -254,12 +272,19 @@ pub(super) fn roles(tokens: &[Token]) -> Vec<Block> {
 
 pub(super) fn watch(watch: Option<&Watch>) -> Vec<Block> {
     let Some(watch) = watch else {
-        return vec![prose("No rules are in force.")];
+        return vec![prose("The settings are not known, so neither are rules and sinks.")];
     };
     let mut blocks = Vec::new();
-    let columns = vec![words("Rule", 3), exact("Level"), words("What it is for", 5)];
-    let row = |rule: &super::Rule| vec![rule.title.clone(), rule.level.clone(), sentences(&rule.purpose).to_owned()];
-    blocks.push(table("Rules in force", columns, &watch.rules, watch.rules.len() as u64, "rules", row));
+    if watch.rules.is_empty() {
+        blocks.push(prose(
+            "No rules are in force. What the ledger notices by itself, such as tampering and gaps, raises alerts all the same.",
+        ));
+    } else {
+        let columns = vec![words("Rule", 3), exact("Level"), words("What it is for", 5)];
+        let row =
+            |rule: &super::Rule| vec![rule.title.clone(), rule.level.clone(), sentences(&rule.purpose).to_owned()];
+        blocks.push(table("Rules in force", columns, &watch.rules, watch.rules.len() as u64, "rules", row));
+    }
     if !watch.left_out.is_empty() {
         blocks.push(heading("Left out"));
         blocks.push(list(watch.left_out.iter().take(crate::MAX_ROWS).map(String::as_str)));
@@ -286,6 +311,7 @@ pub(super) fn verification(document: &Document) -> Vec<Block> {
     let schedule = &document.verification;
     let every = |seconds: Option<u64>| match seconds {
         Some(seconds) => format!("every {}", lasting(seconds.saturating_mul(1_000_000).try_into().unwrap_or(i64::MAX))),
+        None if document.watch.is_none() => "the settings are not known".to_owned(),
         None => "never by itself".to_owned(),
     };
     let last = schedule.last.as_ref().map_or("none is recorded".to_owned(), |run| {

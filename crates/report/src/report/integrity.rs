@@ -158,15 +158,16 @@ pub(super) fn verification_blocks(report: &Report) -> Vec<Block> {
     blocks.extend(check(&report.check));
     blocks.push(heading("In the period"));
     blocks.push(facts([
-        ("Verifications", grouped(verification.runs)),
+        ("Verifications of the whole ledger", grouped(verification.runs)),
         (
             "Nothing found wrong",
             format!("{} ({})", grouped(verification.clean), percent(verification.clean, verification.runs)),
         ),
-        ("Of these, over the whole ledger", grouped(verification.whole)),
         ("Could not be run to their end", grouped(verification.unfinished)),
         ("Compared with something from outside", grouped(verification.anchored)),
         ("Longest time between two clean ones", verification.longest_pause_micros.map_or("–".to_owned(), lasting)),
+        ("Records of what was new, old parts, copy, table", grouped(verification.others)),
+        ("Of these, nothing found wrong", grouped(verification.others_clean)),
     ]));
     if verification.listed.rows.is_empty() {
         blocks.push(prose("The ledger holds no verification in the period."));

@@ -37,7 +37,7 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         let row = |hold: &super::Hold| vec![hold.placed_at.to_string(), hold.scope.clone(), hold.actor.clone()];
         blocks.push(table("Legal holds in force", columns, &holds.rows, holds.total, "holds", row));
     }
-    blocks.push(heading("Removed, erased, restored"));
+    blocks.push(heading("Let go, erased, restored"));
     let removals = &report.retention.removals;
     if removals.rows.is_empty() {
         blocks.push(prose("Nothing was pruned, erased or restored in the period."));
@@ -45,21 +45,14 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         let columns = vec![exact("When"), words("What", 2), words("Of", 3), words("By", 2), words("Why", 3)];
         let row = |one: &super::Removal| {
             let what = match one.event_type.as_str() {
-                "ledger.pruned" => "entries beyond their retention were removed",
+                "ledger.pruned" => "local files were let go that the copy holds under lock; no entry was lost",
                 "ledger.subject_erased" => "the key of a person's data was destroyed",
                 "ledger.restored" => "the ledger was restored from a copy",
                 other => other,
             };
             vec![one.at.to_string(), what.to_owned(), one.scope.clone(), one.actor.clone(), one.reason.clone()]
         };
-        blocks.push(table(
-            "What was removed, erased or restored",
-            columns,
-            &removals.rows,
-            removals.total,
-            "acts",
-            row,
-        ));
+        blocks.push(table("What was let go, erased or restored", columns, &removals.rows, removals.total, "acts", row));
     }
     blocks
 }

@@ -63,19 +63,27 @@ fn verification(report: &Report, items: &mut Vec<String>) {
             counted(wrong, "verification")
         ));
     }
-    if verification.runs == 0 {
+    let wrong = verification.others.saturating_sub(verification.others_clean + verification.others_unfinished);
+    if wrong > 0 {
+        items.push(format!(
+            "That every part, the copy and the table are whole: {} of these in the period found something wrong.",
+            counted(wrong, "verification")
+        ));
+    }
+    if verification.runs + verification.others == 0 {
         items.push("That the ledger was verified in the period: no verification is recorded. Run one now, and have the service run them (verify-every-minutes).".to_owned());
-    } else if verification.whole == 0 {
+    } else if verification.clean == 0 {
         items
             .push("That the whole ledger was verified in the period: no clean verification read all of it.".to_owned());
     }
     if verification.runs > 0 && verification.anchored == 0 {
         items.push("That the whole ledger was not replaced by another one that agrees with itself: no verification was compared with a key or checkpoint that is kept elsewhere.".to_owned());
     }
-    if verification.unfinished > 0 {
+    let unfinished = verification.unfinished + verification.others_unfinished;
+    if unfinished > 0 {
         items.push(format!(
             "What {} would have found that could not be run to the end.",
-            counted(verification.unfinished, "verification")
+            counted(unfinished, "verification")
         ));
     }
     if let Some(last) = verification.last_clean_micros.map(crate::Moment::from_micros) {
@@ -83,7 +91,7 @@ fn verification(report: &Report, items: &mut Vec<String>) {
         let (length, since) = (until - report.scope.from.micros(), until - last.micros());
         if since > length / LATE_PART {
             items.push(format!(
-                "That the last {} of the period were verified within it: the last clean verification ended on {last}.",
+                "That the whole ledger was verified within the last {} of the period: the last clean verification of all of it ended on {last}.",
                 lasting(since)
             ));
         }
@@ -144,11 +152,11 @@ fn completeness(report: &Report, items: &mut Vec<String>) {
                 .to_owned(),
         );
     }
-    let removed = report.retention.removals.rows.iter().filter(|one| one.event_type != "ledger.restored").count();
-    if removed > 0 {
+    let erased = report.retention.removals.rows.iter().filter(|one| one.event_type == "ledger.subject_erased").count();
+    if erased > 0 {
         items.push(format!(
-            "What stood in the entries that {} removed or made unreadable.",
-            counted(removed as u64, "act")
+            "What personal data stood in the entries that {} made unreadable.",
+            counted(erased as u64, "erasure")
         ));
     }
     if report.integrity.newest.is_some() {

@@ -182,7 +182,7 @@ impl Report {
             figure(rate, "of the models' decisions overridden"),
             figure(
                 format!("{} of {}", grouped(verification.clean), grouped(verification.runs)),
-                "verifications found nothing wrong",
+                "verifications of the whole ledger found nothing wrong",
             ),
             figure(open, "alerts open at the end"),
             figure(grouped(self.scope.end), "entries under the last checkpoint"),

@@ -100,19 +100,23 @@ pub struct Segment {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verification {
-    /// How many.
+    /// How many read the whole ledger.
     pub runs: u64,
-    /// Those that found nothing wrong.
+    /// Those of them that found nothing wrong.
     pub clean: u64,
-    /// Those that could not be run to their end.
+    /// Those of them that could not be run to their end.
     pub unfinished: u64,
-    /// Those that were compared with a key or checkpoint from outside.
+    /// Those of them that were compared with a key or checkpoint from outside.
     pub anchored: u64,
-    /// Those that read the whole ledger and found nothing wrong.
-    pub whole: u64,
-    /// When the last clean one over the ledger ended, in microseconds since 1970.
+    /// How many records there are of others: of what was new, of old parts, of the copy, of a table. One may stand for many runs.
+    pub others: u64,
+    /// Those of the others that found nothing wrong.
+    pub others_clean: u64,
+    /// Those of the others that could not be run to their end.
+    pub others_unfinished: u64,
+    /// When the last clean one of the whole ledger ended, in microseconds since 1970.
     pub last_clean_micros: Option<i64>,
-    /// The longest time between two clean ones over the ledger.
+    /// The longest time between two clean ones of the whole ledger.
     pub longest_pause_micros: Option<i64>,
     /// [`VERIFICATIONS`](crate::sql::VERIFICATIONS).
     #[serde(default = "Default::default")]

@@ -105,7 +105,7 @@ fn a_text_without_end_is_cut() {
 #[test]
 fn a_document_takes_hostile_names_too() {
     let mut document = sample::document();
-    document.tokens[0].name = HOSTILE.concat();
+    document.tokens.as_mut().expect("tokens")[0].name = HOSTILE.concat();
     document.contacts[0].reach = HOSTILE.concat();
     document.locations.folder = "/srv/it's; rm -rf $HOME".to_owned();
     let html = document_html(&document);

@@ -1,5 +1,6 @@
 //! What a report and a document say.
 
+use counterfoil_report::document::Watch;
 use counterfoil_report::report::{Finding, Listed, Report};
 use counterfoil_report::{ReportError, document_html, document_pdf, report_html, report_pdf};
 
@@ -57,17 +58,22 @@ fn what_is_missing_is_said_first_and_in_words() {
 #[test]
 fn every_way_of_falling_short_is_said() {
     type Change = fn(&mut Report);
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 16] = [
         (|_| (), "1 verification in the period found something wrong"),
         (|report| report.verification.anchored = 0, "agrees with itself"),
+        (
+            |report| report.verification.others_clean -= 2,
+            "2 verifications of these in the period found something wrong",
+        ),
         (|report| report.drills.rows[0].passed = false, "1 drill failed"),
+        (|_| (), "that 1 erasure made unreadable"),
         (|report| report.retention.copy.as_mut().expect("a copy").checked_at = None, "its locks were not read back"),
         (|report| report.retention.copy.as_mut().expect("a copy").unlocked = 2, "there is no lock on 2 objects"),
         (|report| report.retention.copy.as_mut().expect("a copy").shipped -= 7, "it lacked the last 7 entries"),
         (|report| report.scope.earlier_origins = vec!["bank.example/payments".to_owned()], "restored from a copy"),
         (|report| report.overrides.unreasoned = 5, "Why 5 of 9,417 manual overrides were made"),
         (|_| (), "3 alerts will end that were open"),
-        (|report| report.verification.whole = 0, "no clean verification read all of it"),
+        (|report| report.verification.clean = 0, "no clean verification read all of it"),
         (|report| report.reviews.rows.clear(), "92 days of the period without a signed review"),
         (|report| report.scope.begun = Some(sample::moment("2026-09-28T10:00:00Z")), "2 days of the period without"),
         (|report| report.integrity.newest = Some(report.integrity.end.clone()), "key was not at hand"),
@@ -162,14 +168,19 @@ fn a_pdf_is_tagged_and_made_for_archives() {
 #[test]
 fn a_document_says_what_is_not_set_up_and_what_to_do() {
     let mut document = sample::document();
-    (document.locations.copy, document.watch, document.verification.whole_seconds) = (None, None, None);
-    document.tokens.clear();
+    (document.locations.copy, document.verification.whole_seconds) = (None, None);
+    document.watch = Some(Watch::default());
+    document.tokens = Some(Vec::new());
     document.in_use = Listed::default();
     let html = document_html(&document);
     for words in [
         "No copy under lock",
-        "No rules are in force",
-        "No schedule of verifications",
+        "No rules are set",
+        "No sink is set",
+        "does not verify the whole ledger by itself",
+        "payments-lake",
+        "400d",
+        "postgres://audit@db.bank.example/bank",
         "Tampering is found",
         "A key may be known to somebody else",
         "Entries are missing",
@@ -180,4 +191,25 @@ fn a_document_says_what_is_not_set_up_and_what_to_do() {
         assert!(html.contains(words), "{words:?}");
     }
     assert!(document_pdf(&document).is_ok());
+}
+
+#[test]
+fn a_document_without_settings_tells_no_facts_about_them() {
+    let mut document = sample::document();
+    (document.watch, document.locations.service, document.locations.copy) = (None, None, None);
+    (document.retain, document.tokens, document.verification) = (None, None, Default::default());
+    (document.locations.lake, document.locations.prune_keep, document.locations.compared) = (None, None, None);
+    let html = document_html(&document);
+    assert!(html.matches("settings are not known").count() >= 6, "{html}");
+    for words in [
+        "No rules",
+        "No sink",
+        "No copy",
+        "There is none",
+        "never by itself",
+        "There are no tokens",
+        "no copy is set up",
+    ] {
+        assert!(!html.contains(words), "{words:?}");
+    }
 }

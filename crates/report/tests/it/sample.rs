@@ -6,8 +6,8 @@ use counterfoil_report::document::{
 };
 use counterfoil_report::report::{
     Access, AccessCount, Activity, Alert, Alerts, Check, Checkpoint, Copy, Count, Denial, Drill, Evidence, Integrity,
-    Listed, ModelRate, Overrider, Overrides, Report, Retention, Review, Run, Scope, Segment, SourceGaps, Sources, Step,
-    TokenAct, Verification, Volume,
+    Listed, ModelRate, Overrider, Overrides, Removal, Report, Retention, Review, Run, Scope, Segment, SourceGaps,
+    Sources, Step, TokenAct, Verification, Volume,
 };
 use counterfoil_report::sql;
 
@@ -130,13 +130,15 @@ fn verification() -> Verification {
         fault: fault.map(str::to_owned),
     };
     Verification {
-        runs: 2_208,
-        clean: 2_206,
+        runs: 94,
+        clean: 92,
         unfinished: 1,
         anchored: 92,
-        whole: 92,
+        others: 2_114,
+        others_clean: 2_114,
+        others_unfinished: 0,
         last_clean_micros: Some(moment("2026-09-30T23:00:04Z").micros()),
-        longest_pause_micros: Some(DAY / 8),
+        longest_pause_micros: Some(DAY + DAY / 8),
         listed: Listed {
             rows: vec![
                 run("2026-08-14T03:12:44Z", 2_104_118, 3, None),
@@ -296,6 +298,22 @@ fn access() -> Access {
     }
 }
 
+/// Local files let go of, and a person's data erased.
+fn removals() -> Listed<Removal> {
+    let act = |at: &str, event_type: &str, scope: &str| Removal {
+        at: moment(at),
+        event_type: event_type.to_owned(),
+        actor: "m.keller".to_owned(),
+        scope: scope.to_owned(),
+        reason: String::new(),
+    };
+    vec![
+        act("2026-09-20T03:00:00Z", "ledger.pruned", "segments"),
+        act("2026-09-11T12:00:00Z", "ledger.subject_erased", "subject-7"),
+    ]
+    .into()
+}
+
 /// The third quarter.
 pub fn report() -> Report {
     let from = moment("2026-07-01T00:00:00Z");
@@ -365,7 +383,7 @@ pub fn report() -> Report {
             late_micros: Some(3 * DAY / 24),
             early_micros: Some(2_400_000),
         },
-        retention: Retention { copy: Some(copy()), ..Retention::default() },
+        retention: Retention { copy: Some(copy()), removals: removals(), ..Retention::default() },
         access: access(),
     }
 }
@@ -426,6 +444,9 @@ pub fn document() -> Document {
                 tlog_public: "checkpoint".to_owned(),
             }),
             copy: report.retention.copy,
+            lake: Some("s3://bank-audit-worm/payments-lake".to_owned()),
+            prune_keep: Some("400d".to_owned()),
+            compared: Some("postgres://audit@db.bank.example/bank".to_owned()),
             postgres: vec!["postgres://db.bank.example/core, slot counterfoil".to_owned()],
         },
         keys: Keys {
@@ -438,11 +459,11 @@ pub fn document() -> Document {
             }],
             witnesses: Vec::new(),
         },
-        tokens: vec![
+        tokens: Some(vec![
             token("m.keller", "admin", &[]),
             token("invoice-service-2", "writer", &["invoice_", "payment_"]),
             token("auditor-kpw", "auditor", &[]),
-        ],
+        ]),
         watch: Some(Watch {
             rules: vec![
                 rule(

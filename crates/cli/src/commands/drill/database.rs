@@ -7,14 +7,14 @@ use crate::exit::Failure;
 use crate::trail::WrittenTrail;
 
 use super::checks::{Checks, DATABASE};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Stop};
 use super::setup::Setup;
 
-pub fn try_out(setup: &Setup, scratch: &Scratch, name: &str, checks: &mut Checks) {
+pub fn try_out(setup: &Setup, scratch: &Scratch, name: &str, stop: &Stop, checks: &mut Checks) {
     let Some(dsn) = &setup.postgres else {
         return checks.untried(DATABASE, "an audit table", "none is named (--postgres DSN)");
     };
-    match drill(dsn, scratch, name) {
+    match drill(dsn, scratch, name, stop) {
         Ok(tried) => {
             for one in tried {
                 match one.result {
@@ -30,12 +30,12 @@ pub fn try_out(setup: &Setup, scratch: &Scratch, name: &str, checks: &mut Checks
 }
 
 /// The rows go to a ledger of their own.
-fn drill(dsn: &Dsn, scratch: &Scratch, name: &str) -> Result<Vec<counterfoil_postgres::Tried>, Failure> {
+fn drill(dsn: &Dsn, scratch: &Scratch, name: &str, stop: &Stop) -> Result<Vec<counterfoil_postgres::Tried>, Failure> {
     let folder = scratch.path("rows");
     let create = CreateOptions::new(&format!("{}/rows", scratch.origin()))?;
     Ledger::create(&folder, create, OpenOptions::default())?.close()?;
     let trail = WrittenTrail::of(&folder)?;
-    let tried = counterfoil_postgres::drill(dsn, &format!("counterfoil_drill_{name}"), &trail);
+    let tried = counterfoil_postgres::drill(dsn, &format!("counterfoil_drill_{name}"), &trail, &stop.patience());
     trail.close()?;
     Ok(tried?)
 }

@@ -21,6 +21,7 @@ use counterfoil_entry::Timestamp;
 use counterfoil_ship::Location;
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
 use crate::ledgers;
 use crate::output;
 use crate::remote;
@@ -71,7 +72,7 @@ pub struct Drill {
     #[arg(long, value_name = "MODE[:DAYS]", env = "COUNTERFOIL_SHIP_RETAIN")]
     ship_retain: Option<String>,
     /// A PostgreSQL server that holds an audit table: the drill makes a database of its own there, and removes it.
-    #[arg(long, value_name = "DSN")]
+    #[arg(long, value_name = "DSN", env = "COUNTERFOIL_POSTGRES")]
     postgres: Option<String>,
     /// Write the outcome as a page in HTML.
     #[arg(long, value_name = "FILE")]
@@ -94,6 +95,9 @@ impl Drill {
                 "{url}: a drill is held where the ledger's folder is: name the folder"
             )));
         }
+        for file in [&self.html, &self.pdf].into_iter().flatten() {
+            files::refuse_existing(file)?;
+        }
         ledgers::check_folder_to_write(&self.ledger)?;
         let setup = Setup::of(&self)?;
         let origin = Reader::open(&self.ledger)?.snapshot()?.origin().to_string();
@@ -107,10 +111,13 @@ impl Drill {
         drop(scratch);
         let ended = Ended::new(&origin, &origin_of_scratch, started_at, since.elapsed().as_secs(), checks);
         let recorded = ended.record(&self.ledger);
-        ended.write_pages(self.html.as_deref(), self.pdf.as_deref())?;
         ended.tell(recorded.as_ref().ok().copied(), self.json)?;
-        recorded?;
-        Ok(if ended.passed() { Exit::Good } else { Exit::Bad(ErrorKind::Unavailable) })
+        let pages = ended.write_pages(self.html.as_deref(), self.pdf.as_deref());
+        if ended.passed() {
+            return recorded.and(pages).map(|()| Exit::Good);
+        }
+        [recorded.err(), pages.err()].iter().flatten().for_each(output::tell);
+        Ok(Exit::Bad(ErrorKind::Unavailable))
     }
 }
 
@@ -130,7 +137,7 @@ fn hold(setup: &Setup, scratch: &mut Scratch, name: &str, stop: &Stop) -> Result
         store::try_out(setup, scratch, name, &mut checks);
     }
     stop.check()?;
-    database::try_out(setup, scratch, name, &mut checks);
+    database::try_out(setup, scratch, name, stop, &mut checks);
     stop.check()?;
     Ok(checks)
 }

@@ -11,6 +11,7 @@ use counterfoil_server::{Drilled, LOCAL_ADMINISTRATOR};
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::files;
 use crate::output::{self, BOLD, DIM, GREEN, RED, YELLOW, styled};
 use crate::text::{Counted, Printable};
 use crate::writer::Writer;
@@ -78,15 +79,11 @@ impl Ended {
     }
 
     pub fn write_pages(&self, html: Option<&Path>, pdf: Option<&Path>) -> Result<(), Failure> {
-        let write = |path: &Path, bytes: &[u8]| {
-            std::fs::write(path, bytes).map_err(|error| Failure::file(path.display(), &error))
-        };
         if let Some(path) = html {
-            write(path, drill_html(&self.0).as_bytes())?;
+            files::write_new(path, drill_html(&self.0).as_bytes())?;
         }
         if let Some(path) = pdf {
-            let page = drill_pdf(&self.0);
-            write(path, &page.map_err(|error| Failure::new(counterfoil::ErrorKind::Internal, error.to_string()))?)?;
+            files::write_new(path, &drill_pdf(&self.0)?)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args as _;
 use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions};
+use counterfoil_postgres::Patience;
 use counterfoil_server::Role;
 use counterfoil_tlog::VerifierKey;
 use serde::Deserialize;
@@ -48,6 +49,11 @@ impl Stop {
             true => Err(Failure::new(ErrorKind::Unavailable, "the drill was interrupted; nothing was recorded of it")
                 .advise("Hold it again.")),
         }
+    }
+
+    /// A patience with a database that ends with it.
+    pub fn patience(&self) -> Patience {
+        Patience::ended_by(Arc::clone(&self.0))
     }
 
     /// Waits for something; none when it does not come in time.

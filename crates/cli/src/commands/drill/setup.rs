@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use counterfoil_postgres::Dsn;
+use counterfoil_server::in_force::{InForce, Sink};
 use counterfoil_ship::{Location, Retention};
 use counterfoil_sink::Config;
-use serde::Deserialize;
 
 use crate::commands::serve;
 use crate::exit::Failure;
@@ -25,53 +25,45 @@ pub struct Setup {
     pub postgres: Option<Dsn>,
 }
 
-/// What a running service says of itself.
-#[derive(Default, Deserialize)]
-struct Running {
-    rules: Option<Rules>,
-    sinks: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-struct Rules {
-    folder: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
 impl Setup {
     pub fn of(drill: &Drill) -> Result<Self, Failure> {
         let file = drill.config.as_deref().map(serve::read).transpose()?.unwrap_or_default();
         let service = Remote::in_folder(&drill.ledger)?;
-        let running = service.as_ref().map(|service| service.ask::<Running>(Call::get("/api/v1/watch")));
-        let running = running.transpose()?.unwrap_or_default();
+        let running = service.map(|service| service.ask::<InForce>(Call::get("/api/v1/settings"))).transpose()?;
+        let running = running.as_ref();
         let sinks = drill.sinks.clone().or(file.sinks);
         let sinks = sinks.map(|path| Config::load(&path).map(|config| (path, config))).transpose()?;
-        know_all(sinks.as_ref().map(|(_, config)| config), &running.sinks)?;
-        let rules = drill.rules.clone().or(file.rules);
-        let rules = match (rules, running.rules) {
-            (None, Some(Rules { folder })) if folder.is_relative() => {
-                let message = format!("the running service watches with the rules of {}", folder.display());
-                return Err(Failure::invalid(message).advise("Name that folder: --rules DIR."));
-            }
-            (None, running) => running.map(|rules| rules.folder),
+        know_all(sinks.as_ref().map(|(_, config)| config), running.map_or(&[], |running| &running.sinks))?;
+        let rules = match (drill.rules.clone().or(file.rules), running.and_then(|running| running.rules.as_ref())) {
+            (None, Some(rules)) => Some(watched(&rules.folder)?),
             (given, _) => given,
         };
-        let told = file.ship.as_deref().map(str::parse).transpose()?;
-        let ship = drill.ship.clone().or(told).map_or_else(|| shipped_to(service.as_ref()), |to| Ok(Some(to)))?;
-        let retain = drill.ship_retain.clone().or(file.ship_retain);
+        let shipped = running.and_then(|running| running.ship.as_ref());
+        let told = file.ship.or(shipped.map(|ship| ship.to.clone()));
+        let told = told.as_deref().map(str::parse).transpose()?;
+        let retain = drill.ship_retain.clone().or(file.ship_retain).or(shipped.and_then(|ship| ship.retain.clone()));
         let retain = retain.as_deref().map(str::parse).transpose()?;
-        let postgres = drill.postgres.as_deref().map(Dsn::parse).transpose()?;
+        let ship = drill.ship.clone().or(told).map(|to| (to, retain));
+        let compared = running.and_then(|running| running.postgres.clone());
+        let postgres = drill.postgres.clone().or(file.postgres).or(compared);
+        let postgres = postgres.as_deref().map(Dsn::parse).transpose()?;
         refuse_files_within(&drill.ledger, sinks.as_ref().map(|(_, config)| config))?;
-        Ok(Self { rules, sinks, ship: ship.map(|to| (to, retain)), postgres })
+        Ok(Self { rules, sinks, ship, postgres })
+    }
+}
+
+/// The folder of the rules of a running service, which may have been started elsewhere.
+fn watched(folder: &str) -> Result<PathBuf, Failure> {
+    let path = PathBuf::from(folder);
+    match path.is_relative() {
+        true => Err(Failure::invalid(format!("the running service watches with the rules of {folder}"))
+            .advise("Name that folder: --rules DIR.")),
+        false => Ok(path),
     }
 }
 
 /// Refuses a configuration that lacks a sink of the running one: it would prove less than it says.
-fn know_all(config: Option<&Config>, running: &[Named]) -> Result<(), Failure> {
+fn know_all(config: Option<&Config>, running: &[Sink]) -> Result<(), Failure> {
     let known = |name: &str| config.is_some_and(|config| config.sinks.iter().any(|sink| sink.name == name));
     let missing: Vec<&str> = running.iter().map(|sink| sink.name.as_str()).filter(|name| !known(name)).collect();
     if missing.is_empty() {
@@ -84,20 +76,4 @@ fn know_all(config: Option<&Config>, running: &[Named]) -> Result<(), Failure> {
 fn refuse_files_within(ledger: &Path, config: Option<&Config>) -> Result<(), Failure> {
     let mut sinks = config.into_iter().flat_map(|config| &config.sinks);
     Ok(sinks.try_for_each(|sink| sink.stays_out_of(ledger))?)
-}
-
-/// Where a running service ships to.
-fn shipped_to(service: Option<&Remote>) -> Result<Option<Location>, Failure> {
-    #[derive(Deserialize)]
-    struct State {
-        #[serde(default)]
-        shipping: Option<Shipping>,
-    }
-    #[derive(Deserialize)]
-    struct Shipping {
-        to: String,
-    }
-    let Some(service) = service else { return Ok(None) };
-    let state: State = service.ask(Call::get("/api/v1/status"))?;
-    Ok(state.shipping.map(|shipping| shipping.to.parse()).transpose()?)
 }

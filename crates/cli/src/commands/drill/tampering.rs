@@ -45,19 +45,27 @@ pub fn try_all(scratch: &Scratch, stop: &Stop, checks: &mut Checks) -> Result<()
     Ok(())
 }
 
-/// A change of one file's bytes, of which there are several; none where this one does not apply.
-type Change = fn(&[u8], usize) -> Option<Vec<u8>>;
+/// What becomes of a file.
+enum Changed {
+    Gone,
+    Bytes(Vec<u8>),
+}
+
+/// A change of one file, of which there are several; none where this one does not apply.
+type Change = fn(&[u8], usize) -> Option<Changed>;
 
 const CHANGES: [(&str, Change); 4] = [
     ("a flipped bit in each kind of file", |bytes, turn| {
         let mut changed = bytes.to_vec();
         let at = (bytes.len().saturating_sub(1)) * turn / 3;
         *changed.get_mut(at)? ^= 1;
-        Some(changed)
+        Some(Changed::Bytes(changed))
     }),
-    ("a file cut short", |bytes, turn| (turn < 3).then(|| bytes[..bytes.len() * turn / 3].to_vec())),
-    ("bytes added to a file", |bytes, turn| (turn < 2).then(|| [bytes, &vec![0xa5; 1 + 700 * turn][..]].concat())),
-    ("a file that is gone", |_, turn| (turn == 0).then(Vec::new)),
+    ("a file cut short", |bytes, turn| (turn < 3).then(|| Changed::Bytes(bytes[..bytes.len() * turn / 3].to_vec()))),
+    ("bytes added to a file", |bytes, turn| {
+        (turn < 2).then(|| Changed::Bytes([bytes, &vec![0xa5; 1 + 700 * turn][..]].concat()))
+    }),
+    ("a file that is gone", |_, turn| (turn == 0).then_some(Changed::Gone)),
 ];
 
 /// How often a change is made to one file.
@@ -164,9 +172,9 @@ impl Exhibit {
             let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
             let bytes = fs::read(&path).map_err(words)?;
             for changed in (0..TURNS).filter_map(|turn| change(&bytes, turn)) {
-                match changed.is_empty() {
-                    true => fs::remove_file(&path).map_err(words)?,
-                    false => write(&path, &changed).map_err(words)?,
+                match changed {
+                    Changed::Gone => fs::remove_file(&path).map_err(words)?,
+                    Changed::Bytes(changed) => write(&path, &changed).map_err(words)?,
                 }
                 tried += 1;
                 let report = self.verify();
