@@ -28,7 +28,7 @@ Examples:
   counterfoil rules backtest audit --rules rules
   counterfoil rules explain \"Bulk changes by one actor\" audit 1042 --rules rules
 
-Exit codes: 0 done, 2 a rule was left out or a test failed, 7 no such folder, rule or entry. \
+Exit codes: 0 done, 2 `check` or `test` left a rule out or a test failed, 7 no such folder, rule or entry. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Rules {
     #[command(subcommand)]
