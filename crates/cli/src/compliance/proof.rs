@@ -29,11 +29,14 @@ pub fn prove(view: &View, condition: String, size: u64, file: &Path) -> Result<O
     Ok(Some(Evidence { file, entries, left_out, chosen: chosen(newest), size }))
 }
 
+/// Entries that fit into a bundle, and the bundle.
+type Fitting<'a> = (&'a [u64], Vec<u8>);
+
 /// The bundle of the newest entries that fit into one: the older half is left out until it does. None without entries.
 fn fit(
     indices: &[u64],
     mut bundle: impl FnMut(&[u64]) -> Result<Vec<u8>, Failure>,
-) -> Result<Option<(&[u64], Vec<u8>)>, Failure> {
+) -> Result<Option<Fitting<'_>>, Failure> {
     let mut newest = &indices[indices.len().saturating_sub(MAX_BUNDLE_ENTRIES)..];
     while !newest.is_empty() {
         match bundle(newest) {

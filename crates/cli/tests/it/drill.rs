@@ -170,7 +170,8 @@ fn a_drill_fails_loudly_when_a_rule_or_a_sink_does_not_work() {
         ),
     );
     place.write("serve.toml", "rules = \"rules\"\nsinks = \"sinks.toml\"\nlisten = \"127.0.0.1:1\"\n");
-    let ran = place.run(&["drill", "audit", "--config", "serve.toml", "--json"]).expect(5);
+    let call = ["drill", "audit", "--config", "serve.toml", "--json", "--html", "no-folder/drill.html"];
+    let ran = place.run(&call).expect(5);
     let outcome = ran.value();
     assert_eq!(outcome["passed"], false);
     let (grade, told) = check(&outcome, "sink pager");
@@ -200,6 +201,7 @@ fn a_drill_whose_service_does_not_start_fails_and_says_why() {
     place.run(&["drill", "nothing"]).refused(7, &["no folder nothing"]);
     place.run(&["drill", "http://127.0.0.1:1"]).refused(2, &["name the folder"]);
     place.run(&["drill", "audit", "--keep", "audit"]).refused(2, &["audit"]);
+    place.run(&["drill", "audit", "--html", "audit"]).refused(2, &["audit is already there"]);
     assert_eq!(drilled(&place).len(), 1, "what was not held is not recorded");
 }
 

@@ -77,7 +77,7 @@ fn verification(report: &Report, items: &mut Vec<String>) {
             .push("That the whole ledger was verified in the period: no clean verification read all of it.".to_owned());
     }
     if verification.runs > 0 && verification.anchored == 0 {
-        items.push("That the whole ledger was not replaced by another one that agrees with itself: no verification was compared with a key or checkpoint that is kept elsewhere.".to_owned());
+        items.push("That the whole ledger was not replaced by another one that agrees with itself: no verification of all of it was compared with a key or checkpoint that is kept elsewhere.".to_owned());
     }
     let unfinished = verification.unfinished + verification.others_unfinished;
     if unfinished > 0 {
