@@ -25,7 +25,7 @@ pub fn record_acts(place: &Place) {
         act("ledger.drilled", "bank.example/audit", json!({"passed": true, "checks": 41, "failed": 0})),
         act("ledger.drilled", "bank.example/audit", json!({"passed": false, "checks": 41, "failed": 2})),
         act("ledger.hold_placed", "case/7", json!({})),
-        Draft::builder("ledger.hold_released", "anna", "case/7").entity_type("ledger").context(&json!({})),
+        Draft::builder("ledger.hold_released", "anna", "case/7").entity_type("ledger").context(json!({})),
         act("ledger.hold_placed", "case/7", json!({})),
         act("ledger.hold_placed", "case/8", json!({})),
         act("ledger.hold_released", "case/8", json!({})),
