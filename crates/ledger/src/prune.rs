@@ -47,7 +47,9 @@ impl Ledger {
         }
         let Some(first) = leaving.first().map(SealedSegment::first) else { return Ok(going) };
         let (disk, layout) = (folder.disk.as_ref(), &folder.layout);
-        self.append_own(vec![pruned.draft(principal, first, covered, &going)])?;
+        // Signed is what was asked for and compared, whatever the file says of before.
+        let compared = Pruned { below, place: pruned.place.clone() };
+        self.append_own(vec![compared.draft(principal, first, covered, &going)])?;
         pruned.write(disk, layout)?;
         for segment in &leaving {
             keep_footer(segment)?;
