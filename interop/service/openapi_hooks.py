@@ -157,6 +157,11 @@ def sql(case):
     case.headers["Accept"] = forms[len(str(case.headers)) % len(forms)]
 
 
+def search(case):
+    """What SQL is."""
+    case.body["sql"] = STATEMENTS[len(case.body["sql"]) % len(STATEMENTS)]
+
+
 def choice(case):
     """What a condition is; and that an index is written without a fraction, which JSON Schema takes for an integer."""
     if "where" in case.body:
@@ -259,6 +264,7 @@ def asset(case):
 
 
 ADAPT = {
+    "saveSearch": search,
     "proveInclusion": ordered("index", "size"),
     "proveConsistency": ordered("from", "to"),
     "querySql": sql,

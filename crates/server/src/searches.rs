@@ -266,11 +266,11 @@ pub(crate) fn save(
 }
 
 fn checked(name: &str, wanted: &Wanted) -> std::result::Result<(), Problem> {
-    let may_stand = |letter: char| letter.is_alphanumeric() || " ._()-".contains(letter);
-    let begins = name.starts_with(char::is_alphanumeric) && name.trim() == name;
+    let may_stand = |letter: char| letter.is_ascii_alphanumeric() || " ._()-".contains(letter);
+    let begins = name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.trim() == name;
     if name.chars().count() > MAX_NAME || !begins || !name.chars().all(may_stand) {
         return Err(Problem::invalid(format!(
-            "a name has 1 to {MAX_NAME} letters, digits, spaces and . _ ( ) - and begins with a letter or a digit"
+            "a name has 1 to {MAX_NAME} letters from A to Z, digits, spaces and . _ ( ) - and begins with a letter or a digit"
         )));
     }
     if wanted.sql.len() > MAX_SQL {
