@@ -206,7 +206,7 @@ fn splunk_has_an_event_when_it_is_indexed() {
         "[[sink]]\nname = \"siem\"\ntype = \"splunk_hec\"\naddress = \"http://127.0.0.1:{port}\"\ntoken = {token}\n\
          events = [\"loan_*\", \"ledger.verified\"]\nstart = \"beginning\"\n\
          [[sink]]\nname = \"plain\"\ntype = \"splunk_hec\"\naddress = \"http://127.0.0.1:{port}\"\ntoken = {token}\nack = false\n\
-         format = \"ocsf\"\nstart = \"beginning\"\n",
+         format = \"ocsf\"\ncheckpoints = false\nstart = \"beginning\"\n",
         port = server.port
     );
     for number in 0..1_200 {
