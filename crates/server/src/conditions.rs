@@ -112,9 +112,7 @@ impl Conditions {
         let ask = Ask { wanted: Wanted::Active, rules: Some(RULES), limit: MAX_CONDITIONS, ..Ask::default() };
         let found = inbox::find(&service.engine, &service.snapshot(), &ask);
         let mut holding = self.holding.lock().expect("no panic while held");
-        // What a saved search found holds until a person says otherwise.
-        let of_conditions = found.alerts.into_iter().filter(|alert| alert.rule_id != crate::searches::RULE);
-        for alert in of_conditions {
+        for alert in found.alerts {
             let key = format!("{} {}", alert.rule_id, alert.group_text());
             let condition = Condition {
                 id: alert.rule_id.trim_start_matches(RULES).to_owned().into(),

@@ -24,7 +24,7 @@ use crate::service::{Service, act};
 use crate::state;
 
 /// The rule of the alerts of all searches.
-pub(crate) const RULE: &str = "counterfoil.saved-search";
+const RULE: &str = "saved-search";
 
 /// How often the service looks for searches that are due.
 const STEP: Duration = Duration::from_secs(5);
@@ -205,9 +205,9 @@ impl Searches {
     }
 
     /// Notes what a run came to, unless somebody changed or removed the search meanwhile.
-    fn ran(&self, search: &Search, run: &Run) {
+    fn ran(&self, search: &Search, run: Run) {
         if let Some(kept) = self.kept().get_mut(&search.name).filter(|kept| kept.changed_at == search.changed_at) {
-            kept.last = Some(run.clone());
+            kept.last = Some(run);
         }
     }
 
@@ -352,8 +352,8 @@ fn run(service: &Service, engine: &Engine, search: &Search) -> Result<()> {
         found.run.digest = search.last.as_ref().map(|last| last.digest.clone()).unwrap_or_default();
     }
     let (run, wanted) = (&found.run, &search.wanted);
-    // Whatever becomes of recording it, it is not due again before its time.
-    service.searches.ran(search, run);
+    // Whatever becomes of recording it, it is not due again before its time; what was not recorded is found once more then.
+    service.searches.ran(search, Run { at: run.at.clone(), ..search.last.clone().unwrap_or_default() });
     let context = json!({"rows": run.rows, "digest": run.digest, "milliseconds": run.milliseconds,
         "tree_size": snapshot.size(), "saved_by": search.by});
     let mut entry = act("ledger.search_run", "counterfoil", &search.name, "search", context);
@@ -372,6 +372,7 @@ fn run(service: &Service, engine: &Engine, search: &Search) -> Result<()> {
     if raises {
         writer.record_act(alert(search, &found).entry())?;
     }
+    service.searches.ran(search, found.run);
     service.searches.change(service.backing.folder(), |_| {})
 }
 
@@ -413,7 +414,10 @@ pub(crate) async fn keep_running(service: Arc<Service>) {
             let Ok(engine) = service.query_engine().await else { break };
             let ran = service.reading(move |service| Ok(run(service, &engine, &search)?)).await;
             if let Err(problem) = ran {
-                tracing::error!(detail = problem.detail, "a saved search could not be recorded; it is tried again");
+                tracing::error!(
+                    detail = problem.detail,
+                    "what a saved search found could not be recorded; it runs again when it is due"
+                );
             }
         }
         tokio::time::sleep(STEP).await;

@@ -5,11 +5,8 @@ const MOST_EDITS: usize = 3;
 
 /// The known word that is nearest, as the end of a sentence; nothing where none is near.
 pub(crate) fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = known.into_iter().map(|word| (strsim::levenshtein(wanted, word), word)).min();
-    match near {
-        Some((edits, word)) if edits <= MOST_EDITS && edits < wanted.len() => format!("; did you mean {word}?"),
-        _ => String::new(),
-    }
+    let near = counterfoil_entry::catalog::spelt_like(wanted, known, MOST_EDITS);
+    near.map(|word| format!("; did you mean {word}?")).unwrap_or_default()
 }
 
 /// The text of an error of serde about an unknown member or value, with the known one that is nearest: it names both in

@@ -147,7 +147,7 @@ function Body({ alert, entry, onOpenEntry, onDecided }: BodyProps) {
         causes={causes}
         opened={entry}
         onOpen={onOpenEntry}
-        bySearch={alert.rule_id === "counterfoil.saved-search"}
+        bySearch={alert.rule_id === "saved-search"}
       />
       <Part title="What became of it">
         <Changes history={alert.history} onOpen={onOpenEntry} />

@@ -212,6 +212,24 @@ impl<S: Service> Client<S> {
         patiently(|| self.try_once(ask), cost).await.map_err(Failed::into_error)
     }
 
+    /// Puts under a condition; false when it does not hold.
+    pub async fn put_if(&self, key: &str, ask: &Ask<'_>) -> Result<bool> {
+        let answer = self.ask(ask).await?;
+        if matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND) {
+            return Ok(false);
+        }
+        answer.checked(key).map(|_| true)
+    }
+
+    /// The newest content of an object; none when there is none.
+    pub async fn newest(&self, key: &str, ask: &Ask<'_>) -> Result<Option<Answer>> {
+        let answer = self.ask(ask).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        answer.checked(key).map(Some)
+    }
+
     /// Asks the store once: for what must not be asked for again without looking.
     pub async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer> {
         self.try_once(ask).await.map_err(Failed::into_error)

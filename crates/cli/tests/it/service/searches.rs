@@ -43,7 +43,7 @@ fn later(service: Running) -> Running {
 fn alerts(service: &Running, reader: &str) -> Vec<Value> {
     let page = service.get(reader, "/api/v1/alerts?state=all").expect(200).json();
     let mut alerts = page["alerts"].as_array().unwrap().clone();
-    alerts.retain(|alert| alert["rule_id"] == "counterfoil.saved-search");
+    alerts.retain(|alert| alert["rule_id"] == "saved-search");
     alerts
 }
 

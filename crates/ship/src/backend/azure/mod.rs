@@ -143,21 +143,12 @@ impl Backend for Azure {
 
     async fn put_over(&self, key: &str, body: Bytes, tag: &str) -> Result<bool> {
         let headers = vec![("if-match", tag.to_owned()), ("x-ms-blob-type", "BlockBlob".to_owned())];
-        let answer = self.client.ask(&Ask { headers, body, ..about(Method::PUT, key) }).await?;
-        if matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND) {
-            return Ok(false);
-        }
-        answer.checked(key).map(|_| true)
+        self.client.put_if(key, &Ask { headers, body, ..about(Method::PUT, key) }).await
     }
 
     async fn current(&self, key: &str) -> Result<Option<(Bytes, String)>> {
-        let answer = self.client.ask(&about(Method::GET, key)).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let answer = answer.checked(key)?;
-        let tag = answer.header("etag").unwrap_or_default().to_owned();
-        Ok(Some((answer.body, tag)))
+        let newest = self.client.newest(key, &about(Method::GET, key)).await?;
+        Ok(newest.map(|answer| (answer.body.clone(), answer.header("etag").unwrap_or_default().to_owned())))
     }
 
     async fn get(&self, key: &str, version: Option<&str>, range: Option<Range<u64>>) -> Result<Bytes> {

@@ -146,11 +146,7 @@ impl Backend for Gcs {
     async fn put_over(&self, key: &str, body: Bytes, tag: &str) -> Result<bool> {
         let path = vec!["upload", "storage", "v1", "b", &self.name, "o"];
         let query = vec![("uploadType", "media"), ("name", key), ("ifGenerationMatch", tag)];
-        let answer = self.client.ask(&Ask { method: Method::POST, path, query, body, ..Ask::default() }).await?;
-        if matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND) {
-            return Ok(false);
-        }
-        answer.checked(key).map(|_| true)
+        self.client.put_if(key, &Ask { method: Method::POST, path, query, body, ..Ask::default() }).await
     }
 
     async fn current(&self, key: &str) -> Result<Option<(Bytes, String)>> {
