@@ -274,6 +274,12 @@ impl FrameBuilder {
     pub fn bytes(&self) -> &[u8] {
         &self.frame
     }
+
+    /// The same with zeros behind them.
+    pub fn padded(&mut self, zeros: usize) -> &[u8] {
+        self.frame.resize(self.frame.len() + zeros, 0);
+        &self.frame
+    }
 }
 
 fn checksum(frame: &[u8]) -> u32 {

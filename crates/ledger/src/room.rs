@@ -8,6 +8,8 @@ use crate::disk::DiskFile;
 
 /// A journal file grows by this much at a time, so that most syncs find their space allocated.
 const STEP_BYTES: u64 = 16 << 20;
+/// What a file system reads before it writes a part of it.
+const PAGE_BYTES: u64 = 4096;
 
 /// What a sync costs depends on the room: in space that is only allocated the file system has to note what became of it, on
 /// threads of its own that wait for a processor like everybody. So the room ahead is filled with zeros before it is needed, where the
@@ -47,6 +49,11 @@ impl Room {
             self.ahead = Arc::clone(&self.file).zero_ahead(self.end, self.end + STEP_BYTES);
         }
         Ok(())
+    }
+
+    /// How many zeros to write behind a frame that ends at `end`: a page that is written whole is not read first.
+    pub(crate) fn padding(&self, end: u64) -> usize {
+        end.next_multiple_of(PAGE_BYTES).min(self.end).saturating_sub(end) as usize
     }
 
     /// Takes over what was made ready; a step that failed is only allocated when it is needed.

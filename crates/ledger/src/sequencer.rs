@@ -18,6 +18,8 @@ use crate::shared::{Queue, Reply, Request, SealJob, Shared, lock};
 use crate::snapshot::Folder;
 use crate::tail_check::TailCheck;
 
+/// The name of the thread that commits what callers queued.
+pub const SEQUENCER_THREAD: &str = "counterfoil-sequencer";
 /// A commit takes no further submission beyond this.
 const COMMIT_TARGET_BYTES: usize = 8 << 20;
 /// How long commits may go on without a new file `checkpoint`, at which readers stop.
@@ -261,10 +263,11 @@ impl Sequencer {
     /// Writes the frame, syncs, signs; from the first byte on an error means that nobody knows what is on the disk.
     fn write(&mut self, Prepared { header, tree, nodes }: Prepared) -> Result<Arc<str>> {
         let file = self.journal.file();
-        file.write_at(self.offset, self.builder.bytes())
+        let place = FramePlace { header, offset: self.offset };
+        let padding = self.room.padding(place.end_offset());
+        file.write_at(self.offset, self.builder.padded(padding))
             .and_then(|()| file.sync())
             .map_err(|error| Error::io(&self.journal.name, error))?;
-        let place = FramePlace { header, offset: self.offset };
         let note = sign(&self.shared.folder, self.signer.as_ref(), &tree)?;
         self.journal.publish(place, self.builder.rows(), &nodes);
         self.offset = place.end_offset();
