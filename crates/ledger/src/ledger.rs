@@ -21,7 +21,7 @@ use crate::receipt::Receipt;
 use crate::recovery::{TornWrite, recover};
 use crate::registry::{Registration, Registry};
 use crate::sealer::Sealer;
-use crate::sequencer::{Found, Sequencer};
+use crate::sequencer::{Found, SEQUENCER_THREAD, Sequencer};
 use crate::shared::{Queue, Reply, Request, Shared, lock};
 use crate::snapshot::{Folder, Head, Snapshot};
 use crate::start::{
@@ -163,7 +163,7 @@ impl Ledger {
         let sequencer = Arc::new(Mutex::new(sequencer));
         let (in_thread, done) = (sequencer.clone(), queue.clone());
         let threads = Threads {
-            sequencer: spawn("counterfoil-sequencer", move || Sequencer::run(&in_thread, &to_sequencer, &done))?,
+            sequencer: spawn(SEQUENCER_THREAD, move || Sequencer::run(&in_thread, &to_sequencer, &done))?,
             sealer: spawn("counterfoil-sealer", move || sealer.run(&to_sealer))?,
             _lock: start.lock,
         };

@@ -46,7 +46,7 @@ mod tail_check;
 mod tiles;
 mod verify;
 
-pub use background::run_in_background;
+pub use background::{background_threads, run_in_background};
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, DEFAULT_SEGMENT_SPAN, Earlier, FORMAT_VERSION};
 pub use copy::{JournalPart, frames_in};
@@ -62,6 +62,7 @@ pub use reader::Reader;
 pub use receipt::Receipt;
 pub use registry::{ClientKey, Registration};
 pub use sealed_segment::SealedSegment;
+pub use sequencer::SEQUENCER_THREAD;
 pub use snapshot::Snapshot;
 pub use status::{SourceStatus, Status};
 pub use verify::{CopyMark, Verified, VerifyOptions, verify};

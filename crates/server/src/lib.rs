@@ -22,6 +22,7 @@ mod metrics;
 mod moment;
 mod pg;
 mod problem;
+mod processors;
 mod pruning;
 mod readers;
 mod receivers;

@@ -19,6 +19,7 @@ use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::moment::now;
 use crate::problem::Problem;
+use crate::processors;
 use crate::readers::Readers;
 use crate::recording::Load;
 use crate::searches::Searches;
@@ -80,7 +81,7 @@ impl Service {
     pub fn open(mut served: Served, settings: Settings) -> Result<Arc<Self>> {
         let metrics = Arc::new(Metrics::new(&settings));
         if let Served::Ledger(_, options) = &mut served {
-            options.on_commit = Some(metrics.on_commit());
+            options.on_commit = Some(processors::kept_apart(metrics.on_commit()));
         }
         let backing = Backing::open(served, &settings)?;
         let engine = Engine::new(Limits {

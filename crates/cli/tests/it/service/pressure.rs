@@ -1,9 +1,12 @@
 //! Limits hold whatever clients do.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use serde_json::json;
 
+use crate::service::running::PATIENCE;
 use crate::service::{Running, wait_for};
 
 #[test]
@@ -117,4 +120,58 @@ fn an_endless_answer_of_a_service_is_not_believed() {
     });
     let ran = place.run(&["status", &url]);
     assert!(ran.code != 0 && ran.stderr.contains("more than the"), "{ran:?}");
+}
+
+/// The processors that the threads of this name may use.
+fn processors(service: &Running, name: &str) -> Vec<String> {
+    let tasks =
+        std::fs::read_dir(format!("/proc/{}/task", service.pid())).unwrap().filter_map(|task| Some(task.ok()?.path()));
+    let of_name =
+        tasks.filter(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.starts_with(name)));
+    let allowed = |status: String| {
+        status.lines().find_map(|line| Some(line.strip_prefix("Cpus_allowed_list:")?.trim().to_owned()))
+    };
+    of_name.filter_map(|task| allowed(std::fs::read_to_string(task.join("status")).ok()?)).collect()
+}
+
+#[test]
+fn while_entries_are_recorded_readers_stay_off_the_sequencers_processor() {
+    let service = Running::start();
+    let (writer, reader) = (service.token("writer"), service.token("reader"));
+    let all = processors(&service, "counterfoil-seq").pop().unwrap();
+    if !all.contains(['-', ',']) {
+        eprintln!("left out: one processor alone cannot be shared out");
+        return;
+    }
+    let line = "{\"event_type\":\"x\",\"actor\":\"a\",\"entity_id\":\"e\"}\n";
+    for _ in 0..5 {
+        service.record(&writer, &line.repeat(10_000));
+    }
+    let (since, ended) = (Instant::now(), AtomicBool::new(false));
+    let going_on = || !ended.load(Ordering::Relaxed) && since.elapsed() < 2 * PATIENCE;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while going_on() {
+                service.record(&writer, line);
+            }
+        });
+        scope.spawn(|| {
+            while going_on() {
+                service.query(&reader, "SELECT event_type, count(*) FROM audit_log GROUP BY 1");
+            }
+        });
+        wait_for("the sequencer on one processor, queries on the others", || {
+            let own = processors(&service, "counterfoil-seq").pop()?;
+            let readers = processors(&service, "counterfoil-que");
+            let alone = own.parse::<usize>().is_ok()
+                && !readers.is_empty()
+                && readers.iter().all(|others| *others != own && *others != all);
+            alone.then_some(())
+        });
+        ended.store(true, Ordering::Relaxed);
+    });
+    wait_for("everybody everywhere again", || {
+        let threads = ["counterfoil-seq", "counterfoil-que", "counterfoil-rea"];
+        threads.iter().flat_map(|name| processors(&service, name)).all(|allowed| allowed == all).then_some(())
+    });
 }
