@@ -109,6 +109,11 @@ def as_the_guide_says():
     check("the guide's PyIceberg snippet answers", names["overrides"].num_rows > 0, names["overrides"])
 
 
+def what_has_a_segments_key_is_not_read(size):
+    store.curl(f"bank-audit/payments/segments/{size:020}.parquet", "-X", "PUT", "-d", "somebody")
+    same_as_ours(grow(80_000, 600))
+
+
 with Store() as store, tempfile.TemporaryDirectory() as work:
     ledger = Path(work) / "payments"
     counterfoil("init", ledger, "--origin", "bank.example/payments", "--segment-span", "256")
@@ -121,4 +126,5 @@ with Store() as store, tempfile.TemporaryDirectory() as work:
     same_as_ours(size)
     as_the_guide_says()
     check("nothing of the copy was touched", "verified" in counterfoil("verify", COPY), "")
+    what_has_a_segments_key_is_not_read(size)
 sys.exit(check.failed)

@@ -8,6 +8,7 @@ use counterfoil_tlog::{Hash, leaf_hash};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameBuilder, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES};
+use crate::sealed::Sealed;
 use crate::seen::{Keys, Seen, same_content};
 use crate::snapshot::Snapshot;
 use crate::sources::Ahead;
@@ -19,6 +20,8 @@ pub(crate) struct Submission {
     pub recorder: Option<Arc<str>>,
     /// Whether these are the ledger's own acts.
     pub own: bool,
+    /// The segment that they seal: it counts from the very commit on that says so.
+    pub seals: Option<Arc<Sealed>>,
 }
 
 impl Submission {

@@ -39,6 +39,8 @@ pub struct Earlier {
     pub verifier_key: VerifierKey,
     /// The newest checkpoint in the copy, a C2SP note.
     pub checkpoint: String,
+    /// A checkpoint that it signed over more entries than came back, where one is known.
+    pub ahead: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +62,8 @@ struct EarlierTable {
     size: u64,
     verifier_key: String,
     checkpoint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ahead: Option<String>,
 }
 
 impl Config {
@@ -152,6 +156,7 @@ impl Earlier {
             size: self.size,
             verifier_key: self.verifier_key.to_string(),
             checkpoint: self.checkpoint.clone(),
+            ahead: self.ahead.clone(),
         }
     }
 
@@ -161,9 +166,12 @@ impl Earlier {
             table.verifier_key.parse().map_err(|error| damaged(format!("verifier_key: {error}")))?;
         let stated = Note::parse(table.checkpoint.as_bytes()).and_then(|note| note.text().parse::<Checkpoint>());
         let origin = stated.map_err(|error| damaged(error.to_string()))?.origin;
-        let opened = Checkpoint::open(table.checkpoint.as_bytes(), &origin, std::slice::from_ref(&verifier_key), &[]);
-        opened.map_err(|error| damaged(error.to_string()))?;
-        Ok(Self { size: table.size, origin, verifier_key, checkpoint: table.checkpoint })
+        for note in std::iter::once(&table.checkpoint).chain(&table.ahead) {
+            let opened = Checkpoint::open(note.as_bytes(), &origin, std::slice::from_ref(&verifier_key), &[]);
+            opened.map_err(|error| damaged(error.to_string()))?;
+        }
+        let EarlierTable { size, checkpoint, ahead, .. } = table;
+        Ok(Self { size, origin, verifier_key, checkpoint, ahead })
     }
 }
 

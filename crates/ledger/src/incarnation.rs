@@ -26,10 +26,16 @@ const SECOND: u64 = 2;
 
 /// Makes a folder that holds the files of a copy, all but `ledger.toml`, a ledger that can go on: it gets a key of its own
 /// (or that of `open`), the old name with a number behind it, and a `ledger.toml` that names what it was before. Opening it records
-/// `ledger.restored`. The new name.
+/// `ledger.restored`. `ahead` is a checkpoint that the ledger signed over more entries than the copy has, where one is known: it
+/// is kept with the rest. The new name.
 ///
 /// Errors: `Tampered` when the files are not what their checkpoint and frames sign.
-pub fn continue_copy(path: impl AsRef<Path>, config_text: &[u8], open: &OpenOptions) -> Result<Origin> {
+pub fn continue_copy(
+    path: impl AsRef<Path>,
+    config_text: &[u8],
+    ahead: Option<String>,
+    open: &OpenOptions,
+) -> Result<Origin> {
     let layout = Layout::new(path.as_ref());
     let old = Config::parse(config_text)?;
     let blocks = Arc::new(BlockCache::new(0));
@@ -54,6 +60,7 @@ pub fn continue_copy(path: impl AsRef<Path>, config_text: &[u8], open: &OpenOpti
         origin: old.origin.clone(),
         verifier_key: old.verifier_key.clone(),
         checkpoint: note.to_string(),
+        ahead,
     };
     let earlier = old.earlier.iter().cloned().chain([ended]).collect();
     let config = Config { origin: origin.clone(), verifier_key: signer.verifier_key().clone(), earlier, ..old };
@@ -77,7 +84,7 @@ fn next_origin(old: &Config) -> Result<Origin> {
 pub(crate) fn restored_draft(folder: &Folder, end: u64, root: &Hash) -> Result<Option<Draft>> {
     let Some(earlier) = folder.config.earlier.last().filter(|earlier| earlier.size == end) else { return Ok(None) };
     let text = folder.disk.read_small(&folder.layout.config()).map_err(|error| Error::io("ledger.toml", error))?;
-    let context = serde_json::json!({
+    let mut context = serde_json::json!({
         "origin": earlier.origin.as_str(),
         "size": earlier.size,
         "root": root.to_string(),
@@ -85,6 +92,9 @@ pub(crate) fn restored_draft(folder: &Folder, end: u64, root: &Hash) -> Result<O
         "verifier_key": folder.config.verifier_key.to_string(),
         "ledger_toml_sha256": config_digest(&text),
     });
+    if let Some(ahead) = &earlier.ahead {
+        context["ahead"] = ahead.as_str().into();
+    }
     Ok(Some(own::draft(RESTORED, folder.config.origin.as_str(), "ledger", &context)))
 }
 

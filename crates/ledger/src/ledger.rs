@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
 
-use counterfoil_entry::{Draft, EntryBuilder, OWN_PREFIX, check_recorder};
+use counterfoil_entry::{Draft, check_recorder};
 use counterfoil_tlog::{CompactRange, LeafIndex, Signer};
 use crossbeam_channel::{Sender, unbounded};
-use ed25519_dalek::VerifyingKey;
 
 use crate::commit::{Submission, in_batch};
 use crate::create::{self, CreateOptions};
@@ -16,10 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::incarnation;
 use crate::load::open_folder;
 use crate::options::OpenOptions;
-use crate::own::{self, KEY_REVOKED};
+use crate::own;
 use crate::receipt::Receipt;
-use crate::recovery::{TornWrite, recover};
-use crate::registry::{Registration, Registry};
+use crate::recovery::recover;
+use crate::registry::Registry;
 use crate::sealer::Sealer;
 use crate::sequencer::{Found, SEQUENCER_THREAD, Sequencer};
 use crate::shared::{Queue, Reply, Request, Shared, lock};
@@ -51,7 +50,7 @@ use crate::tail_check::TailCheck;
 /// ```
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
-    registry: Registry,
+    pub(crate) registry: Registry,
     queue: Queue,
     pub(crate) sequencer: Arc<Mutex<Sequencer>>,
     /// Held while segments go or come back.
@@ -132,7 +131,7 @@ impl Ledger {
         if !is_published {
             head.checkpoint = crate::sequencer::sign(&folder, signer.as_ref(), &tree)?;
         }
-        let opening = Submission { drafts: vec![opened_draft(&folder)], recorder: None, own: true };
+        let opening = Submission { drafts: vec![opened_draft(&folder)], recorder: None, own: true, seals: None };
         let restored = incarnation::restored_draft(&folder, end, &head.root)?;
         let found = Found { tree, last_time, is_published, opening: Some(opening) };
         let start = Start { folder, signer, lock, head, found };
@@ -152,7 +151,6 @@ impl Ledger {
             shared: shared.clone(),
             queue: queue.clone(),
             sources: sealed_sources(&snapshot)?,
-            recorded: None,
             sealed_journals: Vec::new(),
         };
         queue_unsealed(&shared, &snapshot, &jobs);
@@ -179,14 +177,6 @@ impl Ledger {
         })
     }
 
-    fn record_torn_write(&self, torn: &TornWrite) -> Result<()> {
-        let context = serde_json::json!({
-            "file": torn.file, "offset": torn.offset, "bytes": torn.bytes, "kept": torn.kept,
-        });
-        let origin = self.shared.folder.config.origin.as_str();
-        self.append_own(vec![own::draft("ledger.torn_write", origin, "ledger", &context)]).map(|_| ())
-    }
-
     /// Records one entry; returns when it is durable and a signed checkpoint covers it. A repeat of an entry that was
     /// recorded before, known by its `id` or its `source` and `sequence`, answers with the first one's place.
     ///
@@ -200,14 +190,14 @@ impl Ledger {
     /// Records a batch: all of it in one stretch, or nothing. At most 65,536 entries and 64 MiB. Errors as for
     /// [`Ledger::append`]; the message says which entry of the batch is meant.
     pub fn append_batch(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
-        self.submit(Submission { drafts, recorder: None, own: false })
+        self.submit(Submission { drafts, recorder: None, own: false, seals: None })
     }
 
     /// Records a batch that an authenticated principal submitted: its name becomes `recorder`, and ids and sequences are
     /// known again per principal.
     pub fn append_batch_as(&self, recorder: &str, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
         check_recorder(recorder)?;
-        self.submit(Submission { drafts, recorder: Some(recorder.into()), own: false })
+        self.submit(Submission { drafts, recorder: Some(recorder.into()), own: false, seals: None })
     }
 
     /// [`append_batch_as`](Self::append_batch_as) for callers that must not wait, such as async code: `then` is called once
@@ -226,7 +216,8 @@ impl Ledger {
         if signed || drafts.is_empty() || self.shared.must_wait_for_sealer() {
             return false;
         }
-        let submission = Submission { drafts: std::mem::take(drafts), recorder: Some(recorder.into()), own: false };
+        let drafts = std::mem::take(drafts);
+        let submission = Submission { drafts, recorder: Some(recorder.into()), own: false, seals: None };
         match check_recorder(recorder).map_err(Error::from).and_then(|()| submission.check()) {
             Ok(()) => {
                 // When the queue is closed, `then` is dropped.
@@ -237,30 +228,7 @@ impl Ledger {
         true
     }
 
-    /// Records an act of whoever runs the ledger, under the reserved prefix: a denied access, an export, a start.
-    ///
-    /// Errors: `Invalid` for an event type outside `ledger.`, else those of [`Ledger::append`].
-    pub fn record_act(&self, act: EntryBuilder) -> Result<Receipt> {
-        Ok(self.record_acts(vec![act])?[0].clone())
-    }
-
-    /// Records several acts in one commit, all or none. Acts with an `id` are known again, as entries are.
-    ///
-    /// Errors: those of [`Ledger::record_act`]; the position says which act is meant.
-    pub fn record_acts(&self, acts: Vec<EntryBuilder>) -> Result<Vec<Receipt>> {
-        let drafts: Vec<Draft> =
-            acts.into_iter().map(EntryBuilder::build_own).collect::<std::result::Result<_, _>>()?;
-        if !drafts.iter().all(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
-            return Err(Error::invalid(format!("acts of the ledger have event types that begin with {OWN_PREFIX:?}")));
-        }
-        self.append_own(drafts)
-    }
-
-    pub(crate) fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
-        self.submit(Submission { drafts, recorder: None, own: true })
-    }
-
-    fn submit(&self, submission: Submission) -> Result<Vec<Receipt>> {
+    pub(crate) fn submit(&self, submission: Submission) -> Result<Vec<Receipt>> {
         self.refuse_after_fork()?;
         submission.check()?;
         if submission.drafts.is_empty() {
@@ -296,40 +264,6 @@ impl Ledger {
             Err(TryLockError::WouldBlock) => return None,
         };
         self.queue.is_idle().then_some(sequencer)
-    }
-
-    /// Registers the key of a client that signs its entries, for these actors (none means any).
-    pub fn register_key(&self, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
-        self.register_key_as(own::ACTOR, key, actors)
-    }
-
-    /// [`register_key`](Self::register_key) as an act of a principal: its name becomes the entry's `actor`.
-    pub fn register_key_as(&self, principal: &str, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
-        check_recorder(principal)?;
-        let registration = Registration { key, actors };
-        let _changing = self.registry.changing();
-        let receipts = self.append_own(vec![registration.draft(principal)])?;
-        self.registry.forget(&registration.key_id());
-        Ok(receipts[0].clone())
-    }
-
-    /// Revokes a client's key: entries that it signs are `Denied` from now on. `NotFound` for a key that is not
-    /// registered.
-    pub fn revoke_key(&self, key_id: &str) -> Result<Receipt> {
-        self.revoke_key_as(own::ACTOR, key_id)
-    }
-
-    /// [`revoke_key`](Self::revoke_key) as an act of a principal: its name becomes the entry's `actor`.
-    pub fn revoke_key_as(&self, principal: &str, key_id: &str) -> Result<Receipt> {
-        check_recorder(principal)?;
-        let _changing = self.registry.changing();
-        if crate::registry::current(&self.snapshot(), key_id)?.is_none() {
-            return Err(Error::not_found(format!("key {key_id} is not registered")));
-        }
-        let revocation = own::draft_by(principal, KEY_REVOKED, key_id, "key", &serde_json::json!({}));
-        let receipts = self.append_own(vec![revocation])?;
-        self.registry.forget(key_id);
-        Ok(receipts[0].clone())
     }
 
     /// The state after the last commit.

@@ -167,7 +167,7 @@ fn list_segments(folder: &Folder) -> Result<Vec<Arc<Sealed>>> {
     for (position, first) in firsts.iter().enumerate() {
         let count = match firsts.get(position + 1) {
             Some(next) => next - first,
-            None => open_tiles(folder, *first)?.count,
+            None => open_tiles(folder.disk.as_ref(), &folder.layout, *first)?.count,
         };
         segments.push(Arc::new(Sealed::new(*first, count)));
     }

@@ -1,13 +1,17 @@
 //! The ledger's own acts as entries: what it writes of itself, and how it reads that again.
 
-use counterfoil_entry::{Draft, Fields, OWN_PREFIX};
+use counterfoil_entry::{Draft, EntryBuilder, Fields, OWN_PREFIX};
 use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_tlog::Hash;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::commit::Submission;
 use crate::error::{Error, Result};
 use crate::layout::SegmentFile;
+use crate::ledger::Ledger;
+use crate::receipt::Receipt;
+use crate::recovery::TornWrite;
 
 /// Who acts in the ledger's own entries.
 pub const ACTOR: &str = "counterfoil";
@@ -145,4 +149,37 @@ pub fn parse_hash(text: &str) -> Option<Hash> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).ok()?;
     (hex::encode(bytes) == text).then_some(Hash(bytes))
+}
+
+impl Ledger {
+    /// Records an act of whoever runs the ledger, under the reserved prefix: a denied access, an export, a start.
+    ///
+    /// Errors: `Invalid` for an event type outside `ledger.`, else those of [`Ledger::append`].
+    pub fn record_act(&self, act: EntryBuilder) -> Result<Receipt> {
+        Ok(self.record_acts(vec![act])?[0].clone())
+    }
+
+    /// Records several acts in one commit, all or none. Acts with an `id` are known again, as entries are.
+    ///
+    /// Errors: those of [`Ledger::record_act`]; the position says which act is meant.
+    pub fn record_acts(&self, acts: Vec<EntryBuilder>) -> Result<Vec<Receipt>> {
+        let drafts: Vec<Draft> =
+            acts.into_iter().map(EntryBuilder::build_own).collect::<std::result::Result<_, _>>()?;
+        if !drafts.iter().all(|draft| draft.event_type().starts_with(OWN_PREFIX)) {
+            return Err(Error::invalid(format!("acts of the ledger have event types that begin with {OWN_PREFIX:?}")));
+        }
+        self.append_own(drafts)
+    }
+
+    pub(crate) fn append_own(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>> {
+        self.submit(Submission { drafts, recorder: None, own: true, seals: None })
+    }
+
+    pub(crate) fn record_torn_write(&self, torn: &TornWrite) -> Result<()> {
+        let context = serde_json::json!({
+            "file": torn.file, "offset": torn.offset, "bytes": torn.bytes, "kept": torn.kept,
+        });
+        let origin = self.shared.folder.config.origin.as_str();
+        self.append_own(vec![draft("ledger.torn_write", origin, "ledger", &context)]).map(|_| ())
+    }
 }

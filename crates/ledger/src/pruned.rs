@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use counterfoil_entry::{Draft, Fields};
 use counterfoil_segment::ReadAt;
+use counterfoil_segment::blocks::BlockHashes;
+use counterfoil_segment::index::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -15,18 +17,24 @@ use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{Layout, SegmentFile};
 use crate::own;
+use crate::sealed::open_tiles;
+use crate::snapshot::Snapshot;
 
 /// The type of the entry that says which segments were pruned, and to where.
 pub const PRUNED: &str = "ledger.pruned";
+/// What such an entry is about.
+const PRUNED_ENTITY: &str = "segments";
 /// The unit in which a file is fetched back.
 const PIECE_BYTES: u64 = 8 << 20;
 
 /// Where pruned segments are read from.
 pub trait SegmentStore: Send + Sync + Debug {
-    /// The Parquet file of the segment that starts at an index; its bytes are fetched as they are read.
+    /// The Parquet file of the segment that starts at an index, which has these blocks: somebody may have put something else
+    /// where it should stand. Its bytes are fetched as they are read.
     ///
-    /// Errors: `NotFound` when the place does not hold it, `Unavailable` when it does not answer.
-    fn parquet(&self, first: u64) -> Result<Arc<dyn ReadAt>>;
+    /// Errors: `NotFound` when the place does not hold it, `Tampered` when something else is there, `Unavailable` when it does
+    /// not answer.
+    fn parquet(&self, first: u64, blocks: &BlockHashes) -> Result<Arc<dyn ReadAt>>;
 }
 
 /// Opens the store at a place.
@@ -116,7 +124,7 @@ impl Pruned {
             "place": self.place, "first": first, "below": self.below, "covered": covered,
             "segments": going.segments, "entries": going.entries, "bytes": going.bytes,
         });
-        own::draft_by(principal, PRUNED, "segments", "segments", &context)
+        own::draft_by(principal, PRUNED, PRUNED_ENTITY, "segments", &context)
     }
 
     /// What an entry says was pruned, if it is such an entry.
@@ -124,6 +132,11 @@ impl Pruned {
         let fields = Fields::split(canonical).ok().filter(|fields| fields.event_type == PRUNED)?;
         let context: serde_json::Value = serde_json::from_str(fields.context?).ok()?;
         Some(Self { place: context.get("place")?.as_str()?.to_owned(), below: context.get("below")?.as_u64()? })
+    }
+
+    /// Whether an entry says that a segment was pruned to this place.
+    fn is_said_by(&self, canonical: &[u8], first: u64) -> bool {
+        Self::of_entry(canonical).is_some_and(|entry| entry.place == self.place && entry.covers(first))
     }
 
     /// The store at the place, opened once by each process.
@@ -144,8 +157,9 @@ impl Pruned {
         Ok(open.entry(key).or_insert(store).clone())
     }
 
-    fn parquet(&self, first: u64) -> Result<Arc<dyn ReadAt>> {
-        let inner = self.store().and_then(|store| store.parquet(first)).map_err(|error| self.unreachable(error))?;
+    fn parquet(&self, first: u64, blocks: &BlockHashes) -> Result<Arc<dyn ReadAt>> {
+        let inner = self.store().and_then(|store| store.parquet(first, blocks));
+        let inner = inner.map_err(|error| self.unreachable(error))?;
         Ok(Arc::new(Elsewhere { pruned: self.clone(), inner }))
     }
 
@@ -159,6 +173,27 @@ impl Pruned {
             _ => Error::unavailable(format!("{message}; try again when the bucket answers")),
         }
         .because(error)
+    }
+}
+
+impl Snapshot {
+    /// Whether the Parquet file of a segment was pruned: `pruned.toml` says so, which whoever writes in the folder may have
+    /// written, and an entry of the trail. That entry stands behind all that it covers, in a segment that is here or in the tail.
+    pub(crate) fn was_pruned(&self, first: u64) -> Result<bool> {
+        let Some(pruned) = self.pruned()?.filter(|pruned| pruned.covers(first)) else { return Ok(false) };
+        for (index, canonical) in self.own_tail_entries()? {
+            if pruned.is_said_by(&canonical, first) {
+                return self.check_leaf(index, &canonical).map(|()| true);
+            }
+        }
+        for segment in self.segments().iter().rev().filter(|segment| segment.is_here()) {
+            for row in segment.lookup(Key::EntityId, PRUNED_ENTITY)? {
+                if pruned.is_said_by(&self.entry(segment.first() + row)?, first) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -187,7 +222,7 @@ impl ReadAt for Elsewhere {
 #[derive(Debug)]
 struct EndHere {
     first: u64,
-    length: u64,
+    blocks: BlockHashes,
     end: Arc<dyn ReadAt>,
     pruned: Pruned,
     rest: OnceLock<Arc<dyn ReadAt>>,
@@ -198,18 +233,18 @@ impl EndHere {
         if let Some(rest) = self.rest.get() {
             return Ok(rest);
         }
-        let rest = self.pruned.parquet(self.first)?;
+        let rest = self.pruned.parquet(self.first, &self.blocks)?;
         Ok(self.rest.get_or_init(|| rest))
     }
 }
 
 impl ReadAt for EndHere {
     fn len(&self) -> u64 {
-        self.length
+        self.blocks.length()
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        match offset.checked_sub(self.length - self.end.len()) {
+        match offset.checked_sub(self.len() - self.end.len()) {
             Some(offset) => self.end.read_at(offset, buffer),
             None => self.rest().map_err(io::Error::other)?.read_at(offset, buffer),
         }
@@ -221,17 +256,21 @@ pub(crate) fn open_file(disk: &dyn Disk, layout: &Layout, first: u64, file: Segm
     let name = layout.relative(&layout.segment(first, file));
     match open_here(disk, layout, first, file)? {
         Found::Here(opened) => Ok(opened),
-        Found::Pruned(pruned) => pruned.parquet(first).map_err(|error| error.of(&name)),
+        Found::Pruned(pruned) => {
+            let blocks = open_tiles(disk, layout, first)?.trailer()?.parquet;
+            pruned.parquet(first, &blocks).map_err(|error| error.of(&name))
+        }
     }
 }
 
-/// [`open_file`] of a file that has this length by its digest: of one that was pruned, what its end answers needs no place.
+/// [`open_file`] of a file that has these blocks: of one that was pruned, what its end answers needs no place. Another end than
+/// that, or one that cannot be read, is as if it were not kept: the place holds it all, and verification finds it.
 pub(crate) fn open_sealed(
     disk: &dyn Disk,
     layout: &Layout,
     first: u64,
     file: SegmentFile,
-    length: u64,
+    blocks: &BlockHashes,
 ) -> Result<Arc<dyn ReadAt>> {
     let name = layout.relative(&layout.segment(first, file));
     let pruned = match open_here(disk, layout, first, file)? {
@@ -239,11 +278,10 @@ pub(crate) fn open_sealed(
         Found::Pruned(pruned) => pruned,
     };
     match disk.open(&layout.footer(first)) {
-        Ok(end) if end.len() <= length => Ok(Arc::new(EndHere { first, length, end, pruned, rest: OnceLock::new() })),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io(layout.relative(&layout.footer(first)), error))
+        Ok(end) if blocks.end_with(end.as_ref()).unwrap_or(false) => {
+            Ok(Arc::new(EndHere { first, blocks: blocks.clone(), end, pruned, rest: OnceLock::new() }))
         }
-        _ => pruned.parquet(first).map_err(|error| error.of(&name)),
+        _ => pruned.parquet(first, blocks).map_err(|error| error.of(&name)),
     }
 }
 

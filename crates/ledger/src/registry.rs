@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use counterfoil_entry::{Draft, Fields, signature};
+use counterfoil_entry::{Draft, Fields, check_recorder, signature};
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey;
 use ed25519_dalek::pkcs8::spki::der::zeroize::Zeroizing;
@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys;
+use crate::ledger::Ledger;
 use crate::own::{self, KEY_REGISTERED, KEY_REVOKED};
+use crate::receipt::Receipt;
 use crate::snapshot::Snapshot;
 
 /// The public key of a client that signs its entries.
@@ -164,5 +166,41 @@ impl Registry {
         }
         kept.insert(key_id.to_owned(), found.clone());
         Ok(found)
+    }
+}
+
+impl Ledger {
+    /// Registers the key of a client that signs its entries, for these actors (none means any).
+    pub fn register_key(&self, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
+        self.register_key_as(own::ACTOR, key, actors)
+    }
+
+    /// [`register_key`](Self::register_key) as an act of a principal: its name becomes the entry's `actor`.
+    pub fn register_key_as(&self, principal: &str, key: VerifyingKey, actors: Vec<String>) -> Result<Receipt> {
+        check_recorder(principal)?;
+        let registration = Registration { key, actors };
+        let _changing = self.registry.changing();
+        let receipts = self.append_own(vec![registration.draft(principal)])?;
+        self.registry.forget(&registration.key_id());
+        Ok(receipts[0].clone())
+    }
+
+    /// Revokes a client's key: entries that it signs are `Denied` from now on. `NotFound` for a key that is not
+    /// registered.
+    pub fn revoke_key(&self, key_id: &str) -> Result<Receipt> {
+        self.revoke_key_as(own::ACTOR, key_id)
+    }
+
+    /// [`revoke_key`](Self::revoke_key) as an act of a principal: its name becomes the entry's `actor`.
+    pub fn revoke_key_as(&self, principal: &str, key_id: &str) -> Result<Receipt> {
+        check_recorder(principal)?;
+        let _changing = self.registry.changing();
+        if current(&self.snapshot(), key_id)?.is_none() {
+            return Err(Error::not_found(format!("key {key_id} is not registered")));
+        }
+        let revocation = own::draft_by(principal, KEY_REVOKED, key_id, "key", &serde_json::json!({}));
+        let receipts = self.append_own(vec![revocation])?;
+        self.registry.forget(key_id);
+        Ok(receipts[0].clone())
     }
 }

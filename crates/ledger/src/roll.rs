@@ -10,7 +10,6 @@ use crate::frame::FrameBuilder;
 use crate::journal::{FramePlace, Journal};
 use crate::own::is_own;
 use crate::room::Room;
-use crate::sealed::Sealed;
 use crate::sequencer::Sequencer;
 use crate::shared::SealJob;
 use crate::snapshot::Snapshot;
@@ -75,12 +74,13 @@ impl Sequencer {
         Ok(())
     }
 
-    pub(crate) fn install(&mut self, segment: Arc<Sealed>) -> Result<Vec<Arc<Journal>>> {
+    /// Publishes the checkpoint that covers the entry of the newest segment, and lets go of the journal files whose entries are
+    /// all in segments: whoever reads the folder needs them no more.
+    pub(crate) fn retire(&mut self) -> Result<Vec<Arc<Journal>>> {
         self.publish()?;
-        let sealed_size = segment.end();
+        let sealed_size = self.shared.snapshot().sealed_size();
         let mut dropped = Vec::new();
         self.shared.update_head(|head| {
-            head.segments = head.segments.iter().cloned().chain([segment]).collect();
             let kept = head.journals.iter().skip(1).take_while(|next| next.first <= sealed_size).count();
             dropped = head.journals[..kept].to_vec();
             head.journals = head.journals[kept..].into();

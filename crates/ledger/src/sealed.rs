@@ -6,8 +6,9 @@ use counterfoil_segment::blocks::{BlockHashes, VerifiedFile};
 use counterfoil_segment::index::Index;
 use counterfoil_segment::{ReadAt, Segment};
 
+use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::layout::SegmentFile;
+use crate::layout::{Layout, SegmentFile};
 use crate::own::{FileDigest, SealedFacts};
 use crate::pruned::open_sealed;
 use crate::snapshot::Folder;
@@ -62,7 +63,7 @@ impl Sealed {
         if let Some(tiles) = self.tiles.get() {
             return Ok(tiles);
         }
-        let tiles = open_tiles(folder, self.first)?;
+        let tiles = open_tiles(folder.disk.as_ref(), &folder.layout, self.first)?;
         if (tiles.first, tiles.count) != (self.first, self.count) {
             return Err(Error::tampered(format!("{}: its tiles are those of another span", self.name(folder))));
         }
@@ -131,7 +132,7 @@ impl Sealed {
         if FileDigest::of(&blocks) != facts.file(file) {
             return Err(Error::tampered(format!("{name}: its block digests are not those that were sealed")));
         }
-        let inner = open_sealed(folder.disk.as_ref(), &folder.layout, self.first, file, blocks.length())?;
+        let inner = open_sealed(folder.disk.as_ref(), &folder.layout, self.first, file, &blocks)?;
         let verified = VerifiedFile::new(inner, Arc::new(blocks), folder.blocks.clone());
         let verified = verified.map_err(|mismatch| Error::tampered(format!("{name}: {mismatch}")).because(mismatch))?;
         Ok(Arc::new(verified))
@@ -139,9 +140,9 @@ impl Sealed {
 }
 
 /// Opens the `.tiles` file of the segment that starts at `first`.
-pub(crate) fn open_tiles(folder: &Folder, first: u64) -> Result<Tiles> {
-    let path = folder.layout.segment(first, SegmentFile::Tiles);
-    let name = folder.layout.relative(&path);
-    let file = folder.disk.open(&path).map_err(|error| Error::io(&name, error))?;
+pub(crate) fn open_tiles(disk: &dyn Disk, layout: &Layout, first: u64) -> Result<Tiles> {
+    let path = layout.segment(first, SegmentFile::Tiles);
+    let name = layout.relative(&path);
+    let file = disk.open(&path).map_err(|error| Error::io(&name, error))?;
     Tiles::open(file, name)
 }

@@ -33,8 +33,6 @@ pub(crate) struct Sealer {
     pub queue: Queue,
     /// What was seen of every source up to the end of the newest segment.
     pub sources: Sources,
-    /// First index of the newest segment whose `ledger.sealed` entry is durable.
-    pub recorded: Option<u64>,
     /// Journal files whose entries are all in segments.
     pub sealed_journals: Vec<Arc<Journal>>,
 }
@@ -81,16 +79,13 @@ impl Sealer {
     fn seal(&mut self, job: &SealJob) -> Result<()> {
         let snapshot = self.shared.snapshot();
         if snapshot.sealed_size() < job.range.end {
-            if self.recorded != Some(job.range.start) {
-                let mut sources = self.sources.clone();
-                let files = self.build(&snapshot, job, &mut sources)?;
-                let facts = self.write(job, &files)?;
-                self.record(&facts)?;
-                self.recorded = Some(job.range.start);
-                self.sources = sources;
-            }
-            self.sealed_journals.extend(self.install(job)?);
+            let mut sources = self.sources.clone();
+            let files = self.build(&snapshot, job, &mut sources)?;
+            let facts = self.write(job, &files)?;
+            self.record(&facts)?;
+            self.sources = sources;
         }
+        self.sealed_journals.extend(self.retire()?);
         self.drop_journals()
     }
 
@@ -186,14 +181,14 @@ impl Sealer {
     }
 
     fn record(&self, facts: &SealedFacts) -> Result<()> {
-        let submission = Submission { drafts: vec![facts.draft()], recorder: None, own: true };
+        let seals = Some(Arc::new(Sealed::new(facts.first, facts.count)));
+        let submission = Submission { drafts: vec![facts.draft()], recorder: None, own: true, seals };
         let answer = self.queue.ask(|waiting| Request::Append { submission, reply: Reply::to(waiting) })?;
         answer.recv().map_err(|_| closed())?.map(|_| ())
     }
 
-    fn install(&self, job: &SealJob) -> Result<Vec<Arc<Journal>>> {
-        let segment = Arc::new(Sealed::new(job.range.start, job.range.end - job.range.start));
-        let answer = self.queue.ask(|reply| Request::Install { segment, reply })?;
+    fn retire(&self) -> Result<Vec<Arc<Journal>>> {
+        let answer = self.queue.ask(|reply| Request::Retire { reply })?;
         answer.recv().map_err(|_| closed())?
     }
 

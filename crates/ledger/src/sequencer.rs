@@ -14,6 +14,7 @@ use crate::journal::{FramePlace, Journal, NODE_LEVEL};
 use crate::options::OnCommit;
 use crate::receipt::Receipt;
 use crate::room::Room;
+use crate::sealed::Sealed;
 use crate::shared::{Queue, Reply, Request, SealJob, Shared, lock};
 use crate::snapshot::Folder;
 use crate::tail_check::TailCheck;
@@ -125,7 +126,7 @@ impl Sequencer {
                     (done, held) = (batch.len(), other);
                 }
                 Request::Roll { reply } => drop(reply.send(this.roll_early())),
-                Request::Install { segment, reply } => drop(reply.send(this.install(segment))),
+                Request::Retire { reply } => drop(reply.send(this.retire())),
                 Request::Publish { reply } => drop(reply.send(this.publish())),
                 Request::Wake => {}
                 Request::Close { reply } => {
@@ -218,7 +219,9 @@ impl Sequencer {
             before.head.checkpoint.clone()
         } else {
             let prepared = self.prepare(recorded_at).inspect_err(|_| self.seen.take_back(&remembered))?;
-            let written = self.write(prepared);
+            // At most one: the sealer waits for each.
+            let sealed = batch.iter().find_map(|submission| submission.seals.clone());
+            let written = self.write(prepared, sealed);
             written.map_err(|error| poisoned(&error)).inspect_err(|error| self.shared.set_poison(error.clone()))?
         };
         if self.tree.end().0 > before.size() {
@@ -261,7 +264,7 @@ impl Sequencer {
     }
 
     /// Writes the frame, syncs, signs; from the first byte on an error means that nobody knows what is on the disk.
-    fn write(&mut self, Prepared { header, tree, nodes }: Prepared) -> Result<Arc<str>> {
+    fn write(&mut self, Prepared { header, tree, nodes }: Prepared, sealed: Option<Arc<Sealed>>) -> Result<Arc<str>> {
         let file = self.journal.file();
         let place = FramePlace { header, offset: self.offset };
         let padding = self.room.padding(place.end_offset());
@@ -281,6 +284,9 @@ impl Sequencer {
             head.size = place.header.end();
             head.root = header.root;
             head.checkpoint = note.clone();
+            if let Some(segment) = sealed {
+                head.segments = head.segments.iter().cloned().chain([segment]).collect();
+            }
         });
         if let Some(on_commit) = &self.on_commit {
             on_commit(self.builder.count() as u64);

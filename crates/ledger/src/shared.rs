@@ -13,7 +13,6 @@ use crate::commit::Submission;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::receipt::Receipt;
-use crate::sealed::Sealed;
 use crate::snapshot::{Folder, Head, Snapshot};
 
 /// Entries that may have left the journal's current file without being sealed, unless two spans are more.
@@ -204,9 +203,8 @@ pub(crate) enum Request {
     Roll {
         reply: Sender<Result<()>>,
     },
-    /// A segment is sealed: publish it, and the checkpoint that covers its entry; answers the journals to drop.
-    Install {
-        segment: Arc<Sealed>,
+    /// A segment was sealed: publish the checkpoint that covers its entry; answers the journals to drop.
+    Retire {
         reply: Sender<Result<Vec<Arc<Journal>>>>,
     },
     /// Write `checkpoint` now.

@@ -248,13 +248,13 @@ impl Snapshot {
         Ok(found)
     }
 
-    fn check_leaf(&self, index: u64, canonical: &[u8]) -> Result<()> {
+    pub(crate) fn check_leaf(&self, index: u64, canonical: &[u8]) -> Result<()> {
         let proof = self.prove_inclusion(index, self.size())?;
         let leaf = counterfoil_tlog::leaf_hash(canonical);
         let holds =
             counterfoil_tlog::verify_inclusion(&leaf, LeafIndex(index), TreeSize(self.size()), &proof, &self.head.root);
         holds.map_err(|error| {
-            Error::tampered(format!("entry {index}, which seals a segment, is not in the tree")).because(error)
+            Error::tampered(format!("entry {index} of the ledger itself is not in the tree")).because(error)
         })
     }
 }

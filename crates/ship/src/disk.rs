@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use bytes::Bytes;
 use counterfoil::{Disk, DiskFile, Error, ErrorKind, FolderLock, Layout, Result};
 use counterfoil_segment::ReadAt;
+use counterfoil_segment::blocks::BlockHashes;
 
 use crate::catalog::Catalog;
 use crate::keys;
@@ -182,6 +183,16 @@ impl BucketFile {
     /// The file that is one object.
     pub(crate) fn of_object(stored: Stored, shared: Arc<Shared>) -> Self {
         Self { content: Content::Object(stored), shared }
+    }
+
+    /// The digests of all its blocks: it is read whole.
+    pub(crate) fn blocks(&self) -> Result<BlockHashes> {
+        BlockHashes::of_reader(self).map_err(|error| {
+            match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+                Some(known) => known.clone(),
+                None => Error::new(ErrorKind::Unavailable, error.to_string()),
+            }
+        })
     }
 
     /// The piece that holds the byte at `offset`: where it begins in the file, and its bytes.

@@ -291,6 +291,7 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
 
     fn ship(&mut self, shipper: &mut Option<Shipper>, snapshot: &Snapshot) -> Result<()> {
         let done = self.open(shipper)?.ship(snapshot)?;
+        done.pretences.iter().for_each(|pretence| self.warn(pretence));
         match (&done.blocked, done.taken.first()) {
             (Some(blocked), _) => self.warn(blocked),
             (None, Some(key)) => self.warn(&format!("{key}: somebody else had put something there")),

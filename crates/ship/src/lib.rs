@@ -26,6 +26,7 @@ mod pruned;
 mod restore;
 mod roots;
 mod settings;
+mod shipments;
 mod shipper;
 mod store;
 mod verify;

@@ -18,6 +18,7 @@ use crate::store::{Store, Stored};
 const PARALLEL: usize = 16;
 /// What clocks of a store and this machine may differ by, in seconds.
 const CLOCK_SLACK: i64 = 300;
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 /// A hundred years: the most days that mean anything here.
 pub const MAX_DAYS: u32 = 36_500;
 
@@ -165,6 +166,23 @@ pub(crate) async fn check_bucket_to_write(store: &Store, wanted: Option<&Lock>) 
     }
 }
 
+/// Refuses a lock that is less than what an object has that is there.
+pub(crate) async fn refuse_less(store: &Store, object: &Stored, lock: &Lock) -> Result<()> {
+    let key = store.key(&object.key);
+    let Some(version) = &object.version else { return Ok(()) };
+    let Some(Held { mode, until, legal_hold }) = store.backend.lock_of(&key, version).await? else { return Ok(()) };
+    let seconds = (date(&key, &until)? - date(&key, &object.modified)?).as_secs() - CLOCK_SLACK;
+    let days = seconds.max(0).unsigned_abs().div_ceil(SECONDS_OF_A_DAY);
+    if mode <= lock.mode && days <= u64::from(lock.days) && (lock.legal_hold || !legal_hold) {
+        return Ok(());
+    }
+    let (name, hold) = (mode.name().to_ascii_lowercase(), if legal_hold { " --legal-hold" } else { "" });
+    invalid(format!(
+        "{key}, the newest object there, was put under --retain {name}:{days}{hold}, and the bucket's default of {}:{} is less: say --retain {name}:{days}{hold}, or what else it shall be",
+        lock.mode, lock.days
+    ))
+}
+
 fn chosen(keeping: Option<Keeping>, wanted: Option<&Lock>) -> Result<Option<Lock>> {
     let Some(keeping) = keeping else {
         return match wanted {
@@ -260,6 +278,11 @@ pub(crate) async fn check_objects(store: &Store, objects: Vec<Stored>, lock: &Lo
     Ok(report)
 }
 
+/// A moment as a store tells it of an object.
+fn date(key: &str, text: &str) -> Result<Timestamp> {
+    text.parse().map_err(|_| Error::new(ErrorKind::Unavailable, format!("{key}: {text:?} is no date")))
+}
+
 async fn check_object(store: &Store, object: &Stored, lock: &Lock) -> Result<(String, Option<String>, Option<String>)> {
     let key = store.key(&object.key);
     let Some(version) = &object.version else {
@@ -268,14 +291,10 @@ async fn check_object(store: &Store, object: &Stored, lock: &Lock) -> Result<(St
     let Some(Held { mode, until, legal_hold }) = store.backend.lock_of(&key, version).await? else {
         return Ok(("none".into(), None, Some("it has no lock".into())));
     };
-    let date = |text: &str| {
-        let no_date = |_| Error::new(ErrorKind::Unavailable, format!("{key}: {text:?} is no date"));
-        text.parse::<Timestamp>().map_err(no_date)
-    };
-    let needed = date(&object.modified)? + lock.span() - CLOCK_SLACK.seconds();
+    let needed = date(&key, &object.modified)? + lock.span() - CLOCK_SLACK.seconds();
     let fault = if mode < lock.mode {
         Some(format!("its mode is {mode}, less than {}", lock.mode))
-    } else if date(&until)? < needed {
+    } else if date(&key, &until)? < needed {
         Some(format!("it is locked until {until}, for less than {} days from when it was written", lock.days))
     } else if lock.legal_hold && !legal_hold {
         Some("it has no legal hold".into())

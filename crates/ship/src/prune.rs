@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use counterfoil::{Error, ErrorKind, Pruned, Result, SealedSegment, SegmentFile, Snapshot};
 use counterfoil_entry::{Fields, Timestamp};
-use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_segment::on_all_cores;
 use counterfoil_tlog::{Checkpoint, TreeSize};
 use jiff::ToSpan;
 
 use crate::disk::{BucketFile, Shared};
-use crate::keys;
 use crate::lock::{self, Lock, MAX_DAYS};
 use crate::store::Stored;
 use crate::verify::Bucket;
@@ -153,18 +151,16 @@ impl Bucket {
         Ok(size.0)
     }
 
-    /// The three objects of a segment that counts in the bucket.
+    /// The three objects of a segment that counts in the bucket, at their keys or, where these were taken, beside them.
     fn objects_of(&self, segment: &SealedSegment) -> Result<Vec<(SegmentFile, Stored)>> {
         let first = segment.first();
         let mut found = Vec::new();
         for file in SegmentFile::ALL {
             let stored = self.catalog().segments.get(&(first, file.extension()));
             let stored = stored.filter(|_| first + segment.count() <= self.disk().sealed());
-            // Whoever reads what was pruned looks at the key alone.
-            let stored = stored.filter(|stored| stored.key == keys::segment_file(first, file));
             let stored = stored.ok_or_else(|| {
                 let message =
-                    format!("the segment that starts at {first} is not in the bucket yet, or somebody took its key: ship the ledger first");
+                    format!("the segment that starts at {first} is not in the bucket yet: ship the ledger first");
                 Error::new(ErrorKind::Unavailable, message)
             })?;
             found.push((file, stored.clone()));
@@ -175,13 +171,8 @@ impl Bucket {
     fn check_content(&self, segment: &SealedSegment, shared: &Arc<Shared>) -> Result<()> {
         for (file, stored) in self.objects_of(segment)? {
             let key = stored.key.clone();
-            let hashes = BlockHashes::of_reader(&BucketFile::of_object(stored, shared.clone()));
-            let hashes =
-                hashes.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-                    Some(known) => known.clone(),
-                    None => Error::new(ErrorKind::Unavailable, format!("{key}: {error}")),
-                })?;
-            if !segment.was_sealed_as(file, &hashes)? {
+            let blocks = BucketFile::of_object(stored, shared.clone()).blocks()?;
+            if !segment.was_sealed_as(file, &blocks)? {
                 let message = format!("{key}: it is not the file that was sealed; nothing was pruned");
                 return Err(Error::new(ErrorKind::Tampered, message));
             }

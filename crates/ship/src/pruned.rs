@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use counterfoil::{Error, ErrorKind, Result, SegmentFile, SegmentStore};
 use counterfoil_segment::ReadAt;
+use counterfoil_segment::blocks::BlockHashes;
 
 use crate::disk::{BucketFile, Shared};
 use crate::keys;
@@ -17,6 +18,8 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// What all pruned files of one bucket keep in memory, beside the blocks that the ledger keeps.
 const CACHE_BYTES: usize = 64 << 20;
 
+/// The most files that are read to find the one that was sealed among others of its length, the oldest.
+const MAX_ALIKE: usize = 16;
 /// How long one piece is waited for: somebody waits for the answer, and can ask again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,10 +38,22 @@ struct PrunedSegments {
 }
 
 impl SegmentStore for PrunedSegments {
-    fn parquet(&self, first: u64) -> Result<Arc<dyn ReadAt>> {
+    /// Of several files of that length, at the key and beside it, the one with these blocks, which takes reading them.
+    fn parquet(&self, first: u64, blocks: &BlockHashes) -> Result<Arc<dyn ReadAt>> {
         let key = keys::segment_file(first, SegmentFile::Parquet);
-        let stored = self.shared.store.look_for(&key)?;
-        let stored = stored.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no object {key}")))?;
-        Ok(Arc::new(BucketFile::of_object(stored, self.shared.clone())))
+        let mut found = self.shared.store.look_at(&key)?;
+        if found.is_empty() {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no object {key}")));
+        }
+        found.retain(|stored| stored.size == blocks.length());
+        found.truncate(MAX_ALIKE);
+        let alone = found.len() == 1;
+        for stored in found {
+            let file = BucketFile::of_object(stored, self.shared.clone());
+            if alone || file.blocks()? == *blocks {
+                return Ok(Arc::new(file));
+            }
+        }
+        Err(Error::new(ErrorKind::Tampered, format!("{key}: what is there is not the file that was sealed")))
     }
 }

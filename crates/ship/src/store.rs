@@ -113,10 +113,10 @@ impl Store {
         self.wait_anywhere(async move { store.get(&object, range).await })
     }
 
-    /// Finds the oldest version of an object and waits, also inside another runtime.
-    pub fn look_for(self: &Arc<Self>, key: &str) -> Result<Option<Stored>> {
+    /// Finds the objects at a key or beside it, as [`at`](Self::at) does, and waits, also inside another runtime.
+    pub fn look_at(self: &Arc<Self>, key: &str) -> Result<Vec<Stored>> {
         let (store, key) = (self.clone(), key.to_owned());
-        self.wait_anywhere(async move { store.find(&key).await })
+        self.wait_anywhere(async move { store.at(&key).await })
     }
 
     /// Waits for something that the store does, also inside another runtime.

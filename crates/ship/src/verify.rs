@@ -1,6 +1,7 @@
 //! Verifying a copy: what counts of it as a ledger's folder, every other object against what follows it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil::{CopyMark, Error, ErrorKind, Layout, Reader, Result, SegmentFile, Snapshot, Verified, VerifyOptions};
@@ -15,8 +16,10 @@ use crate::judge::{Judge, Tip};
 use crate::keys;
 use crate::location::Location;
 use crate::lock::{self, Lock, LockReport};
+use crate::memory::Memory;
 use crate::roots::Roots;
 use crate::settings::Settings;
+use crate::shipments::{self, Sizes};
 use crate::store::{Store, Stored};
 
 /// The most findings about what somebody put into a copy, each of an object of its own.
@@ -31,6 +34,7 @@ pub struct Bucket {
     catalog: Catalog,
     disk: Arc<BucketDisk>,
     layout: Layout,
+    memory: Option<Memory>,
 }
 
 impl Bucket {
@@ -40,7 +44,7 @@ impl Bucket {
         let catalog = store.wait(Catalog::read(&store))?;
         let layout = Layout::new(location.to_string());
         let disk = Arc::new(BucketDisk::new(store.clone(), &catalog, &layout));
-        let mut bucket = Self { location: location.clone(), store, catalog, disk, layout };
+        let mut bucket = Self { location: location.clone(), store, catalog, disk, layout, memory: None };
         // What the newest objects say of themselves may be somebody's invention: then the chain is followed from its start.
         if let Err(error) = bucket.reader().and_then(|reader| reader.snapshot())
             && matches!(error.kind, ErrorKind::Tampered | ErrorKind::Damaged)
@@ -49,6 +53,12 @@ impl Bucket {
             bucket.disk.show(&bucket.catalog, &bucket.layout);
         }
         Ok(bucket)
+    }
+
+    /// The same copy, of which a ledger's state folder remembers what was shipped to it.
+    pub fn remembered_in(mut self, state: &Path) -> Self {
+        self.memory = Some(Memory::of(state, &self.location));
+        self
     }
 
     /// The copy as a ledger to read: entries, proofs, queries.
@@ -96,7 +106,7 @@ impl Bucket {
     pub fn verify(&self, options: &VerifyOptions<'_>) -> Result<Report> {
         let mut findings = self.findings_beside()?;
         let earlier = options.resume.as_ref().map(Verified::copy_mark).transpose()?;
-        self.store.wait(self.check_checkpoints(earlier, &mut findings))?;
+        self.store.wait(self.check_checkpoints(earlier, &mut findings, &mut Sizes::new()))?;
         let reached = self.store.wait(self.check_chain(earlier, &mut findings))?;
         let findings = findings.finish();
         let remember = |state: Verified| {
@@ -128,8 +138,13 @@ impl Bucket {
     }
 
     /// Reads the checkpoints behind what was verified: the entries must lead to each of them. They are read and forgotten, one
-    /// after the other.
-    async fn check_checkpoints(&self, earlier: Option<&CopyMark>, findings: &mut Findings) -> Result<()> {
+    /// after the other. Those that are there are taken out of `expected`.
+    async fn check_checkpoints(
+        &self,
+        earlier: Option<&CopyMark>,
+        findings: &mut Findings,
+        expected: &mut Sizes,
+    ) -> Result<()> {
         let Some(judge) = &self.catalog.judge else { return Ok(()) };
         let snapshot = self.reader().and_then(|reader| reader.snapshot()).ok();
         let mut roots = snapshot.map(Roots::of);
@@ -151,6 +166,9 @@ impl Bucket {
                     Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
                     note => note.map_err(|error| error.message).and_then(|note| judge.checkpoint(&key, &note)),
                 };
+                if let (Ok(_), Some(size)) = (&judged, keys::numbered(&key, keys::CHECKPOINTS)) {
+                    expected.remove(&size);
+                }
                 self.check_checkpoint(&key, judged, roots.as_mut(), findings)?;
             }
             if !more {
@@ -233,12 +251,17 @@ impl Bucket {
     }
 
     /// Reads mode and date of the lock on every object and holds them against `lock`, or the bucket's default; and looks for what
-    /// must be there of the ledger that `snapshot` shows, and for what must not.
+    /// must be there of the ledger that `snapshot` shows, which says what was shipped, and for what must not.
     pub fn check_locks(&self, snapshot: &Snapshot, lock: Option<Lock>) -> Result<LockReport> {
         let lock = self.store.wait(lock::check_bucket(&self.store, lock.as_ref()))?;
         let lock = lock.ok_or_else(|| Error::new(ErrorKind::Invalid, "a folder has no Object Lock to check"))?;
         let mut findings = self.findings_beside()?;
-        self.store.wait(self.check_checkpoints(None, &mut findings))?;
+        let mut shipped = shipments::recorded(snapshot, &self.location, self.memory.as_ref())?;
+        self.store.wait(self.check_checkpoints(None, &mut findings, &mut shipped))?;
+        for (size, source) in shipped {
+            let message = format!("{source} says that it was shipped, and it is not there");
+            findings.add(Finding::new(FindingKind::MissingFile, message).in_file(keys::checkpoint(size)));
+        }
         self.store.wait(self.check_chain(None, &mut findings))?;
         self.check_presence(snapshot, &mut findings)?;
         let mut objects = Vec::new();

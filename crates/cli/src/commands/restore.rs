@@ -12,7 +12,7 @@ use crate::exit::{Exit, Outcome};
 use crate::files;
 use crate::ledgers;
 use crate::output;
-use crate::text::Grouped;
+use crate::text::{Counted, Grouped};
 use crate::verifier_key;
 
 /// Bring a lost ledger back from its copy
@@ -25,6 +25,7 @@ use crate::verifier_key;
 #[command(after_help = "\
 Examples:
   counterfoil restore s3://bank-audit/payments audit --key \"$(cat audit.vkey)\"
+  counterfoil restore s3://bank-audit/payments audit --up-to 262144
 
 Exit codes: 0 restored, 3 the folder is taken, 7 no copy there, 10 the copy is damaged, 11 it was tampered with. \
 Other exit codes: see `counterfoil --help`.")]
@@ -39,6 +40,10 @@ pub struct Restore {
     /// The verifier key that must have signed, or a file that holds it; may be given several times.
     #[arg(long, value_name = "VKEY")]
     key: Vec<String>,
+    /// Bring back the entries that the copy holds, this many, although a checkpoint in it covers more: those are lost, and the
+    /// ledger says so.
+    #[arg(long, value_name = "ENTRIES")]
+    up_to: Option<u64>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -51,12 +56,17 @@ impl Restore {
         let keys = self.key.iter().map(|key| verifier_key::read(key)).collect::<Result<_, _>>()?;
         let checkpoint = self.checkpoint.as_deref().map(files::read).transpose()?;
         let options = VerifyOptions { checkpoint, keys, ..VerifyOptions::default() };
-        let restored = copy.restore(&self.ledger, &options, OpenOptions::default())?;
+        let open = OpenOptions::default();
+        let restored = match self.up_to {
+            Some(entries) => copy.restore_up_to(&self.ledger, entries, &options, open)?,
+            None => copy.restore(&self.ledger, &options, open)?,
+        };
         if self.json {
             output::json(&Told {
                 origin: &restored.origin,
                 continued_as: &restored.continued_as,
                 entries: restored.entries,
+                ahead: restored.ahead,
                 bytes: restored.bytes,
                 beside_copy: &restored.beside_copy,
             })?;
@@ -71,6 +81,14 @@ impl Restore {
             restored.continued_as,
             Grouped(restored.entries)
         )?;
+        if let Some(ahead) = restored.ahead {
+            let lost = Counted(ahead - restored.entries, "entry", "entries");
+            let ahead = Grouped(ahead);
+            writeln!(
+                out,
+                "left out: {lost} that a checkpoint of {ahead} covers; ledger.restored holds that checkpoint"
+            )?;
+        }
         let key = Reader::open(&self.ledger)?.snapshot()?.verifier_key().to_string();
         writeln!(out, "its new key, beside the old one: {key}")?;
         for finding in &restored.beside_copy {
@@ -86,6 +104,8 @@ struct Told<'a> {
     origin: &'a str,
     continued_as: &'a str,
     entries: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<u64>,
     bytes: u64,
     beside_copy: &'a [String],
 }

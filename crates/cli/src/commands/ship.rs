@@ -43,8 +43,9 @@ pub struct Ship {
     ledger: PathBuf,
     /// Where to: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or file:///FOLDER without locks.
     to: Location,
-    /// The retention of every object, MODE being compliance or governance [default: the bucket's]. MODE alone takes the
-    /// longest retention class of the event catalog and of this ledger: one object holds entries of many.
+    /// The retention of every object, MODE being compliance or governance [default: the bucket's, unless the newest object there
+    /// was put under more]. MODE alone takes the longest retention class of the event catalog and of this ledger: one object
+    /// holds entries of many.
     #[arg(long, value_name = "MODE[:DAYS]")]
     retain: Option<Retention>,
     /// Keep every object beyond its retention until the hold is lifted.
@@ -78,12 +79,18 @@ impl Ship {
         if let Some(encryption) = &self.sse {
             settings = settings.with_encryption(encryption);
         }
+        let state = Layout::new(&self.ledger).state();
         if self.check {
-            let report = Bucket::open(&self.to, &settings)?.check_locks(&snapshot, lock)?;
+            let copy = Bucket::open(&self.to, &settings)?.remembered_in(&state);
+            let report = copy.check_locks(&snapshot, lock)?;
             return self.tell_locks(&report, &reader);
         }
-        let state = Layout::new(&self.ledger).state();
-        let shipped = Shipper::open(&self.to, &settings, lock)?.remembering(&state, &self.to).ship(&snapshot)?;
+        let mut shipper = Shipper::open(&self.to, &settings, lock)?.remembering(&state, &self.to);
+        if lock.is_none() {
+            shipper = shipper.under_no_less();
+        }
+        let shipped = shipper.ship(&snapshot)?;
+        shipped.pretences.iter().for_each(output::note);
         for key in &shipped.taken {
             output::note(format!(
                 "{key}: somebody else had put something there. The ledger's object stands beside it; verify {} names all of it",

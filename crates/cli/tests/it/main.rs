@@ -22,6 +22,9 @@ mod postgres;
 #[path = "../../../postgres/tests/it/server.rs"]
 mod postgres_server;
 mod proof;
+#[path = "../../../ship/tests/it/proxy.rs"]
+#[allow(dead_code, reason = "the tests of the crate that ships need more of it")]
+mod proxy;
 mod pruned;
 mod query;
 mod refusal;

@@ -90,6 +90,35 @@ fn mistakes_with_buckets_are_explained() {
 }
 
 #[test]
+fn a_ledger_comes_back_as_far_as_it_was_shipped_when_that_is_asked_for() {
+    let Some(store) = Store::open() else { return };
+    let size = store.run(&["ship", "audit", COPY, "--json"]).expect(0).value()["size"].as_u64().unwrap();
+    store.place.ok(&["seal", "audit"]);
+    let ahead = store.place.json(&["status", "audit", "--json"])["size"].as_u64().unwrap();
+    assert!(ahead > size);
+    let note = std::fs::read_to_string(store.place.path("audit/checkpoint")).unwrap();
+    let path = format!("/ledgers/one/checkpoints/{ahead:020}");
+    assert_eq!(store.server.curl(&["-X", "PUT", "-d", &note], &path).0, 200);
+    store.run(&["restore", COPY, "again"]).refused(11, &[&format!("--up-to {size}")]);
+    store.run(&["restore", COPY, "again", "--up-to", "1"]).refused(2, &[&format!("holds {size} entries")]);
+    let told = store.run(&["restore", COPY, "again", "--up-to", &size.to_string()]).expect(0).stdout;
+    let lost = if ahead - size == 1 { "1 entry".to_owned() } else { format!("{} entries", ahead - size) };
+    assert!(told.contains(&format!("left out: {lost}")) && told.contains(&format!("of {ahead} covers")), "{told}");
+    store.place.ok(&["verify", "again"]);
+}
+
+#[test]
+fn who_names_no_retention_is_told_when_there_was_a_longer_one() {
+    let Some(store) = Store::open() else { return };
+    store.run(&["ship", "audit", COPY]).expect(0);
+    store.place.ok(&["seal", "audit"]);
+    store.run(&["ship", "audit", COPY, "--retain", "compliance:7"]).expect(0);
+    store.place.feed(&["append", "audit"], crate::place::LINES).expect(0);
+    store.run(&["ship", "audit", COPY]).refused(2, &["--retain compliance:7"]);
+    store.run(&["ship", "audit", COPY, "--retain", "compliance:7"]).expect(0);
+}
+
+#[test]
 fn a_report_reads_the_locks_back_and_is_the_same_on_the_copy() {
     let Some(store) = Store::open() else { return };
     store.place.ok(&["seal", "audit"]);

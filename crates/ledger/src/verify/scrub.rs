@@ -12,7 +12,6 @@ use super::segment::{FileCheck, trailer_blocks};
 use crate::disk::Stamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::SegmentFile;
-use crate::pruned::Pruned;
 use crate::sealed_segment::SealedSegment;
 
 impl SealedSegment {
@@ -23,7 +22,8 @@ impl SealedSegment {
     }
 
     /// Reads its files from the disk, whatever is in memory, and holds every block against what its `ledger.sealed` entry says,
-    /// which is proven to be in the tree. A Parquet file that was pruned is left out: it is the copy's.
+    /// which is proven to be in the tree. Of a Parquet file that the trail says was pruned, only the end that is kept: the rest
+    /// is the copy's.
     ///
     /// Errors: those of a disk that does not answer.
     pub fn reread(&self) -> Result<Vec<Finding>> {
@@ -41,6 +41,11 @@ impl SealedSegment {
         }
         let tiles = files.iter().find(|(kind, _)| *kind == SegmentFile::Tiles);
         let blocks = tiles.and_then(|(_, tiles)| trailer_blocks(tiles));
+        if let Some([parquet, _]) = &blocks
+            && files.iter().all(|(kind, _)| *kind != SegmentFile::Parquet)
+        {
+            findings.extend(self.check_end(parquet));
+        }
         for (kind, file) in files {
             let expected = match (kind, &blocks) {
                 (SegmentFile::Parquet, Some([parquet, _])) => Some(parquet.clone()),
@@ -62,8 +67,7 @@ impl SealedSegment {
         match folder.disk.read(&folder.layout.segment(self.first(), kind)) {
             Ok(bytes) => Ok(Some(FileCheck { name, blocks: BlockHashes::of(&bytes), bytes: Arc::new(bytes) })),
             Err(error) if error.kind() == io::ErrorKind::NotFound && kind == SegmentFile::Parquet => {
-                let pruned = Pruned::read(folder.disk.as_ref(), &folder.layout)?;
-                match pruned.is_some_and(|pruned| pruned.covers(self.first())) {
+                match self.snapshot.was_pruned(self.first())? {
                     true => Ok(None),
                     false => Err(Error::io(&name, error)),
                 }
@@ -72,10 +76,28 @@ impl SealedSegment {
         }
     }
 
+    /// What is kept as the end of a pruned file, where it is another one.
+    fn check_end(&self, blocks: &BlockHashes) -> Option<Finding> {
+        let folder = &self.snapshot.folder;
+        let path = folder.layout.footer(self.first());
+        let end = folder.disk.open(&path).ok()?;
+        if blocks.end_with(end.as_ref()).unwrap_or(false) {
+            return None;
+        }
+        Some(wrong_end(&folder.layout.relative(&path), &self.name(), self.first()))
+    }
+
     fn file_name(&self, kind: SegmentFile) -> String {
         let layout = &self.snapshot.folder.layout;
         layout.relative(&layout.segment(self.first(), kind))
     }
+}
+
+/// The finding that what is kept as the end of a pruned file is not its end.
+pub(super) fn wrong_end(name: &str, of: &str, first: u64) -> Finding {
+    let message =
+        format!("it is not the end of {of}; nothing is read from it: remove it, and the bucket is asked for the end");
+    finding(FindingKind::BlockMismatch, name, Some(first), message)
 }
 
 /// The finding that an error is; the error itself where nothing is known to be wrong.

@@ -111,16 +111,14 @@ impl Chain<'_> {
         self.segments = segments;
     }
 
-    /// A Parquet file that is read from elsewhere must be one that the trail says was pruned to there.
+    /// A Parquet file that is not here must be one that the trail says was pruned; also where it was verified earlier.
     pub(super) fn check_pruned(&mut self, files: &Files) {
         let Some(pruned) = &files.pruned else { return };
-        let said = |first: u64| {
-            let mut entries = self.own.iter().filter_map(|(_, bytes)| Pruned::of_entry(bytes));
-            entries.any(|entry| entry.place == pruned.place && entry.covers(first))
-        };
-        let elsewhere = files.segments.iter().filter(|segment| segment.pruned && segment.first >= self.resumed);
-        let elsewhere = elsewhere.map(|segment| segment.first);
-        let (known, unknown): (Vec<u64>, Vec<u64>) = elsewhere.partition(|first| said(*first));
+        let entries = self.own.iter().filter_map(|(_, bytes)| Pruned::of_entry(bytes));
+        let below = entries.filter(|entry| entry.place == pruned.place).map(|entry| entry.below).max().unwrap_or(0);
+        let elsewhere = files.segments.iter().filter(|segment| segment.pruned).map(|segment| segment.first);
+        let (mut known, unknown): (Vec<u64>, Vec<u64>) = elsewhere.partition(|first| *first < below);
+        known.retain(|first| *first >= self.resumed);
         for first in unknown {
             let name = format!("segments/{first:020}.parquet");
             let message = format!("it is missing, and no entry says that it was pruned to {}", pruned.place);

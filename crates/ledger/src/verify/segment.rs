@@ -13,6 +13,7 @@ use counterfoil_tlog::{CompactRange, Hash, LeafHasher, LeafIndex, TreeSize, subt
 use super::batch::BatchLook;
 use super::files::SegmentFiles;
 use super::finding;
+use super::scrub::wrong_end;
 use crate::disk::Disk;
 use crate::error::{Error, ErrorKind};
 use crate::layout::{Layout, SegmentFile};
@@ -145,10 +146,7 @@ impl SegmentCheck {
         let name = layout.relative(&path);
         match disk.read(&path) {
             Ok(kept) if file.bytes.ends_with(&kept) => {}
-            Ok(_) => {
-                let message = format!("it is not the end of {}", file.name);
-                self.findings.push(finding(FindingKind::BlockMismatch, &name, Some(self.first), message));
-            }
+            Ok(_) => self.findings.push(wrong_end(&name, &file.name, self.first)),
             Err(error) => {
                 self.findings.push(finding(FindingKind::FileUnreadable, &name, None, error.to_string()));
             }

@@ -1,10 +1,10 @@
 //! Many callers at once, readers beside the writer, and sealing that is disturbed and tried again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions, Reader, VerifyOptions, verify};
+use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions, Reader, SealedSegment, VerifyOptions, verify};
 use counterfoil_entry::{Draft, Fields};
 use counterfoil_testkit::{Entries, Fault, MemoryDisk, Random};
 use counterfoil_tlog::{LeafIndex, TreeSize, leaf_hash, verify_consistency, verify_inclusion};
@@ -171,6 +171,39 @@ fn sealing_that_fails_once_is_tried_again_and_done_once() {
         let journals = trial.disk.files().iter().filter(|path| path.ends_with("00000000000000000000.journal")).count();
         assert_eq!(journals, 0, "{}: the sealed journal is dropped", trial.label);
     }
+}
+
+#[test]
+fn a_segment_counts_from_the_entry_on_that_seals_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut options = CreateOptions::new("example.com/seals").expect("a valid origin");
+    options.segment_span = 256;
+    let (ledger, snapshots) = (Arc::new(OnceLock::<Weak<Ledger>>::new()), Arc::new(Mutex::new(Vec::new())));
+    let (watched, seen) = (ledger.clone(), snapshots.clone());
+    let look = move |_| {
+        if let Some(ledger) = watched.get().and_then(Weak::upgrade) {
+            seen.lock().expect("no panic").push(ledger.snapshot());
+        }
+    };
+    let open = OpenOptions { on_commit: Some(Arc::new(look)), ..OpenOptions::default() };
+    let writer = Arc::new(Ledger::create(folder.path().join("ledger"), options, open).expect("a ledger"));
+    ledger.set(Arc::downgrade(&writer)).expect("set once");
+    writer.append_batch(Entries::new(7).drafts(900)).expect("recorded");
+    writer.seal().expect("sealed");
+    let mut seals = 0;
+    for snapshot in snapshots.lock().expect("no panic").iter() {
+        let segments: Vec<u64> = snapshot.segments().iter().map(SealedSegment::first).collect();
+        let mut check = |_, bytes: &[u8]| {
+            let fields = Fields::check(bytes).expect("an entry");
+            if fields.event_type == "ledger.sealed" {
+                let first = fields.entity_id.strip_prefix("segment/").and_then(|first| first.parse().ok());
+                assert!(first.is_some_and(|first| segments.contains(&first)), "{first:?} is not in {segments:?}");
+                seals += 1;
+            }
+        };
+        snapshot.tail(0..snapshot.size(), &mut check).expect("a tail");
+    }
+    assert!(seals >= 3, "{seals} seals were seen");
 }
 
 #[test]

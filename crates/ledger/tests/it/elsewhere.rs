@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use counterfoil::{Error, ErrorKind, Result, SegmentFile, SegmentStore, Snapshot};
 use counterfoil_segment::ReadAt;
+use counterfoil_segment::blocks::BlockHashes;
 
 type Files = HashMap<(String, u64), Arc<Vec<u8>>>;
 
@@ -14,7 +15,7 @@ static FILES: Mutex<Option<Files>> = Mutex::new(None);
 struct Elsewhere(String);
 
 impl SegmentStore for Elsewhere {
-    fn parquet(&self, first: u64) -> Result<Arc<dyn ReadAt>> {
+    fn parquet(&self, first: u64, _: &BlockHashes) -> Result<Arc<dyn ReadAt>> {
         let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
         let found = files.as_ref().and_then(|files| files.get(&(self.0.clone(), first)).cloned());
         let found =

@@ -7,6 +7,7 @@ mod effort;
 mod elsewhere;
 mod exhibit;
 mod forge;
+mod forged;
 mod idempotency;
 mod in_the_way;
 mod kill;

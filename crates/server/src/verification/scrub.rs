@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use counterfoil::{Error, Result, SealedSegment, Snapshot, Stamp};
 use counterfoil_entry::Timestamp;
+use counterfoil_evidence::Finding;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Extent, Kind, Of};
@@ -58,7 +59,7 @@ impl Scrub {
     pub fn go_on(&mut self, service: &Service, period: Duration) -> Result<(Run, bool)> {
         let snapshot = service.snapshot();
         let mut seen = self.seen.take().unwrap_or_else(|| remembered(service));
-        let (read, fault) = read_due(&mut seen, &snapshot, period);
+        let (read, fault) = read_due(&mut seen, &snapshot, period, &|| service.snapshot());
         let begun = *self.round.get_or_insert_with(now);
         let oldest = seen.values().map(|seen| seen.at).min().unwrap_or_else(|| now().micros());
         let told: Vec<Told> = seen.values().flat_map(|seen| seen.findings.iter().cloned()).collect();
@@ -85,7 +86,12 @@ impl Scrub {
 }
 
 /// Reads the segments whose turn it is: how many, and why others could not be read.
-fn read_due(seen: &mut BTreeMap<u64, Seen>, snapshot: &Snapshot, period: Duration) -> (usize, Option<Error>) {
+fn read_due(
+    seen: &mut BTreeMap<u64, Seen>,
+    snapshot: &Snapshot,
+    period: Duration,
+    newest: &dyn Fn() -> Snapshot,
+) -> (usize, Option<Error>) {
     let segments = snapshot.segments();
     let known: Vec<u64> = segments.iter().map(SealedSegment::first).collect();
     seen.retain(|first, _| known.binary_search(first).is_ok());
@@ -109,7 +115,7 @@ fn read_due(seen: &mut BTreeMap<u64, Seen>, snapshot: &Snapshot, period: Duratio
     let (mut read, mut fault) = (0, None);
     for segment in first.into_iter().chain(turn) {
         let stamps = segment.stamps();
-        let findings: Vec<Told> = match segment.reread() {
+        let findings: Vec<Told> = match reread(&segment, newest) {
             Ok(findings) => findings.iter().map(Told::of).collect(),
             Err(error) => {
                 fault = Some(error);
@@ -126,6 +132,16 @@ fn read_due(seen: &mut BTreeMap<u64, Seen>, snapshot: &Snapshot, period: Duratio
         read += 1;
     }
     (read, fault)
+}
+
+/// Reads a segment again. It may have been pruned since the snapshot was taken, whose trail does not say so.
+fn reread(segment: &SealedSegment, newest: &dyn Fn() -> Snapshot) -> Result<Vec<Finding>> {
+    let findings = segment.reread()?;
+    let now = || newest().segments().into_iter().find(|now| now.first() == segment.first());
+    match findings.is_empty() {
+        true => Ok(findings),
+        false => now().map_or(Ok(findings), |now| now.reread()),
+    }
 }
 
 /// What an earlier service read. Whoever may write there can put a reading off by one period, and no longer.

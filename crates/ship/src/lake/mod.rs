@@ -15,6 +15,7 @@ use counterfoil::{Error, ErrorKind, Result, SealedSegment, Snapshot};
 use counterfoil_tlog::TreeSize;
 use sha2::{Digest, Sha256};
 
+use crate::catalog::Catalog;
 use crate::content::Content;
 use crate::keys;
 use crate::location::Location;
@@ -28,6 +29,8 @@ pub(crate) fn read_any(bytes: &[u8]) {
     let _ = (Metadata::parse(bytes), manifest::manifests(bytes), manifest::files(bytes));
 }
 
+/// What the keys of a table's files end with, but for a mark.
+const PARQUET: &str = "parquet";
 /// How often other writers may be faster before a commit gives up.
 const TRIES: usize = 8;
 
@@ -152,25 +155,7 @@ impl Lake {
 
     /// The files of segments behind `entries` that are in the copy, and how many entries the table has with them.
     async fn shipped_since(&self, entries: u64, snapshot: &Snapshot, commit: Commit) -> Result<(Vec<DataFile>, u64)> {
-        let mut there = BTreeMap::new();
-        let from = format!("{}{entries:020}", keys::SEGMENTS);
-        let mut beside = None;
-        let mut add = |stored: Stored| match keys::split_mark(&stored.key) {
-            Some((key, _)) if keys::segment(key).is_some() => beside = Some(key.to_owned()),
-            _ => {
-                if let Some((first, "parquet")) = keys::segment(&stored.key) {
-                    there.insert(first, stored);
-                }
-            }
-        };
-        self.copy.1.list(keys::SEGMENTS, &from, &mut add).await?;
-        if let Some(key) = beside {
-            // An engine believes what it reads: what counts at a key that was taken is for the ledger's own readers.
-            let message = format!(
-                "{key}: somebody took the key of a segment, and its file stands beside it; ship to another prefix and make the table of that copy"
-            );
-            return Err(Error::new(ErrorKind::Conflict, message));
-        }
+        let there = self.there_since(entries).await?;
         let mut files = Vec::new();
         let mut end = entries;
         for segment in snapshot.segments() {
@@ -184,6 +169,30 @@ impl Lake {
             end = segment.first() + segment.count();
         }
         Ok((files, end))
+    }
+
+    /// The Parquet files of segments behind `entries` that the copy holds. Where something stands beside the key of one, whose it
+    /// is takes reading the whole copy's chain.
+    async fn there_since(&self, entries: u64) -> Result<BTreeMap<u64, Stored>> {
+        let mut there = BTreeMap::new();
+        let from = format!("{}{entries:020}", keys::SEGMENTS);
+        let mut beside = false;
+        let mut add = |stored: Stored| match keys::split_mark(&stored.key) {
+            Some((key, _)) => beside |= keys::segment(key).is_some(),
+            None => {
+                if let Some((first, PARQUET)) = keys::segment(&stored.key) {
+                    there.insert(first, stored);
+                }
+            }
+        };
+        self.copy.1.list(keys::SEGMENTS, &from, &mut add).await?;
+        if beside {
+            let catalog = Catalog::read(&self.copy.1).await?;
+            let sealed = catalog.current().sealed;
+            let counts = catalog.segments.into_iter().filter(|((first, file), _)| *first < sealed && *file == PARQUET);
+            there = counts.map(|((first, _), stored)| (first, stored)).collect();
+        }
+        Ok(there)
     }
 
     /// Writes the manifests and their list; the content of the metadata that makes them count.

@@ -163,6 +163,68 @@ fn a_retention_below_the_default_is_refused() {
 }
 
 #[test]
+fn who_names_no_retention_does_not_get_less_than_what_is_there() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    let ship = |lock: Option<Lock>| {
+        append(&ledger, 5);
+        let shipper = Shipper::open(&server.location(), &server.settings(), lock).unwrap();
+        shipper.under_no_less().ship(&ledger.snapshot())
+    };
+    ship(None).unwrap();
+    ship(None).unwrap();
+    let longer = Lock { legal_hold: true, ..Lock::new(LockMode::Compliance, 3).unwrap() };
+    ship(Some(longer)).unwrap();
+    let before = server.keys("journal");
+    let refused = ship(None).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.message.contains("say --retain compliance:3 --legal-hold"), "{refused}");
+    assert_eq!(server.keys("journal"), before, "nothing was put");
+    ship(Some(longer)).unwrap();
+    server.default_retention_of("COMPLIANCE", 4);
+    let refused = ship(None).unwrap_err();
+    assert!(refused.message.contains("--legal-hold"), "a hold is no matter of days: {refused}");
+    ship(Some(Lock::new(LockMode::Compliance, 4).unwrap())).unwrap_err();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let short = copy.check_locks(&ledger.snapshot(), Some(longer)).unwrap().faults;
+    assert!(short.iter().all(|fault| !fault.key.contains(&before[2])), "{short:?}");
+}
+
+#[test]
+fn a_checkpoint_that_a_shipment_put_is_missed() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    let mut sizes = Vec::new();
+    for to in [server.location().to_string(), "s3://other/place".to_owned(), server.location().to_string()] {
+        append(&ledger, 200);
+        sizes.push(shipper.ship(&ledger.snapshot()).unwrap().size);
+        // As a service records it.
+        let context = format!("{{\"to\":\"{to}\",\"size\":{},\"segments\":1}}", sizes.last().unwrap());
+        let origin = ledger.snapshot().origin().to_string();
+        ledger.record_act(Draft::builder("ledger.shipped", "counterfoil", &origin).context_json(&context)).unwrap();
+    }
+    append(&ledger, 5);
+    let state = folder.path().join("ledger/state");
+    let shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    sizes.push(shipper.remembering(&state, &server.location()).ship(&ledger.snapshot()).unwrap().size);
+    let check = || {
+        let copy = Bucket::open(&server.location(), &server.settings()).unwrap().remembered_in(&state);
+        let found = copy.check_locks(&ledger.snapshot(), None).unwrap().findings;
+        found.iter().map(|finding| (finding.kind, finding.file.clone().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(check(), []);
+    for missed in [0, 1, 3] {
+        std::fs::remove_file(server.file(&format!("checkpoints/{:020}", sizes[missed]))).unwrap();
+    }
+    // Nothing says that the second was shipped here; of the last only the folder knows.
+    let missing = |size: u64| (FindingKind::MissingFile, format!("checkpoints/{size:020}"));
+    assert_eq!(check(), [missing(sizes[0]), missing(sizes[3])]);
+}
+
+#[test]
 fn a_copy_in_another_copy_or_around_one_is_refused() {
     let Some(server) = Server::start() else { return };
     let folder = TempDir::new().unwrap();

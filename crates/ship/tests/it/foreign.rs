@@ -18,14 +18,18 @@ use crate::server::{Server, settings};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn put(server: &Server, key: &str, content: &[u8]) {
+    put_at(server, &format!("/ledgers/one/{key}"), content);
+}
+
+/// Puts an object anywhere in the bucket, as somebody without the ledger's key may.
+pub fn put_at(server: &Server, path: &str, content: &[u8]) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("content");
     fs::write(&file, content).unwrap();
     let content = format!("@{}", file.display());
-    let path = format!("/ledgers/one/{key}");
     let checksum = "x-amz-checksum-sha256:";
-    let (status, body) = server.curl(&["-X", "PUT", "-H", checksum, "--data-binary", &content], &path);
-    assert_eq!(status, 200, "{key}: {body}");
+    let (status, body) = server.curl(&["-X", "PUT", "-H", checksum, "--data-binary", &content], path);
+    assert_eq!(status, 200, "{path}: {body}");
 }
 
 /// A copy of two segments and a tail.
@@ -180,6 +184,30 @@ fn a_segment_whose_key_is_taken_stands_beside_it() {
     for index in [0, 300, 600, 700, 1100, 1400, ledger.snapshot().size() - 1] {
         assert_eq!(reader.entry(index).unwrap(), ledger.snapshot().entry(index).unwrap(), "{index}");
     }
+}
+
+#[test]
+fn what_only_looks_like_a_copy_keeps_nobody_from_a_place() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    append(&ledger, 20);
+    // A name, and what a ledger might say of itself, with nothing that it signed.
+    put_at(&server, "/ledger.toml", b"somebody");
+    put_at(&server, "/ledgers/ledger.toml", &ledger.snapshot().config_file().unwrap());
+    put_at(&server, "/ledgers/one/below/ledger.toml", b"somebody");
+    put_at(&server, "/ledgers/one/below/checkpoints/00000000000000000009", b"somebody");
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    let done = shipper.ship(&ledger.snapshot()).unwrap();
+    assert_eq!((done.size, done.pretences.len()), (ledger.snapshot().size(), 3), "{done:?}");
+    assert!(done.pretences.iter().any(|told| told.starts_with("s3://audit/ledger.toml")), "{done:?}");
+    assert_eq!(shipper.ship(&ledger.snapshot()).unwrap().pretences, [""; 0], "it is told once");
+    let drill = server.location().of_drill("today").unwrap();
+    Shipper::open_for_drill(&drill, &server.settings(), None).unwrap().ship(&ledger.snapshot()).unwrap();
+    // A ledger's own folder is no place for its copy.
+    let inside = format!("file://{}/copy", folder.path().join("ledger").display()).parse().unwrap();
+    let refused = Shipper::open(&inside, &Settings::default(), None).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Conflict, "{refused}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::basics::{append, create};
+use crate::foreign::put_at;
 use crate::proxy::{self, Fate};
 use crate::server::{BUCKET, Server, settings};
 
@@ -105,6 +106,34 @@ fn the_table_grows_with_what_was_sealed_and_shipped_and_with_nothing_else() {
     assert_eq!(records(&metadata), second.entries.to_string());
     assert_eq!(metadata["properties"]["counterfoil.last-index"], (second.entries - 1).to_string());
     assert_eq!(metadata["snapshots"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_segment_that_stands_beside_its_key_is_in_the_table_and_what_has_its_key_is_not() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    seal(&ledger, 1);
+    ship(&server, &ledger);
+    commit(&server, &ledger.snapshot()).unwrap();
+    seal(&ledger, 2);
+    let taken = ledger.snapshot().segments()[1].first();
+    let key = format!("/ledgers/one/segments/{taken:020}.parquet");
+    put_at(&server, &key, b"somebody");
+    append(&ledger, 1);
+    ship(&server, &ledger);
+    // Whoever comes behind it is no more of the ledger's.
+    put_at(&server, &format!("{key}-{}", "f".repeat(32)), b"somebody");
+    let table = commit(&server, &ledger.snapshot()).unwrap();
+    assert_eq!(table.entries, ledger.snapshot().sealed_size());
+    assert_eq!(records(&read(&server).expect("a table")), table.entries.to_string());
+    let beside = server.keys("segments").into_iter().filter(|key| key.contains("parquet-") && !key.ends_with("ffff"));
+    let beside: Vec<String> = beside.collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    let manifests = std::fs::read_dir(server.file("../../lake/metadata")).unwrap();
+    let texts =
+        manifests.map(|file| String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned());
+    assert!(texts.into_iter().any(|text| text.contains(&format!("one/{}", beside[0]))), "the table names {beside:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod access;
 mod basics;
 mod cloud;
+mod cloud_faults;
 mod clouds;
 mod corpus;
 mod faults;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 
-use counterfoil::{ErrorKind, Ledger, LetGo, OpenOptions, Reader, Result, VerifyOptions, verify};
+use counterfoil::{ErrorKind, Ledger, LetGo, OpenOptions, Reader, Result, Verified, VerifyOptions, verify};
 use counterfoil_entry::Draft;
 use counterfoil_ship::{Bucket, Keep, Location, Lock, LockMode, Prunable, Prune, Settings, Shipper};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::basics::create;
+use crate::foreign::put_at;
 use crate::proxy::{self, Fate};
 use crate::server::{BUCKET, Server, settings};
 
@@ -52,6 +53,11 @@ struct Shipped {
 
 impl Shipped {
     fn new() -> Option<Self> {
+        Self::after(|_, _| ())
+    }
+
+    /// One that is shipped after something happened to the place.
+    fn after(happens: impl FnOnce(&Server, &Path)) -> Option<Self> {
         let server = Server::start()?;
         let folder = TempDir::new().unwrap();
         let ledger = create(&folder.path().join("ledger"));
@@ -60,6 +66,7 @@ impl Shipped {
         }
         ledger.seal().unwrap();
         append(&ledger, 7);
+        happens(&server, &folder.path().join("ledger"));
         let mut shipper = Shipper::open(&server.own_location(), &server.settings(), None).unwrap();
         shipper.ship(&ledger.snapshot()).unwrap();
         ledger.close().unwrap();
@@ -102,6 +109,17 @@ impl Shipped {
 
 fn findings(path: &Path) -> Vec<String> {
     verify(path, &VerifyOptions::default()).unwrap().findings.iter().map(ToString::to_string).collect()
+}
+
+/// The file of the only finding in each segment, when all of them are read again.
+fn reread(path: &Path) -> Vec<String> {
+    let snapshot = Reader::open(path).unwrap().snapshot().unwrap();
+    let found = snapshot.segments().into_iter().map(|segment| {
+        let mut findings = segment.reread().unwrap();
+        assert!(findings.len() < 2, "{findings:?}");
+        findings.pop().and_then(|finding| finding.file).unwrap_or_default()
+    });
+    found.collect()
 }
 
 fn entries(path: &Path) -> Vec<Vec<u8>> {
@@ -189,9 +207,44 @@ fn what_the_bucket_does_not_hold_stays() {
 }
 
 #[test]
+fn a_segment_whose_key_somebody_took_goes_and_is_read_from_beside_it() {
+    let took = |server: &Server, ledger: &Path| {
+        let name = |first: u64, extension: &str| format!("segments/{first:020}.{extension}");
+        let take = |name: String, content: &[u8]| {
+            put_at(server, &format!("/ledgers/{}/{name}", server.port()), content);
+        };
+        // Something short, and something of the very length, all but a byte of it genuine.
+        take(name(0, "index"), b"somebody");
+        take(name(256, "parquet"), b"somebody");
+        let mut alike = fs::read(ledger.join(name(512, "parquet"))).unwrap();
+        let middle = alike.len() / 2;
+        alike[middle] ^= 1;
+        take(name(512, "parquet"), &alike);
+    };
+    let Some(shipped) = Shipped::after(took) else { return };
+    let before = entries(&shipped.path());
+    let files: Vec<_> = [0, 256, 512].map(|first| fs::read(shipped.parquet(first)).unwrap()).into();
+    assert_eq!(shipped.prune(&ALL).unwrap().segments, 3);
+    assert!([0, 256, 512].iter().all(|first| !shipped.parquet(*first).exists()));
+    assert_eq!(entries(&shipped.path()), before);
+    assert_eq!(findings(&shipped.path()), [""; 0]);
+    let ledger = Ledger::open(shipped.path(), OpenOptions::default()).unwrap();
+    assert_eq!(ledger.fetch_pruned().unwrap().segments, 3);
+    ledger.close().unwrap();
+    let again: Vec<_> = [0, 256, 512].map(|first| fs::read(shipped.parquet(first)).unwrap()).into();
+    assert_eq!(again, files);
+}
+
+#[test]
 fn a_file_that_was_never_pruned_is_missing_as_ever() {
     let Some(shipped) = Shipped::new() else { return };
     shipped.prune(&Prune { keep: Keep::Entries(280), ..ALL }).unwrap();
+    let verified = Mutex::new(None);
+    let remember = |state| *verified.lock().unwrap() = Some(state);
+    let options = VerifyOptions { remember: Some(&remember), ..VerifyOptions::default() };
+    assert_eq!(verify(shipped.path(), &options).unwrap().findings, []);
+    let state: Option<Verified> = verified.lock().unwrap().clone();
+    assert_eq!(state.as_ref().map(Verified::size), Some(768));
     fs::remove_file(shipped.parquet(512)).unwrap();
     let found = findings(&shipped.path());
     assert!(found.iter().any(|finding| finding.contains("00000000000000000512.parquet")), "{found:?}");
@@ -203,6 +256,11 @@ fn a_file_that_was_never_pruned_is_missing_as_ever() {
     let found = findings(&shipped.path());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("no entry says that it was pruned"), "{found:?}");
+    // Nor with whoever reads only what is new, or reads blocks again.
+    let options = VerifyOptions { resume: state, ..VerifyOptions::default() };
+    let found = verify(shipped.path(), &options).unwrap().findings;
+    assert_eq!(found.iter().map(|finding| finding.index).collect::<Vec<_>>(), [Some(512)], "{found:?}");
+    assert_eq!(reread(&shipped.path()), ["", "", "segments/00000000000000000512.parquet"]);
     // And without the file nobody goes on.
     fs::remove_file(shipped.path().join("pruned.toml")).unwrap();
     assert!(!findings(&shipped.path()).is_empty());
@@ -270,8 +328,16 @@ fn what_is_kept_of_a_pruned_file_is_its_end_or_a_finding() {
         let found = findings(&shipped.path());
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("00000000000000000256.footer"), "{found:?}");
-        assert_eq!(open().entry(300).unwrap_err().kind, ErrorKind::Tampered, "byte {at}");
+        // It is told, and in nobody's way.
+        assert_eq!(reread(&shipped.path()), ["", "segments/00000000000000000256.footer", ""]);
+        assert!(open().entry(300).is_ok(), "byte {at}");
+        let ledger = Ledger::open(shipped.path(), OpenOptions::default()).unwrap();
+        ledger.fetch_pruned().unwrap();
+        ledger.close().unwrap();
+        assert_eq!(fs::read(shipped.parquet(256)).unwrap(), whole);
+        shipped.prune(&ALL).unwrap();
     }
+    assert_eq!(reread(&shipped.path()), [""; 3]);
     // A shorter one only costs more reads of the bucket, none at all as well; one of no segment has no business there.
     for kept in [&kept[kept.len() - 100..], &[]] {
         replace(&shipped.footer(256), kept);

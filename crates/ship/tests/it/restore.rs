@@ -10,6 +10,7 @@ use counterfoil_ship::{Bucket, Location, Shipper};
 use tempfile::TempDir;
 
 use crate::basics::{append, create};
+use crate::foreign::put_at;
 use crate::proxy::{self, Fate};
 use crate::server::{BUCKET, Server, settings};
 
@@ -122,6 +123,58 @@ fn nobody_makes_a_restored_ledger_look_like_another() {
     assert!(!verify(&new, &VerifyOptions::default()).unwrap().findings.is_empty());
     fs::write(new.join("ledger.toml"), &config[..config.find("[[earlier]]").unwrap()]).unwrap();
     assert!(!verify(&new, &VerifyOptions::default()).unwrap().findings.is_empty());
+}
+
+#[test]
+fn what_is_there_comes_back_although_a_checkpoint_says_that_there_was_more() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger");
+    let ledger = create(&path);
+    append(&ledger, 300);
+    ledger.seal().unwrap();
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    let shipped = shipper.ship(&ledger.snapshot()).unwrap().size;
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        append(&ledger, 5);
+        kept.push((ledger.snapshot().size(), ledger.checkpoint()));
+    }
+    drop(ledger);
+    fs::remove_dir_all(&path).unwrap();
+    // Somebody who kept what was never shipped puts it where it would have been.
+    for (size, note) in &kept {
+        put_at(&server, &format!("/ledgers/one/checkpoints/{size:020}"), note.as_bytes());
+    }
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let (options, open) = (VerifyOptions::default(), OpenOptions::default);
+    let refused = copy.restore(&path, &options, open()).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Tampered);
+    assert!(refused.message.contains(&format!("--up-to {shipped}")), "{refused}");
+    for other in [shipped - 1, shipped + 1, kept[0].0] {
+        let refused = copy.restore_up_to(&path, other, &options, open()).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Invalid, "{refused}");
+    }
+    assert!(!path.exists());
+    let restored = copy.restore_up_to(&path, shipped, &options, open()).unwrap();
+    assert_eq!((restored.entries, restored.ahead), (shipped, Some(kept[1].0)));
+    clean(&path);
+    let ledger = Ledger::open(&path, OpenOptions::default()).unwrap();
+    let told = String::from_utf8(ledger.snapshot().entry(shipped + 1).unwrap()).unwrap();
+    let note = serde_json::to_string(&*kept[1].1).unwrap();
+    assert!(told.contains("ledger.restored") && told.contains(&format!("\"ahead\":{note}")), "{told}");
+    append(&ledger, 300);
+    ledger.close().unwrap();
+    clean(&path);
+    // Anything else that is wrong with the copy stays in the way.
+    let file = server.file("segments/00000000000000000000.index");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    let refused = copy.restore_up_to(&folder.path().join("other"), shipped, &options, open()).unwrap_err();
+    assert!(matches!(refused.kind, ErrorKind::Tampered | ErrorKind::Damaged), "{refused}");
+    assert!(!refused.message.contains("--up-to"), "{refused}");
 }
 
 #[test]

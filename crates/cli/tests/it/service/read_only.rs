@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use crate::place::{LINES, Place};
-use crate::s3::Server;
+use crate::proxy::{self, Fate};
+use crate::s3::{self, Server};
 use crate::service::running::Answer;
 use crate::service::shipping::place;
 use crate::service::{Running, wait_for};
@@ -109,6 +112,32 @@ fn an_auditor_reviews_the_bucket_without_a_copy_of_it() {
     let rows = ask(&auditor, &cookie, "POST", "/api/v1/query", "SELECT count(*) FROM audit_log").expect(200).json();
     assert_eq!(rows["rows"], json!([[size]]));
     place.run(&["serve", FROM]).refused(2, &["--read-only", "counterfoil restore"]);
+}
+
+#[test]
+fn nobody_waits_for_a_look_at_a_bucket_that_hangs() {
+    let Some(server) = Server::start() else { return };
+    let place = place(&server);
+    place.feed(&["append", "audit"], LINES).expect(0);
+    place.ok(&["ship", "audit", FROM]);
+    let (silent, hanging) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (is_silent, count) = (silent.clone(), hanging.clone());
+    let endpoint = proxy::start(server.port(), move |_| match is_silent.load(Ordering::SeqCst) {
+        true => {
+            count.fetch_add(1, Ordering::SeqCst);
+            Fate::Silent
+        }
+        false => Fate::Pass,
+    });
+    let auditor = Running::serve(Place::with(s3::environment(&endpoint)), FROM, &["--read-only"]);
+    let cookie = cookie(&auditor);
+    silent.store(true, Ordering::SeqCst);
+    wait_for("a look to hang", || (hanging.load(Ordering::SeqCst) > 0).then_some(()));
+    for path in ["/healthz", "/readyz", "/metrics", "/tlog/checkpoint", "/api/v1/checkpoint", "/api/v1/verification"] {
+        ask(&auditor, &cookie, "GET", path, "").expect(200);
+    }
+    let status = ask(&auditor, &cookie, "GET", "/api/v1/status", "").expect(200).json();
+    assert_eq!(status["fault"], Value::Null, "the look has not come to an end yet: {status}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::place::Place;
+use crate::proxy::{self, Fate};
 use crate::s3::{self, Server};
 use crate::service::{Running, wait_for};
 
@@ -83,6 +84,23 @@ fn a_store_that_is_gone_costs_a_growing_lag_and_no_append() {
     assert_eq!(code, Some(0));
     place.run(&["verify", TO]).expect(0);
     assert_eq!(ids(&place, TO), ids(&place, "audit"), "ending ships the rest");
+}
+
+#[test]
+fn a_store_that_takes_connections_and_says_nothing_holds_up_nobody() {
+    let endpoint = proxy::start(1, |_| Fate::Silent);
+    let place = Place::with(s3::environment(&endpoint));
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    let service = Running::on(place, &["--ship", TO]);
+    let admin = service.token("admin");
+    for number in 0..5 {
+        service.record(&admin, &entry(&format!("while-silent-{number}")));
+        service.call("GET", "/healthz", &[], b"").expect(200);
+    }
+    service.post(&admin, "/api/v1/seal", "application/json", "").expect(200);
+    let shipping = service.get(&admin, "/api/v1/status").expect(200).json()["shipping"].clone();
+    assert!(shipping["lag_entries"].as_u64() >= Some(5) && shipping["last_shipped_at"].is_null(), "{shipping}");
+    assert_eq!(ids(&service.place, "audit").len(), 5);
 }
 
 #[test]

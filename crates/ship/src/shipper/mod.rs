@@ -1,14 +1,15 @@
 //! Ships a ledger: segments, then the journal behind them, then the checkpoint that makes it count.
 
+mod end;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use counterfoil::{Config, Error, ErrorKind, JournalPart, Result, SegmentFile, Snapshot, frames_in};
-use counterfoil_tlog::TreeSize;
 
 use crate::backend::{DEFAULT_PART_BYTES, LEAST_PART_BYTES};
-use crate::chain::{Chain, Met, Next};
+use crate::chain::Chain;
 use crate::content::{Content, piece};
 use crate::judge::{Judge, Tip};
 use crate::keys;
@@ -19,6 +20,7 @@ use crate::memory::Memory;
 use crate::nested;
 use crate::settings::Settings;
 use crate::store::{Store, Stored, Written};
+use end::End;
 
 /// The most bytes of frames in one journal object, unless one frame has more.
 const OBJECT_BYTES: u64 = 1 << 20;
@@ -38,6 +40,8 @@ pub struct Shipped {
     pub bytes: u64,
     /// Keys that somebody else had taken: the objects stand beside them.
     pub taken: Vec<String>,
+    /// What looks like another copy where this place lies, and is none.
+    pub pretences: Vec<String>,
     /// Why an attachment could not be put, if one could not: all else was.
     pub blocked: Option<String>,
 }
@@ -50,16 +54,10 @@ pub struct Shipper {
     /// The end of the chain; none until the store was looked at.
     end: Option<End>,
     memory: Option<Memory>,
-}
-
-/// What the copy in the store ends with.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct End {
-    tip: Tip,
-    /// The size of the newest checkpoint.
-    checkpoint: u64,
-    /// Entries that are in segments there.
-    sealed: u64,
+    /// What was found where the place lies, until it is told.
+    told: Vec<String>,
+    /// Whether a lock is refused that is less than that of the newest object there.
+    no_less: bool,
 }
 
 impl Shipper {
@@ -68,14 +66,22 @@ impl Shipper {
     pub fn open(location: &Location, settings: &Settings, lock: Option<Lock>) -> Result<Self> {
         let store = Store::open(location, settings)?;
         let lock = store.wait(lock::check_bucket_to_write(&store, lock.as_ref()))?;
-        store.wait(nested::refuse(&store, location, settings))?;
-        Ok(Self { store, written: Written { lock, part_bytes: DEFAULT_PART_BYTES }, end: None, memory: None })
+        let told = store.wait(nested::refuse(&store, location, settings))?;
+        let written = Written { lock, part_bytes: DEFAULT_PART_BYTES };
+        Ok(Self { store, written, end: None, memory: None, told, no_less: false })
     }
 
     /// The same shipper, which remembers in a ledger's state folder where the chain ends: the next one needs not read it
     /// from its start.
     pub fn remembering(mut self, state: &Path, location: &Location) -> Self {
         self.memory = Some(Memory::of(state, location));
+        self
+    }
+
+    /// The same shipper, which refuses to put anything under a lock that is less than that of the newest object there: for whom
+    /// nobody told what lock is wanted.
+    pub fn under_no_less(mut self) -> Self {
+        self.no_less = true;
         self
     }
 
@@ -95,8 +101,9 @@ impl Shipper {
     /// calling again goes on where it stopped.
     pub fn ship(&mut self, snapshot: &Snapshot) -> Result<Shipped> {
         let judge = Judge::new(Config::parse(&snapshot.config_file()?)?);
-        let done = Shipped::default();
-        let mut run = Run { store: &self.store, written: self.written, snapshot, judge, done };
+        let done = Shipped { pretences: std::mem::take(&mut self.told), ..Shipped::default() };
+        let (store, written, no_less) = (&self.store, self.written, self.no_less);
+        let mut run = Run { store, written, no_less, snapshot, judge, done };
         let end = self.store.wait(async {
             let mut end = match self.end.clone() {
                 Some(end) => end,
@@ -117,6 +124,7 @@ impl Shipper {
 struct Run<'a> {
     store: &'a Store,
     written: Written,
+    no_less: bool,
     snapshot: &'a Snapshot,
     judge: Judge,
     done: Shipped,
@@ -126,6 +134,9 @@ impl Run<'_> {
     async fn run(&mut self, end: &mut End) -> Result<()> {
         if self.snapshot.size() > end.checkpoint {
             self.catch_up(end).await?;
+            if self.no_less {
+                self.refuse_less(&end.tip).await?;
+            }
         }
         if self.snapshot.size() > end.checkpoint {
             self.ship_attachments().await?;
@@ -139,95 +150,6 @@ impl Run<'_> {
 
     fn chain(&self) -> Chain<'_> {
         Chain { store: self.store, judge: &self.judge }
-    }
-
-    /// Reads where the chain in the store ends: behind what is remembered, or from its start.
-    async fn find_end(&mut self, memory: Option<&Memory>) -> Result<End> {
-        let config = self.snapshot.config_file()?;
-        if let Some(other) = self.put("ledger.toml", Arc::new(config)).await? {
-            return Err(tampered(format!("{other}: another ledger or a fork was shipped here, or it was changed")));
-        }
-        let mut end = End::default();
-        if let Some(known) = memory.and_then(Memory::read)
-            && let Some(newest) = self.chain().recall(known.journal, &known.digest).await?
-        {
-            self.adopt(&newest, &mut end)?;
-            // What counts as shipped is what the place holds, whatever is remembered.
-            if known.checkpoint <= self.snapshot.size() && self.has_checkpoint(known.checkpoint).await? {
-                end.checkpoint = known.checkpoint;
-            }
-            return Ok(end);
-        }
-        let mut newest = None;
-        self.chain()
-            .walk(Tip::default(), &mut |met| {
-                if let Met::Next(next) | Met::Torn(next, _) = met {
-                    newest = Some(next.clone());
-                }
-            })
-            .await?;
-        if let Some(newest) = &newest {
-            self.adopt(newest, &mut end)?;
-        }
-        Ok(end)
-    }
-
-    /// Goes on behind what another shipper put meanwhile: two that go on from one end with different histories must not both
-    /// go unseen.
-    async fn catch_up(&self, end: &mut End) -> Result<()> {
-        while let Some(next) = self.chain().step(&end.tip).await? {
-            self.adopt(&next, end)?;
-        }
-        let position = end.tip.position();
-        if position > end.checkpoint && self.has_checkpoint(position).await? {
-            end.checkpoint = position;
-        }
-        Ok(())
-    }
-
-    /// Looks whether another shipper of this ledger is why something was there, also where lists do not show it; whether the end
-    /// of the chain is another one now.
-    async fn look_again(&self, end: &mut End) -> Result<bool> {
-        let position = end.tip.position();
-        self.catch_up(end).await?;
-        if end.tip.position() == position
-            && let Some(next) = self.chain().unlisted(&end.tip).await?
-        {
-            self.adopt(&next, end)?;
-        }
-        Ok(end.tip.position() > position)
-    }
-
-    /// Whether the copy holds the checkpoint of a size, which must be of this ledger's entries.
-    async fn has_checkpoint(&self, size: u64) -> Result<bool> {
-        let Some((stored, note)) = self.chain().checkpoint(size).await? else { return Ok(false) };
-        let root = self.judge.checkpoint(&stored.key, &note).expect("it was signed a moment ago");
-        self.check_root(size, root, &stored.key).map(|()| true)
-    }
-
-    fn check_root(&self, size: u64, root: counterfoil_tlog::Hash, what: &str) -> Result<()> {
-        if size > self.snapshot.size() {
-            let have = self.snapshot.size();
-            let message = format!(
-                "{what}: the copy holds {size} entries, this ledger {have}: another shipper is ahead, or the ledger was rolled back"
-            );
-            return Err(Error::new(ErrorKind::Busy, message));
-        }
-        if size > 0 && counterfoil_tlog::root(self.snapshot, TreeSize(size))? != root {
-            return Err(tampered(format!(
-                "{what}: this ledger's first {size} entries are not those of the copy: it is a fork"
-            )));
-        }
-        Ok(())
-    }
-
-    /// Goes on behind a journal object that is there, once its entries are those of this ledger.
-    fn adopt(&self, next: &Next, end: &mut End) -> Result<()> {
-        let link = next.own.link;
-        self.check_root(link.end(), next.own.root, &next.stored.key)?;
-        end.tip = next.tip();
-        end.sealed = end.sealed.max(link.sealed);
-        Ok(())
     }
 
     async fn ship_attachments(&mut self) -> Result<()> {
