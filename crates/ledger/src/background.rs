@@ -32,6 +32,20 @@ fn threads() -> MutexGuard<'static, Vec<Pid>> {
 pub fn run_in_background() {
     // Without the priority the work is done all the same.
     let _ = rustix::process::nice(NICE);
+    list();
+}
+
+/// What a helper of the calling thread does first: it inherits the priority, and is listed as well.
+pub(crate) fn like_the_caller() -> impl Fn() + Copy + Send + Sync {
+    let listed = LISTED.with_borrow(Option::is_some);
+    move || {
+        if listed {
+            list();
+        }
+    }
+}
+
+fn list() {
     LISTED.with_borrow_mut(|listed| {
         listed.get_or_insert_with(|| {
             let thread = gettid();

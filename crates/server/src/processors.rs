@@ -13,9 +13,9 @@ use counterfoil::{OnCommit, SEQUENCER_THREAD, background_threads};
 use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 /// How often it is looked whether both go on.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(50);
 /// Readers that took no more of the processors between two looks leave the sequencer alone.
-const IDLE: Duration = Duration::from_millis(20);
+const IDLE: Duration = Duration::from_millis(5);
 
 /// What the sequencer tells.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ fn without(all: &CpuSet, processor: usize) -> CpuSet {
 fn busy() -> Duration {
     let of = |thread: Pid| {
         let text = fs::read_to_string(format!("/proc/self/task/{}/schedstat", thread.as_raw_pid())).ok()?;
-        text.split(' ').next()?.parse().ok()
+        text.split(' ').next()?.parse::<u64>().ok()
     };
     Duration::from_nanos(background_threads().into_iter().filter_map(of).sum())
 }

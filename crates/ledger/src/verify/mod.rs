@@ -146,10 +146,14 @@ fn check_segments(
             }
         }
     };
+    let like_the_caller = crate::background::like_the_caller();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let sender = sender.clone();
-            scope.spawn(|| work(sender));
+            scope.spawn(|| {
+                like_the_caller();
+                work(sender);
+            });
         }
         drop(sender);
         let mut early = std::collections::BTreeMap::new();
