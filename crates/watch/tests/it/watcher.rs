@@ -197,6 +197,80 @@ fn a_ledger_that_was_rolled_back_is_refused() {
     assert_eq!(refused.kind, ErrorKind::Tampered, "{refused}");
 }
 
+/// The file in which the rules remember where they are.
+fn memory(place: &Place) -> PathBuf {
+    place.ledger.join("state/watch/rules.json")
+}
+
+#[test]
+fn a_cursor_that_the_ledger_does_not_know_of_passes_no_entry_over() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    append(&ledger, "note", "eva");
+    catch_up(&mut watcher, &ledger);
+    watcher.save(&ledger).expect("saved");
+    let kept = std::fs::read(memory(&place)).expect("a file");
+    assert_eq!(watcher.forgot(), None);
+    drop(watcher);
+    let mut causes = Vec::new();
+    let forged = |ledger: &Ledger| {
+        let mut state: serde_json::Value = serde_json::from_slice(&kept).expect("JSON");
+        let snapshot = ledger.snapshot();
+        state["cursor"] = snapshot.size().into();
+        state["leaf"] = snapshot.leaf_hash(snapshot.size() - 1).expect("a leaf").to_string().into();
+        state.to_string()
+    };
+    let contents: [&dyn Fn(&Ledger) -> Option<String>; 3] =
+        [&|ledger| Some(forged(ledger)), &|_| Some("{".into()), &|_| None];
+    for content in contents {
+        causes.push(vec![append(&ledger, "manual_override", "tom")]);
+        match content(&ledger) {
+            Some(content) => std::fs::write(memory(&place), content).expect("written"),
+            None => std::fs::remove_file(memory(&place)).expect("removed"),
+        }
+        let mut watcher = place.watcher(&ledger).expect("it watches all the same");
+        let forgot = watcher.forgot().expect("it says so").to_owned();
+        assert!(forgot.contains("rules.json") && forgot.contains("look again from entry"), "{forgot}");
+        catch_up(&mut watcher, &ledger);
+        watcher.save(&ledger).expect("saved");
+        assert_eq!(alerts(&ledger).into_iter().map(|(_, causes)| causes).collect::<Vec<_>>(), causes);
+        assert_eq!(place.watcher(&ledger).expect("a watcher").forgot(), None, "the next one goes on as usual");
+    }
+}
+
+#[test]
+fn after_a_crash_the_rules_look_again_from_the_last_mark_and_raise_nothing_twice() {
+    let count = format!(
+        "{OVERRIDE}---
+title: Three
+id: three
+generate: true
+correlation: {{type: event_count, rules: [Override], group-by: [actor], timespan: 1h, condition: {{gte: 3}}}}
+"
+    );
+    let (place, ledger) = Place::with(&count);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    let all: Vec<u64> = (0..3)
+        .map(|_| {
+            let index = append(&ledger, "manual_override", "eva");
+            catch_up(&mut watcher, &ledger);
+            index
+        })
+        .collect();
+    for _ in 0..3 {
+        drop(watcher);
+        watcher = place.watcher(&ledger).expect("a watcher");
+        assert_eq!(watcher.forgot(), None, "a crash is no forgery");
+        catch_up(&mut watcher, &ledger);
+    }
+    let mut raised: Vec<Vec<u64>> = alerts(&ledger).into_iter().map(|(_, causes)| causes).collect();
+    raised.sort_unstable();
+    assert_eq!(raised, [vec![all[0]], all.clone(), vec![all[1]], vec![all[2]]]);
+    let marks = ledger.snapshot().newest_acts("rules", &["ledger.watched"], 100).expect("read");
+    assert_eq!(marks.len(), 1, "the ledger does not feed itself");
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder") {

@@ -217,16 +217,77 @@ fn a_day_is_reviewed_and_signed() {
 }
 
 #[test]
-fn rules_that_lost_their_memory_keep_nothing_from_being_recorded() {
+fn a_memory_of_the_rules_that_the_ledger_does_not_know_is_told_and_passes_nothing_over() {
     let service = watched(&[]);
     let (place, _) = service.end();
     place.write("audit/state/watch/rules.json", "");
+    place.feed(&["append", "audit"], &unexplained("INV-10")).expect(0);
     let service = Running::on(place, &["--rules", "rules"]);
     let (writer, reader) = (service.token("writer"), service.token("reader"));
     service.record(&writer, &unexplained("INV-11"));
+    assert_eq!(raised(&service, &reader, 2).len(), 2);
     wait_for("the condition", || {
-        alerts(&service, &reader, "").iter().any(|alert| alert["rule_id"] == "counterfoil.watcher-stalled")
+        alerts(&service, &reader, "").iter().any(|alert| alert["rule_id"] == "counterfoil.rules-memory")
     });
+}
+
+#[test]
+fn a_sink_delivers_what_its_state_says_that_it_delivered_and_the_ledger_does_not() {
+    let place = Place::new();
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    place.ok(&["rules", "init", "rules"]);
+    let file = place.path("alerts.jsonl").display().to_string();
+    place.write("sinks.toml", format!("[[sink]]\nname = \"siem\"\ntype = \"file\"\naddress = \"{file}\"\n"));
+    let arguments = ["--rules", "rules", "--sinks", "sinks.toml"];
+    let service = Running::on(place, &arguments);
+    let writer = service.token("writer");
+    let arrived = |service: &Running| {
+        let text = std::fs::read_to_string(service.place.path("alerts.jsonl")).unwrap_or_default();
+        text.lines().filter(|line| line.contains("\"change\":\"raised\"")).count()
+    };
+    service.record(&writer, &unexplained("INV-1"));
+    wait_for("the first alert", || arrived(&service) == 1);
+    // It is cut off; an alert is raised by rules alone, and the sink is told to have read it.
+    let service = Running::on(service.kill(), &["--rules", "rules"]);
+    let reader = service.token("reader");
+    service.record(&writer, &unexplained("INV-2"));
+    let second = raised(&service, &reader, 2).remove(0)["id"].as_str().unwrap().to_owned();
+    let place = service.kill();
+    let state = place.path("audit/state/sinks/siem.json");
+    let mut forged: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    forged["next"] = 1_000_000.into();
+    std::fs::write(&state, forged.to_string()).unwrap();
+    let service = Running::on(place, &arguments);
+    let file = service.place.path("alerts.jsonl");
+    wait_for("the second alert", || std::fs::read_to_string(&file).unwrap().contains(&second));
+}
+
+#[test]
+fn open_alerts_are_counted_as_they_change() {
+    let service = watched(&[]);
+    let (writer, reviewer, reader) = (service.token("writer"), service.token("reviewer"), service.token("reader"));
+    let open = |service: &Running| service.get(&reader, "/api/v1/watch").expect(200).json()["open_alerts"].as_u64();
+    assert_eq!(open(&service), Some(0));
+    for number in 0..3 {
+        service.record(&writer, &unexplained(&format!("INV-{number}")));
+    }
+    let found = raised(&service, &reader, 3);
+    let of_rules = alerts(&service, &reader, "?state=open").len() as u64;
+    assert_eq!(open(&service), Some(of_rules));
+    let change = |id: &Value, body: Value| {
+        let path = format!("/api/v1/alerts/{}/state", id.as_str().unwrap());
+        service.post(&reviewer, &path, "application/json", body.to_string()).expect(201);
+    };
+    change(&found[0]["id"], json!({"state": "acknowledged"}));
+    assert_eq!(open(&service), Some(of_rules - 1));
+    change(&found[0]["id"], json!({"state": "resolved", "reason": "done"}));
+    change(&found[1]["id"], json!({"state": "false_positive", "reason": "none"}));
+    assert_eq!(open(&service), Some(of_rules - 2));
+    change(&found[1]["id"], json!({"state": "open", "reason": "it was one"}));
+    assert_eq!(open(&service), Some(of_rules - 1));
+    let (place, _) = service.end();
+    let service = Running::on(place, &["--rules", "rules"]);
+    assert_eq!(open(&service), Some(of_rules - 1), "as the ledger says after a restart");
 }
 
 #[test]
