@@ -50,7 +50,8 @@ fn a_place_that_the_ledger_does_not_know_of_passes_no_alert_over() {
     wait_for("the third waits", || status(&sinks, "hook").waiting == 1);
     drop(sinks);
     let mut state = read(&trail);
-    (state["next"], state["outbox"]) = (trail.ledger.snapshot().size().into(), json!([]));
+    (state["gathering"], state["outbox"]) = (json!([]), json!([]));
+    state["next"] = trail.ledger.snapshot().size().into();
     write(&trail, &state);
     gate.set_open(true);
     let sinks = trail.sinks(&config);
@@ -91,6 +92,27 @@ fn an_older_state_that_is_put_back_passes_nothing_over() {
     wait_for("the second", || arrived(&server).last().is_some_and(|last| last == "a-2"));
     drop(sinks);
     assert_eq!(arrived(&server), ["a-1", "a-2"]);
+}
+
+#[test]
+fn what_the_ledger_is_told_of_sinks_is_delivered_by_none() {
+    let trail = Trail::new();
+    let file = trail.folder.path().join("log.jsonl");
+    let address = file.display().to_string();
+    let config = format!(
+        "[[sink]]\nname = \"log\"\ntype = \"file\"\naddress = {address:?}\nevents = [\"ledger.*\"]\nstart = \"beginning\"\n"
+    );
+    for number in 0..3 {
+        let sinks = trail.sinks(&config);
+        let alert = format!("a-{number}");
+        trail.raise(&alert, "burst", "bob");
+        wait_for(&alert, || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&alert)));
+        drop(sinks);
+    }
+    let marks = trail.marks().len();
+    drop(trail.sinks(&config));
+    assert!(!std::fs::read_to_string(&file).expect("a file").contains("ledger.delivered"));
+    assert_eq!(trail.marks().len(), marks, "nor does it make the ledger longer");
 }
 
 /// A state of a sink with everything in it.

@@ -210,14 +210,14 @@ fn a_search_that_begins_much_later_than_it_may_says_so_until_it_is_in_time() {
     let service = Running::start();
     let (reviewer, reader) = (service.token("reviewer"), service.token("reader"));
     save(&service, &reviewer, "often", &json!({"sql": OVERRIDES, "every_minutes": 5})).expect(201);
-    save(&service, &reviewer, "by hand", &json!({"sql": OVERRIDES})).expect(201);
+    save(&service, &reviewer, "by-hand", &json!({"sql": OVERRIDES})).expect(201);
     let late = |service: &Running| -> Vec<bool> {
         list(service, &reader).iter().map(|search| search["late"].as_bool().unwrap()).collect()
     };
     assert_eq!((late(&service), service.metric(&reader, "counterfoil_searches_late")), (vec![false, false], 0.0));
     let service = later(service);
     ran(&service, &reader, 1);
-    assert_eq!(late(&service), [false, true], "by hand, often");
+    assert_eq!(late(&service), [false, true], "by-hand, often");
     assert_eq!(service.metric(&reader, "counterfoil_searches_late"), 1.0);
 }
 
