@@ -149,10 +149,15 @@ fn no_content_of_a_state_file_stops_a_sink_by_a_defect() {
             trail.raise(&format!("a-{number}"), "burst", "bob");
         }
         std::fs::create_dir_all(trail.state("")).expect("a folder");
-        let (mut config, mut names) = (String::new(), Vec::new());
-        for place in 0..16 {
-            let mut state = full();
-            mutate(&mut state, &mut { place }, with);
+        let mut config = String::new();
+        for (place, mut state) in (0..20).map(|place| (place, full())) {
+            match place {
+                16 => state["outbox"][0]["listed"] = json!([]),
+                17 => state["gathering"][0]["listed"] = json!([]),
+                18 => state["outbox"][0]["listed"] = json!([4, 3]),
+                19 => state["outbox"][0]["count"] = json!(0),
+                place => mutate(&mut state, &mut { place }, with),
+            }
             for (kind, group_s) in [("people", 1), ("each", 0)] {
                 let name = format!("{kind}-{place}");
                 std::fs::write(trail.state(&format!("{name}.json")), state.to_string()).expect("it is written");
@@ -162,7 +167,6 @@ fn no_content_of_a_state_file_stops_a_sink_by_a_defect() {
                      group_s = {group_s}\nretry_max_s = 1\n",
                     server.port
                 );
-                names.push(name);
             }
         }
         let sinks = trail.sinks(&config);

@@ -267,8 +267,48 @@ correlation: {{type: event_count, rules: [Override], group-by: [actor], timespan
     let mut raised: Vec<Vec<u64>> = alerts(&ledger).into_iter().map(|(_, causes)| causes).collect();
     raised.sort_unstable();
     assert_eq!(raised, [vec![all[0]], all.clone(), vec![all[1]], vec![all[2]]]);
-    let marks = ledger.snapshot().newest_acts("rules", &["ledger.watched"], 100).expect("read");
-    assert_eq!(marks.len(), 1, "the ledger does not feed itself");
+    assert_eq!(marks(&ledger), 1);
+}
+
+#[test]
+fn a_crash_between_the_ledger_and_the_disk_is_no_forgery() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    // The ledger is told, and the file cannot be written.
+    let in_the_way = memory(&place).with_extension("tmp");
+    std::fs::create_dir(&in_the_way).expect("a folder");
+    append(&ledger, "manual_override", "eva");
+    catch_up(&mut watcher, &ledger);
+    watcher.save(&ledger).expect_err("it cannot be written");
+    drop(watcher);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    assert_eq!(watcher.forgot(), None);
+    append(&ledger, "manual_override", "eva");
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).len(), 2);
+    watcher.save(&ledger).expect_err("it cannot be written still");
+    std::fs::remove_dir(&in_the_way).expect("removed");
+    watcher.step(&ledger).expect("it is written now");
+    assert_eq!(place.watcher(&ledger).expect("a watcher").forgot(), None);
+    assert_eq!(marks(&ledger), 3, "what could not be written is not told again");
+}
+
+#[test]
+fn a_ledger_in_which_nothing_happens_is_not_made_longer_by_its_rules() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    for _ in 0..3 {
+        let mut watcher = place.watcher(&ledger).expect("a watcher");
+        catch_up(&mut watcher, &ledger);
+        watcher.save(&ledger).expect("saved");
+        ledger.record_act(Draft::builder("ledger.verified", "counterfoil", "ledger")).expect("recorded");
+    }
+    assert_eq!(marks(&ledger), 1);
+}
+
+/// How often the ledger was told how far the rules came.
+fn marks(ledger: &Ledger) -> usize {
+    ledger.snapshot().newest_acts("rules", &["ledger.watched"], 100).expect("read").len()
 }
 
 fn copy_folder(from: &Path, to: &Path) {
