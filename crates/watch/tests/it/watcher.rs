@@ -220,13 +220,12 @@ fn a_cursor_that_the_ledger_does_not_know_of_passes_no_entry_over() {
         state["leaf"] = snapshot.leaf_hash(snapshot.size() - 1).expect("a leaf").to_string().into();
         state.to_string()
     };
-    let contents: [&dyn Fn(&Ledger) -> Option<String>; 3] =
-        [&|ledger| Some(forged(ledger)), &|_| Some("{".into()), &|_| None];
-    for content in contents {
+    for content in ["forged", "no JSON", "gone"] {
         causes.push(vec![append(&ledger, "manual_override", "tom")]);
-        match content(&ledger) {
-            Some(content) => std::fs::write(memory(&place), content).expect("written"),
-            None => std::fs::remove_file(memory(&place)).expect("removed"),
+        match content {
+            "forged" => std::fs::write(memory(&place), forged(&ledger)).expect("written"),
+            "no JSON" => std::fs::write(memory(&place), "{").expect("written"),
+            _ => std::fs::remove_file(memory(&place)).expect("removed"),
         }
         let mut watcher = place.watcher(&ledger).expect("it watches all the same");
         let forgot = watcher.forgot().expect("it says so").to_owned();
@@ -268,6 +267,24 @@ correlation: {{type: event_count, rules: [Override], group-by: [actor], timespan
     raised.sort_unstable();
     assert_eq!(raised, [vec![all[0]], all.clone(), vec![all[1]], vec![all[2]]]);
     assert_eq!(marks(&ledger), 1);
+}
+
+#[test]
+fn how_far_the_rules_came_is_found_in_sealed_segments_too() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    drop(watcher);
+    let cause = append(&ledger, "manual_override", "tom");
+    for _ in 0..600 {
+        append(&ledger, "note", "eva");
+    }
+    assert!(ledger.seal().expect("sealed") > 0);
+    std::fs::remove_file(memory(&place)).expect("removed");
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    assert!(watcher.forgot().is_some_and(|forgot| forgot.contains("is gone")));
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).into_iter().map(|(_, causes)| causes).collect::<Vec<_>>(), [vec![cause]]);
 }
 
 #[test]
