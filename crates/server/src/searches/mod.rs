@@ -171,8 +171,10 @@ impl Searches {
             self.note(Some(format!("what the ledger has cannot be read, so none runs: {}", error.message)));
         })?;
         let differing = trail::compare(&mut kept, &self.kept());
-        self.change(service.backing.folder(), |searches| *searches = kept)?;
-        self.note(self.unread.clone().or(differing));
+        let fault = self.unread.clone().or(differing);
+        let to_mend = service.backing.folder().filter(|_| fault.is_some());
+        self.change(to_mend, |searches| *searches = kept)?;
+        self.note(fault);
         Ok(())
     }
 
