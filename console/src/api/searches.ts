@@ -18,11 +18,13 @@ export interface Search extends NewSearch {
   changed_at: string;
   last: { at: string; rows: number; milliseconds: number; fault: string | null } | null;
   next_at: string | null;
+  /** It began, or waits, for more than its own interval after its time. */
+  late: boolean;
 }
 
 export interface Searches {
   searches: Search[];
-  /** Why those of before do not run. */
+  /** What is wrong with those of the folder; those of the ledger hold. */
   fault: string | null;
 }
 

@@ -16,6 +16,8 @@ const IRREGULAR: Record<string, string> = {
   "ledger.alert_acknowledged": "took charge of the alert",
   "ledger.alert_resolved": "resolved the alert",
   "ledger.alert_reopened": "opened again the alert",
+  "ledger.watched": "noted how far came the",
+  "ledger.delivered": "noted what was delivered to the sink",
   "ledger.rules_loaded": "put into force the",
   "ledger.review_signed": "signed the review of",
   "ledger.search_saved": "saved the search",

@@ -184,6 +184,30 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// The newest of the ledger's own acts about an entity that are of one of these types, newest first, each with its index.
+    pub fn newest_acts(&self, entity_id: &str, event_types: &[&str], most: usize) -> Result<Vec<(u64, Vec<u8>)>> {
+        let is_one = |bytes: &[u8]| {
+            Fields::split(bytes)
+                .is_ok_and(|fields| fields.entity_id == entity_id && event_types.contains(&fields.event_type.as_ref()))
+        };
+        let mut found = self.own_tail_entries()?;
+        found.retain(|(_, bytes)| is_one(bytes));
+        found.reverse();
+        found.truncate(most);
+        found.iter().try_for_each(|(index, bytes)| self.check_bytes(*index, bytes))?;
+        for segment in self.segments().into_iter().rev() {
+            for row in segment.lookup(Key::EntityId, entity_id)?.into_iter().rev() {
+                if found.len() == most {
+                    return Ok(found);
+                }
+                let index = segment.first() + row;
+                found.push((index, self.entry(index)?));
+                found.pop_if(|(_, bytes)| !is_one(bytes));
+            }
+        }
+        Ok(found)
+    }
+
     /// Which segment an index belongs to; one past the last for the tail.
     fn segment_position(&self, index: u64) -> usize {
         self.head.segments.partition_point(|segment| segment.end() <= index)

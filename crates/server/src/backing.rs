@@ -98,13 +98,9 @@ fn beside(
 
 /// Starts the sinks. One that hangs must not keep the ledger from being closed.
 fn deliver(config: &Config, folder: &Path, ledger: &Arc<Ledger>) -> Result<Sinks> {
-    let ledger = Arc::downgrade(ledger);
-    let closed = || Error::new(ErrorKind::Closed, "the ledger was closed");
     let state = crate::state::folder(folder)
         .map_err(|error| Error::new(ErrorKind::Unavailable, format!("{}: {error}", folder.display())))?;
-    Sinks::start(config, &state.join("sinks"), move || {
-        ledger.upgrade().map(|ledger| ledger.snapshot()).ok_or_else(closed)
-    })
+    Sinks::start(config, &state.join("sinks"), Arc::downgrade(ledger))
 }
 
 /// What a service answers from.

@@ -243,6 +243,28 @@ pub(crate) fn count(engine: &Engine, snapshot: &Snapshot, ask: &Ask) -> Result<u
     Ok(count)
 }
 
+/// The indices at which alerts were raised, newest first, one more than the limit.
+pub(crate) fn raised(engine: &Engine, snapshot: &Snapshot, ask: &Ask) -> Result<Vec<u64>> {
+    Ok(pairs(engine, snapshot, ask)?.into_iter().map(|(raised, _)| raised).collect())
+}
+
+/// What an entry makes of an alert.
+pub(crate) struct Effect {
+    /// The index at which the alert was raised.
+    pub(crate) raised: u64,
+    pub(crate) state: AlertState,
+}
+
+/// What an entry makes of an alert; `None` where it does not say of which.
+pub(crate) fn effect(index: u64, bytes: &[u8]) -> Result<Option<Effect>> {
+    let (fields, context) = parts(index, bytes)?;
+    if fields.event_type == RAISED {
+        return Ok(Some(Effect { raised: index, state: AlertState::Open }));
+    }
+    let of = context["raised"].as_u64().zip(AlertState::of(&fields.event_type, &context));
+    Ok(of.map(|(raised, state)| Effect { raised, state }))
+}
+
 /// One alert with everything that became of it, oldest first; `NotFound` when there is none of that id.
 pub(crate) fn one(snapshot: &Snapshot, id: &str) -> Result<(Alert, Vec<Change>)> {
     let entries = snapshot.history(id)?;

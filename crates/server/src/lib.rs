@@ -20,6 +20,7 @@ mod life;
 mod listen;
 mod metrics;
 mod moment;
+mod open_alerts;
 mod pg;
 mod problem;
 mod processors;

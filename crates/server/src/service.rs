@@ -18,6 +18,7 @@ use crate::body::{ROOM_KIB, Room};
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::moment::now;
+use crate::open_alerts::OpenAlerts;
 use crate::problem::Problem;
 use crate::processors;
 use crate::readers::Readers;
@@ -57,6 +58,8 @@ pub struct Service {
     pub(crate) started_at: Timestamp,
     /// The searches that people keep in it.
     pub(crate) searches: Searches,
+    /// How many alerts are open.
+    pub(crate) open_alerts: OpenAlerts,
     /// What holds of it that should not.
     pub(crate) conditions: Conditions,
     denials: Denials,
@@ -98,6 +101,7 @@ impl Service {
             verifications: Verifications::new(&settings),
             started_at: now(),
             searches: backing.folder().map_or_else(Searches::default, Searches::in_folder),
+            open_alerts: OpenAlerts::default(),
             conditions: Conditions::default(),
             denials: Denials::default(),
             readers: Readers::start()?,

@@ -49,6 +49,9 @@ pub(crate) struct State {
     pub(crate) alerts: u64,
     /// How full the memory of the rules is, and what it had to forget.
     load: Load,
+    /// What was wrong with what the rules remembered.
+    #[serde(skip)]
+    pub(crate) forgot: Option<String>,
     /// Why it does not go on.
     pub(crate) fault: Option<String>,
     /// When it last came to the end of the ledger, or a good step towards it.
@@ -163,5 +166,6 @@ impl Shared {
         state.cursor = watcher.cursor();
         state.load = watcher.load();
         state.fault = watcher.fault().map(str::to_owned);
+        state.forgot = watcher.forgot().map(str::to_owned);
     }
 }

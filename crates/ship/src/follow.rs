@@ -313,14 +313,13 @@ impl<S: Fn() -> Result<Snapshot>> Work<S> {
     }
 }
 
-/// Whether what is not shipped says only that the ledger was opened, verified or shipped: that alone is no reason to ship,
-/// or the ledger would feed itself.
+/// What the ledger says of itself as it goes on: that alone is no reason to ship, or the ledger would feed itself.
+const OF_ITSELF: [&str; 5] =
+    ["ledger.opened", "ledger.verified", "ledger.shipped", "ledger.watched", "ledger.delivered"];
+
+/// Whether what is not shipped says only that.
 fn only_of_itself(snapshot: &Snapshot, shipped: u64) -> bool {
-    let own = |bytes: &[u8]| {
-        Fields::split(bytes).is_ok_and(|fields| {
-            matches!(fields.event_type.as_ref(), "ledger.opened" | "ledger.verified" | "ledger.shipped")
-        })
-    };
+    let own = |bytes: &[u8]| Fields::split(bytes).is_ok_and(|fields| OF_ITSELF.contains(&fields.event_type.as_ref()));
     (shipped..snapshot.size()).take(MAX_OWN).all(|index| snapshot.entry(index).is_ok_and(|bytes| own(&bytes)))
         && snapshot.size() - shipped <= MAX_OWN as u64
 }

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use counterfoil::{Error, Result, Snapshot};
+use counterfoil::{Error, ErrorKind, Result, Snapshot};
+use counterfoil_entry::Outcome;
 
 use crate::config::{Grouping, SinkConfig, Start};
 use crate::dead::DeadLetter;
 use crate::event::Event;
 use crate::gather::{Gatherer, readable};
+use crate::mark::{Mark, Trail};
 use crate::message::Message;
 use crate::receiver::{Failure, Receiver, Sent};
 use crate::state::{Parcel, State, Store};
@@ -22,6 +24,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const DRILL_WINDOW_MS: u64 = 1000;
 /// How often the place is remembered while there is nothing to send.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often the ledger is told how far the sink came while it delivers, and after how many entries in any case. What a crash
+/// leaves in doubt is sent again from there.
+const MARK_PAUSE: Duration = Duration::from_secs(300);
+const MARK_ENTRIES: u64 = 1 << 20;
+/// After how many entries it is told so at the end, though nothing was delivered: they need not be read again.
+const MARK_ENTRIES_AT_END: u64 = 1 << 10;
 
 /// What the thread shares with whoever started it.
 #[derive(Debug, Default)]
@@ -64,43 +73,73 @@ pub(crate) struct Whole {
 }
 
 /// The work of one sink.
-pub(crate) struct Delivery<S> {
+pub(crate) struct Delivery<T> {
     config: SinkConfig,
     of: Whole,
     gatherer: Gatherer,
     store: Store,
-    snapshot: S,
+    trail: T,
     shared: Arc<Shared>,
     receiver: Option<Box<dyn Receiver>>,
     state: State,
     /// What of it is on disk, and since when.
     saved: (State, Instant),
+    /// What the ledger was told last, and when by this service.
+    marked: Option<(Mark, Option<Instant>)>,
+    /// Whether anything was delivered since.
+    delivered: bool,
     retry_at: Instant,
     failures: u32,
 }
 
-impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
-    /// Begins where the sink ended, or where a new one begins.
-    pub fn open(config: &SinkConfig, of: Whole, store: Store, snapshot: S, shared: Arc<Shared>) -> Result<Self> {
-        let state = match store.load()? {
-            Some(state) => state,
-            None => {
-                let next = if config.start == Start::Now { snapshot()?.size() } else { 0 };
-                let state = State { next, ..State::default() };
-                store.save(&state)?;
-                state
-            }
+impl<T: Trail> Delivery<T> {
+    /// Begins where the sink ended, as far as the ledger knows it, or where a new one begins.
+    pub fn open(config: &SinkConfig, of: Whole, store: Store, trail: T, shared: Arc<Shared>) -> Result<Self> {
+        let snapshot = trail.snapshot()?;
+        let kept = store.load().and_then(|state| state.map(|state| state.within(&snapshot)).transpose());
+        let mark = match Mark::newest(&snapshot, &config.name) {
+            // What was tampered with is verification's to tell of; it must not hold up the alert about it.
+            Err(_) if matches!(kept, Ok(Some(_))) => None,
+            mark => mark?,
         };
+        let found = match kept {
+            Err(error) if error.kind == ErrorKind::Damaged && mark.is_some() => None,
+            found => found?,
+        };
+        let begin = if config.start == Start::Now { snapshot.size() } else { 0 };
+        let (state, doubt) = believed(found, mark.as_ref(), begin);
         let grouping = match config.target.grouping() {
             Grouping::Within { window_ms, by_alert } if of.drill => {
                 Grouping::Within { window_ms: window_ms.min(DRILL_WINDOW_MS), by_alert }
             }
             grouping => grouping,
         };
-        let gatherer = Gatherer { filter: config.filter.clone(), grouping };
+        let waiting = state.parcels().flat_map(|parcel| &parcel.listed).filter(|index| **index >= state.next);
+        let gatherer = Gatherer { filter: config.filter.clone(), grouping, waiting: waiting.copied().collect() };
+        store.save(&state)?;
         let (saved, retry_at) = ((state.clone(), Instant::now()), Instant::now());
-        let config = config.clone();
-        Ok(Self { config, of, gatherer, store, snapshot, shared, receiver: None, state, saved, retry_at, failures: 0 })
+        let (config, marked) = (config.clone(), mark.map(|mark| (mark, None)));
+        let mut delivery = Self {
+            config,
+            of,
+            gatherer,
+            store,
+            trail,
+            shared,
+            receiver: None,
+            state,
+            saved,
+            marked,
+            delivered: false,
+            retry_at,
+            failures: 0,
+        };
+        if doubt.is_some() || delivery.marked.is_none() {
+            delivery.mark(doubt.as_deref());
+            // What is delivered first is told at once.
+            delivery.marked = delivery.marked.map(|(mark, _)| (mark, None));
+        }
+        Ok(delivery)
     }
 
     /// Works until the end is asked for.
@@ -111,8 +150,9 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
                 false
             });
             if self.shared.wait(if more { Duration::ZERO } else { LOOK }) {
-                // What is not remembered is read again.
+                // What is not remembered is read again, and what the ledger was not told is sent again.
                 let _ = self.store.save(&self.state);
+                self.mark_at_end();
                 return;
             }
         }
@@ -120,13 +160,14 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
 
     /// One round; whether there is more to do at once.
     fn turn(&mut self) -> Result<bool> {
-        let snapshot = (self.snapshot)()?;
+        let snapshot = self.trail.snapshot()?;
         self.forget_what_is_gone(&snapshot)?;
         let mut unreadable = Vec::new();
         let more = self.gatherer.read(&mut self.state, &snapshot, now_ms(), &mut unreadable)?;
         self.bury_unreadable(&unreadable, &snapshot)?;
         self.gatherer.freeze(&mut self.state, now_ms());
         self.note_place(&snapshot);
+        self.mark_when_due();
         if self.state.outbox.is_empty() {
             if self.has_changed() || self.saved.1.elapsed() > SAVE_PAUSE {
                 self.save_changes()?;
@@ -179,13 +220,14 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
             self.bury(&indices[*position..=*position], 1, snapshot, reason)?;
         }
         self.state.outbox.pop_front();
-        self.failures = 0;
+        (self.failures, self.delivered) = (0, true);
         self.shared.note(|status| {
             status.last_success = Some(now());
             status.last_answer = Some(sent.words);
             (status.failing_since, status.last_error, status.failures) = (None, None, 0);
             status.messages_total += 1;
-            status.entries_total += parcel.count - sent.refused.len() as u64;
+            let taken = parcel.count.saturating_sub(sent.refused.len() as u64);
+            status.entries_total = status.entries_total.saturating_add(taken);
         });
         Ok(())
     }
@@ -209,7 +251,8 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
     fn bury(&mut self, indices: &[u64], count: u64, snapshot: &Snapshot, reason: &str) -> Result<()> {
         let dedup_key = format!("{}#{}", snapshot.origin(), indices[0]);
         self.store.bury(&DeadLetter { at: now(), reason, dedup_key: &dedup_key, indices, count })?;
-        self.state.dead_letters += 1;
+        self.state.dead_letters = self.state.dead_letters.saturating_add(1);
+        self.delivered = true;
         Ok(())
     }
 
@@ -258,6 +301,33 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
         Ok(())
     }
 
+    fn mark_when_due(&mut self) {
+        let Some((mark, at)) = &self.marked else { return self.mark(None) };
+        let rested = at.is_none_or(|at| at.elapsed() >= MARK_PAUSE);
+        if self.delivered && rested || self.state.next.saturating_sub(mark.next) >= MARK_ENTRIES {
+            self.mark(None);
+        }
+    }
+
+    fn mark_at_end(&mut self) {
+        let is_new = |(mark, _): &(Mark, Option<Instant>)| {
+            let read = self.state.next.saturating_sub(mark.next);
+            self.delivered || read >= MARK_ENTRIES_AT_END || mark.messages != self.state.digest()
+        };
+        if self.marked.as_ref().is_none_or(is_new) {
+            self.mark(None);
+        }
+    }
+
+    /// Tells the ledger how far it came, and what was in doubt before. What cannot be recorded is sent again after a crash.
+    fn mark(&mut self, doubt: Option<&str>) {
+        let mark = Mark::of(&self.state);
+        let entry = mark.entry(&self.config.name);
+        let entry = doubt.into_iter().fold(entry, |entry, why| entry.outcome(Outcome::Failure).reason(why));
+        let _ = self.trail.record(entry);
+        (self.marked, self.delivered) = (Some((mark, Some(Instant::now()))), false);
+    }
+
     fn note_place(&self, snapshot: &Snapshot) {
         let state = &self.state;
         self.shared.note(|status| {
@@ -265,6 +335,29 @@ impl<S: Fn() -> Result<Snapshot>> Delivery<S> {
             status.behind = snapshot.size().saturating_sub(state.next);
         });
     }
+}
+
+/// What of a state is believed: what the ledger knows of. Whoever may write it must not make the sink pass anything over, so
+/// what may not have been delivered since is delivered again; what was under way stays the message that it was. With why, where
+/// that is in doubt.
+fn believed(found: Option<State>, mark: Option<&Mark>, begin: u64) -> (State, Option<String>) {
+    let Some(mark) = mark else {
+        return (found.unwrap_or_else(|| State { next: begin, ..State::default() }), None);
+    };
+    let known = found.as_ref().is_some_and(|state| state.digest() == mark.messages);
+    let (from, reached) = (mark.from, found.as_ref().map(|state| state.next));
+    let state = found.unwrap_or_default();
+    if known {
+        return (State { next: mark.next, ..state }, None);
+    }
+    let doubt = match reached {
+        Some(reached) => {
+            format!("its state says that it came to entry {reached}, and the ledger knows of no more than {from}")
+        }
+        None => "its state is gone or cannot be read".to_owned(),
+    };
+    let state = State { next: from, gathering: Vec::new(), ..state };
+    (state, Some(format!("{doubt}: what it takes is delivered again from entry {from}")))
 }
 
 /// The message of a parcel; none if nothing of it can be read any more.

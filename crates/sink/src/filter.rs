@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::mark::DELIVERED;
 
 /// How grave an alert is, as Sigma has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,9 +78,8 @@ impl Filter {
     /// Whether an entry of this type may be one to deliver: what can be told before it is taken apart.
     pub fn may_take(&self, event_type: &str) -> bool {
         let alert = self.alerts.is_some() && event_type.starts_with("ledger.alert_");
-        alert
-            || self.checkpoints && event_type == VERIFIED
-            || self.events.iter().any(|pattern| matches(pattern, event_type))
+        let named = self.events.iter().any(|pattern| matches(pattern, event_type)) && event_type != DELIVERED;
+        alert || named || self.checkpoints && event_type == VERIFIED
     }
 }
 

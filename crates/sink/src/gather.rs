@@ -1,5 +1,7 @@
 //! From entries to parcels: what is delivered, and what goes together.
 
+use std::collections::BTreeSet;
+
 use counterfoil::{Error, ErrorKind, Result, Snapshot};
 use counterfoil_entry::Fields;
 
@@ -39,6 +41,8 @@ fn window_of(key: &str, window_ms: u64) -> u64 {
 pub(crate) struct Gatherer {
     pub filter: Filter,
     pub grouping: Grouping,
+    /// Entries that are read again and stand in a message that waits.
+    pub waiting: BTreeSet<u64>,
 }
 
 impl Gatherer {
@@ -58,7 +62,7 @@ impl Gatherer {
         for (index, bytes) in indices.iter().zip(readable(snapshot, &indices, unreadable)?) {
             if let Some(bytes) = bytes.filter(|bytes| self.may_take(bytes)) {
                 let event = Event::read(*index, &bytes, Some(snapshot))?;
-                if self.filter.takes(&event) {
+                if self.filter.takes(&event) && !self.waiting.contains(index) {
                     self.add(state, &event, bytes.len() as u64, now_ms);
                 }
             }
@@ -79,7 +83,9 @@ impl Gatherer {
     fn add(&self, state: &mut State, event: &Event, bytes: u64, now_ms: u64) {
         match self.grouping {
             Grouping::Batches => {
-                let full = |parcel: &Parcel| parcel.listed.len() >= MAX_BATCH || parcel.bytes + bytes > MAX_BYTES;
+                let full = |parcel: &Parcel| {
+                    parcel.listed.len() >= MAX_BATCH || parcel.bytes.saturating_add(bytes) > MAX_BYTES
+                };
                 if state.gathering.first().is_some_and(full) {
                     state.outbox.extend(state.gathering.drain(..));
                 }
@@ -102,7 +108,7 @@ impl Gatherer {
                 match place(state, &key) {
                     Some(at) => state.gathering[at].add(event.index, bytes, MAX_LISTED),
                     None => {
-                        let next = state.sent_ms.get(&key).map_or(0, |sent| sent + window_ms);
+                        let next = state.sent_ms.get(&key).map_or(0, |sent| sent.saturating_add(window_ms));
                         let due = next.clamp(now_ms, now_ms + window_ms) + SETTLE_MS;
                         state.gathering.push(Parcel::new(key, event.index, bytes, due));
                     }
@@ -129,7 +135,7 @@ impl Gatherer {
         let (due, gathering) = state.gathering.drain(..).partition(is_due);
         state.gathering = gathering;
         let due: Vec<Parcel> = due;
-        let open = |key: &str, sent: u64| now_ms < sent + window_of(key, window_ms) && sent <= now_ms;
+        let open = |key: &str, sent: u64| sent <= now_ms && now_ms < sent.saturating_add(window_of(key, window_ms));
         state.sent_ms.retain(|key, sent| open(key, *sent));
         let sent = due.iter().filter(|parcel| window_of(&parcel.key, window_ms) > 0);
         state.sent_ms.extend(sent.map(|parcel| (parcel.key.clone(), now_ms)));
@@ -171,11 +177,11 @@ impl Parcel {
     }
 
     fn add(&mut self, index: u64, bytes: u64, most: usize) {
-        if self.listed.len() < most && self.bytes + bytes <= MAX_BYTES {
+        if self.listed.len() < most && self.bytes.saturating_add(bytes) <= MAX_BYTES {
             self.listed.push(index);
             self.bytes += bytes;
         }
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.last = index;
     }
 

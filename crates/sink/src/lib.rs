@@ -12,6 +12,7 @@ mod delivery;
 mod event;
 mod filter;
 mod gather;
+mod mark;
 mod message;
 mod nearest;
 mod ocsf;
@@ -24,6 +25,7 @@ mod text;
 
 pub use config::{Config, SinkConfig};
 pub use filter::Level;
+pub use mark::Trail;
 pub use sinks::{Sinks, send, test};
 pub use status::Status;
 

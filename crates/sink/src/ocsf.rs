@@ -1,21 +1,24 @@
-//! Entries as OCSF 1.9 events: an alert is a Detection Finding (class 2004), anything else a Base Event.
+//! Entries as OCSF 1.9 events: an alert is a Detection Finding (class 2004), a verification a Compliance Finding (2003) with its
+//! checkpoint in it, anything else a Base Event.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::alert::{Alert, Change};
 use crate::event::Event;
-use crate::filter::Level;
+use crate::filter::{Level, VERIFIED};
 
 /// The version of OCSF.
 const VERSION: &str = "1.9.0";
-/// Detection Finding, in category 2 (Findings).
+/// Detection Finding and Compliance Finding, in category 2 (Findings).
 const DETECTION_FINDING: u32 = 2004;
+const COMPLIANCE_FINDING: u32 = 2003;
 
 /// An entry as an OCSF event, its canonical bytes in `raw_data`.
 pub(crate) fn event(event: &Event, origin: &str) -> Box<RawValue> {
     let mut json = match &event.alert {
         Some(alert) => finding(event, alert),
+        None if event.event_type == VERIFIED => verification(event, origin),
         None => json!({
             "class_uid": 0, "class_name": "Base Event", "category_uid": 0, "activity_id": 99,
             "activity_name": event.event_type, "type_uid": 99, "severity_id": 1, "severity": "Informational",
@@ -37,6 +40,37 @@ pub(crate) fn event(event: &Event, origin: &str) -> Box<RawValue> {
         "product": { "name": "Counterfoil", "vendor_name": "Counterfoil", "version": env!("CARGO_PKG_VERSION") },
     });
     serde_json::value::to_raw_value(&json).expect("texts and numbers are JSON")
+}
+
+/// What a verification came to: one finding for each.
+fn verification(event: &Event, origin: &str) -> Value {
+    let told: Value = serde_json::from_str(event.entry.get()).unwrap_or_default();
+    let told = &told["context"];
+    let (passed, found) = (told["verified"] == true, told["findings_total"].as_u64().unwrap_or_default());
+    let (status, caption) = if passed { (1, "Pass") } else { (3, "Fail") };
+    let part = |member: &str, default: &str| told[member].as_str().unwrap_or(default).to_owned();
+    let title = format!("Verification of {origin}: {}, {}", part("of", "ledger"), part("extent", "whole"));
+    let (severity, severity_caption) = if found > 0 { (5, "Critical") } else { (1, "Informational") };
+    json!({
+        "class_uid": COMPLIANCE_FINDING,
+        "class_name": "Compliance Finding",
+        "category_uid": 2,
+        "category_name": "Findings",
+        "activity_id": 1,
+        "activity_name": "Create",
+        "type_uid": COMPLIANCE_FINDING * 100 + 1,
+        "severity_id": severity,
+        "severity": severity_caption,
+        "status_id": 1,
+        "finding_info": { "uid": format!("{origin}#{}", event.index), "title": title, "created_time": event.millis() },
+        "compliance": {
+            "control": "Every entry is the one that was recorded",
+            "standards": ["SEC 17a-4(f)(2)"],
+            "status_id": status,
+            "status": caption,
+        },
+        "unmapped": { "checkpoint": event.checkpoint, "findings": found },
+    })
 }
 
 fn finding(event: &Event, alert: &Alert) -> Value {

@@ -11,6 +11,7 @@ use counterfoil::{Error, ErrorKind, Result, Snapshot};
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Delivery, Shared, Whole, now};
 use crate::event::Event;
+use crate::mark::Trail;
 use crate::message::Message;
 use crate::receiver::Failure;
 use crate::state::Store;
@@ -35,17 +36,13 @@ struct Running {
 }
 
 impl Sinks {
-    /// Starts to deliver what `snapshot` gives. `folder` is where the sinks remember: `state/sinks` in the ledger's folder.
-    pub fn start(
-        config: &Config,
-        folder: &Path,
-        snapshot: impl Fn() -> Result<Snapshot> + Clone + Send + 'static,
-    ) -> Result<Self> {
+    /// Starts to deliver what stands in a trail. `folder` is where the sinks remember: `state/sinks` in the ledger's folder.
+    pub fn start(config: &Config, folder: &Path, trail: impl Trail) -> Result<Self> {
         for sink in &config.sinks {
             sink.stays_out_of(ledger_of(folder))?;
         }
         let of = Whole { console: config.console.clone(), drill: config.drill };
-        let start = |sink: &SinkConfig| Running::start(sink.clone(), of.clone(), folder, snapshot.clone());
+        let start = |sink: &SinkConfig| Running::start(sink.clone(), of.clone(), folder, trail.clone());
         Ok(Self { sinks: config.sinks.iter().map(start).collect::<Result<_>>()? })
     }
 
@@ -84,12 +81,7 @@ impl Drop for Sinks {
 }
 
 impl Running {
-    fn start(
-        config: SinkConfig,
-        of: Whole,
-        folder: &Path,
-        snapshot: impl Fn() -> Result<Snapshot> + Clone + Send + 'static,
-    ) -> Result<Self> {
+    fn start(config: SinkConfig, of: Whole, folder: &Path, trail: impl Trail) -> Result<Self> {
         let store = Store::new(folder, &config.name)?;
         let shared = Arc::new(Shared::default());
         shared.note(|status| {
@@ -101,7 +93,7 @@ impl Running {
         let in_thread = shared.clone();
         let work = move || {
             loop {
-                let opened = Delivery::open(&config, of.clone(), store.clone(), snapshot.clone(), in_thread.clone());
+                let opened = Delivery::open(&config, of.clone(), store.clone(), trail.clone(), in_thread.clone());
                 match opened {
                     Ok(mut delivery) => match catch_unwind(AssertUnwindSafe(|| delivery.run())) {
                         Ok(()) => return,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
-use counterfoil::{Disk, Error, ErrorKind, OsDisk, Result};
+use counterfoil::{Disk, Error, ErrorKind, OsDisk, Result, Snapshot};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Entries that go in one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,12 @@ impl Parcel {
     /// The same for the same entries: a receiver may know a repeat by it.
     pub fn dedup_key(&self, origin: &str) -> String {
         format!("{origin}#{}-{}", self.listed[0], self.last)
+    }
+
+    /// Whether it can have come about.
+    fn is_sound(&self) -> bool {
+        let ends = self.listed.last().is_some_and(|listed| *listed <= self.last);
+        ends && self.listed.is_sorted_by(|one, next| one < next) && self.count >= self.listed.len() as u64
     }
 }
 
@@ -52,7 +59,31 @@ pub(crate) struct State {
 impl State {
     /// Entries that were read and are not delivered.
     pub fn waiting(&self) -> u64 {
-        self.gathering.iter().chain(&self.outbox).map(|parcel| parcel.count).sum()
+        self.parcels().map(|parcel| parcel.count).fold(0, u64::saturating_add)
+    }
+
+    pub fn parcels(&self) -> impl Iterator<Item = &Parcel> {
+        self.gathering.iter().chain(&self.outbox)
+    }
+
+    /// The first entry that may not have been delivered.
+    pub fn first_waiting(&self) -> u64 {
+        self.parcels().map(|parcel| parcel.listed[0]).fold(self.next, u64::min)
+    }
+
+    /// The same, unless its messages are of entries that the ledger does not have although it has what was read.
+    pub fn within(self, snapshot: &Snapshot) -> Result<Self> {
+        let size = snapshot.size();
+        if self.next <= size && self.parcels().any(|parcel| parcel.last >= size) {
+            return Err(Error::new(ErrorKind::Damaged, "its state holds messages of entries that are not there"));
+        }
+        Ok(self)
+    }
+
+    /// Of the messages that gather and wait.
+    pub fn digest(&self) -> String {
+        let messages = serde_json::to_vec(&(&self.gathering, &self.outbox)).expect("texts and numbers are JSON");
+        hex::encode(Sha256::digest(messages))
     }
 }
 
@@ -84,8 +115,12 @@ impl Store {
             Err(error) => return Err(failed(ErrorKind::Unavailable, error.to_string())),
         };
         let mend = "restore it, or remove it to begin as a new sink does";
-        let state = serde_json::from_slice(&text);
-        state.map(Some).map_err(|error| failed(ErrorKind::Damaged, format!("{error}: {mend}")))
+        let state = serde_json::from_slice::<State>(&text).map_err(|error| error.to_string());
+        let state = state.and_then(|state| {
+            let sound = state.parcels().all(Parcel::is_sound);
+            if sound { Ok(Some(state)) } else { Err("it holds messages that no sink makes".to_owned()) }
+        });
+        state.map_err(|error| failed(ErrorKind::Damaged, format!("{error}: {mend}")))
     }
 
     /// Remembers.

@@ -12,6 +12,7 @@ mod engine;
 mod explain;
 mod folder;
 pub mod limits;
+mod mark;
 mod names;
 mod problem;
 mod record;

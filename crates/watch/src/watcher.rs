@@ -12,19 +12,21 @@ use serde_json::json;
 use crate::alert::{ALERT_RAISED, Alert};
 use crate::engine::{Engine, Firing, Load};
 use crate::folder::{Stamp, Texts};
+use crate::mark::Mark;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::set::RuleSet;
 use crate::source;
-use crate::state::{State, StateFile};
+use crate::state::{Memory, State, StateFile};
 
 /// Entries of one step.
 const MAX_STEP: u64 = 8_192;
 /// Alerts that wait for their commit; a step ends when there are as many.
 const MAX_PENDING: usize = 1_000;
-/// Entries after which the state is saved, and the time after which it is.
-const SAVE_ENTRIES: u64 = 65_536;
-const SAVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Entries after which the ledger is told how far the rules came, and the time after which it is. After a crash they look again
+/// from there.
+const MARK_ENTRIES: u64 = 1 << 19;
+const MARK_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often the folder of rules is looked at.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 /// Problems that the entry about new rules names.
@@ -48,9 +50,13 @@ pub struct Watcher {
     file: StateFile,
     /// The first entry that the rules have not seen.
     cursor: u64,
-    /// Where the state on the disk is.
-    saved: u64,
-    saved_at: Instant,
+    /// What the ledger was told last of how far they came, and when.
+    marked: u64,
+    marked_at: Instant,
+    /// Whether they have seen an entry since that is not the ledger's own: it does not feed itself.
+    seen: bool,
+    /// What the ledger was told of and the disk has not taken yet.
+    unsaved: Option<Vec<u8>>,
     looked_at: Instant,
     /// Alerts that are not in the ledger yet.
     pending: Vec<Alert>,
@@ -58,6 +64,8 @@ pub struct Watcher {
     announced: bool,
     /// Why the newest look at the folder of rules failed.
     fault: Option<String>,
+    /// What was wrong with what the rules remembered.
+    forgot: Option<String>,
     /// Whether its alerts are those of a drill.
     drill: bool,
 }
@@ -76,10 +84,10 @@ pub struct Step {
 }
 
 impl Watcher {
-    /// A watcher for the ledger in a folder, which goes on where the last one was.
+    /// A watcher for the ledger in a folder, which goes on where the last one was, as far as the ledger knows it.
     ///
     /// Errors: those of reading the folder of rules; `Tampered` when the ledger is not the one that was watched, or was
-    /// rolled back; `Damaged` when the state cannot be read.
+    /// rolled back; `Damaged` when the state cannot be read and the ledger does not say from where to go on.
     pub fn open(ledger: &Path, rules: &Path, snapshot: &Snapshot, start: Start) -> Result<Self> {
         Self::open_on(ledger, rules, snapshot, start, Arc::new(OsDisk))
     }
@@ -96,14 +104,14 @@ impl Watcher {
         let set = RuleSet::of(&Texts::of(&stamp));
         let file = StateFile::of(ledger, disk);
         let mut engine = Engine::new(Arc::new(set))?;
-        let (mut cursor, mut announced) = (if start == Start::Beginning { 0 } else { snapshot.size() }, false);
-        let found = file.load()?;
-        let fresh = found.is_none();
-        if let Some(state) = found {
-            state.check(snapshot)?;
-            (cursor, announced) = (state.cursor, state.rules == engine.rules().digest);
+        let Memory { state, cursor, fault: forgot } = file.recall(snapshot)?;
+        let fresh = state.is_none() && cursor.is_none();
+        let begin = if start == Start::Beginning { 0 } else { snapshot.size() };
+        let announced = state.as_ref().is_some_and(|state| state.rules == engine.rules().digest);
+        if let Some(state) = state {
             engine.restore(state.engine)?;
         }
+        let cursor = cursor.unwrap_or(begin);
         let now = Instant::now();
         let mut watcher = Self {
             engine,
@@ -111,16 +119,20 @@ impl Watcher {
             stamp,
             file,
             cursor,
-            saved: cursor,
-            saved_at: now,
+            marked: cursor,
+            marked_at: now,
+            seen: false,
+            unsaved: None,
             looked_at: now,
             pending: Vec::new(),
             announced,
             fault: None,
+            forgot,
             drill: false,
         };
         if fresh {
-            watcher.save_at(snapshot)?;
+            watcher.unsaved = Some(watcher.state(snapshot)?.to_bytes());
+            watcher.save_rest()?;
         }
         Ok(watcher)
     }
@@ -136,10 +148,12 @@ impl Watcher {
     /// Errors: those of reading, recording and saving. Nothing is lost: the next step goes on with what is left.
     pub fn step(&mut self, ledger: &Ledger) -> Result<Step> {
         let reloaded = self.reload_when_due()?;
+        self.save_rest()?;
+        let mut alerts = self.raise(ledger)?;
         if !self.announced {
             self.announce(ledger)?;
+            alerts.extend(self.mark(ledger)?);
         }
-        let mut alerts = self.raise(ledger)?;
         let now = now();
         let snapshot = ledger.snapshot();
         let before = self.cursor;
@@ -149,18 +163,19 @@ impl Watcher {
             over.iter().for_each(|firing| self.pend(firing));
         }
         alerts.extend(self.raise(ledger)?);
-        let due = self.cursor - self.saved >= SAVE_ENTRIES || self.saved_at.elapsed() >= SAVE_INTERVAL;
-        if due && self.cursor != self.saved {
-            self.save_at(&snapshot)?;
+        let due = self.seen && self.marked_at.elapsed() >= MARK_INTERVAL;
+        if due || self.cursor - self.marked >= MARK_ENTRIES {
+            alerts.extend(self.mark(ledger)?);
         }
         Ok(Step { entries: self.cursor - before, alerts, behind: snapshot.size() - self.cursor, reloaded })
     }
 
-    /// Saves where it is before it is due. Call it before the ledger is closed, so that the next watcher need not look at
-    /// the same entries again.
+    /// Tells the ledger where it is before it is due. Call it before the ledger is closed, so that the next watcher need not
+    /// look at the same entries again.
     pub fn save(&mut self, ledger: &Ledger) -> Result<()> {
+        self.save_rest()?;
         self.raise(ledger)?;
-        self.save_at(&ledger.snapshot())
+        if self.seen { self.mark(ledger).map(drop) } else { Ok(()) }
     }
 
     /// The first entry that the rules have not seen.
@@ -183,10 +198,16 @@ impl Watcher {
         self.fault.as_deref()
     }
 
+    /// What was wrong with what the rules remembered: from where they look again then.
+    pub fn forgot(&self) -> Option<&str> {
+        self.forgot.as_deref()
+    }
+
     fn look(&mut self, snapshot: &Snapshot) -> Result<()> {
         let range = self.cursor..snapshot.size().min(self.cursor + MAX_STEP);
         source::read(snapshot, range, &mut |index, canonical| {
             if let Some(record) = Record::read(index, canonical)? {
+                self.seen |= !record.is_own();
                 let firings = self.engine.observe(&record);
                 firings.iter().for_each(|firing| self.pend(firing));
             }
@@ -214,12 +235,28 @@ impl Watcher {
         Ok(raised)
     }
 
-    fn save_at(&mut self, snapshot: &Snapshot) -> Result<()> {
-        let state = State::at(self.cursor, &self.announced_rules(), self.engine.state(), snapshot)?;
-        self.file.save(&state)?;
-        self.saved = self.cursor;
-        self.saved_at = Instant::now();
+    /// Records how far the rules came and the digest of what they remember, and then writes that down: at the next start it is
+    /// believed because the ledger knows it.
+    fn mark(&mut self, ledger: &Ledger) -> Result<Vec<Alert>> {
+        let raised = self.raise(ledger)?;
+        let state = self.state(&ledger.snapshot())?.to_bytes();
+        ledger.record_act(Mark::of(self.cursor, &state).entry())?;
+        (self.marked, self.marked_at, self.seen) = (self.cursor, Instant::now(), false);
+        self.unsaved = Some(state);
+        self.save_rest()?;
+        Ok(raised)
+    }
+
+    fn save_rest(&mut self) -> Result<()> {
+        if let Some(state) = &self.unsaved {
+            self.file.save(state)?;
+            self.unsaved = None;
+        }
         Ok(())
+    }
+
+    fn state(&self, snapshot: &Snapshot) -> Result<State> {
+        State::at(self.cursor, &self.announced_rules(), self.engine.state(), snapshot)
     }
 
     fn announced_rules(&self) -> String {

@@ -16,6 +16,14 @@ function LastRun({ search }: { search: Search }) {
   return (
     <p className="quiet small">
       {periodText(search.every_minutes)}
+      {search.late && (
+        <>
+          {" · "}
+          <span className="bad" title="It begins more than its own interval after its time: other searches take too long">
+            late
+          </span>
+        </>
+      )}
       {last && (
         <>
           {" · "}

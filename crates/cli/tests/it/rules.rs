@@ -219,3 +219,69 @@ fn the_finance_rules_find_in_a_bank_log_what_another_count_finds() {
     assert_eq!(count(&report, "Loan approved without an accepted offer before"), 801);
     assert_eq!(count(&report, "Amount asked for far above what is usual"), 0);
 }
+
+/// Amounts, and a step that must follow within an hour.
+const FAR_AND_LATE: &str = "
+title: Paid
+id: paid
+logsource: {product: counterfoil}
+detection: {selection: {event_type: invoice_paid}, condition: selection}
+---
+title: Asked
+id: asked
+logsource: {product: counterfoil}
+detection: {selection: {event_type: loan_asked}, condition: selection}
+---
+title: Decided
+id: decided
+logsource: {product: counterfoil}
+detection: {selection: {event_type: loan_decided}, condition: selection}
+---
+title: Far
+id: far
+detector: {type: amount, rules: [paid], group-by: [event_type], field: new_value.amount, factor: 4, observations: 10, at_least: 500}
+---
+title: Late
+id: late
+detector:
+  type: process
+  group-by: [entity_id]
+  steps:
+    - {step: request, rules: [asked]}
+    - {step: decision, rules: [decided], within: 1h}
+";
+
+#[test]
+fn why_an_amount_is_far_and_what_did_not_follow_is_explained() {
+    let place = Place::new();
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    std::fs::create_dir(place.path("rules")).unwrap();
+    place.write("rules/rules.yml", FAR_AND_LATE);
+    let entry = |what: &str, entity: String, day: usize, amount: usize| {
+        serde_json::json!({"event_type": what, "actor": "eva", "entity_id": entity, "new_value": {"amount": amount},
+            "timestamp": format!("2026-01-{day:02}T09:00:00Z")})
+        .to_string()
+            + "\n"
+    };
+    let mut lines: String =
+        (1..=12).map(|day| entry("invoice_paid", format!("INV-{day}"), day, 100 + day % 3)).collect();
+    lines += &entry("invoice_paid", "INV-13".into(), 13, 9_000);
+    lines += &entry("loan_asked", "LN-1".into(), 13, 1);
+    lines += &entry("loan_asked", "LN-2".into(), 20, 1);
+    place.feed(&["append", "audit"], &lines).expect(0);
+    let sql = "SELECT index FROM audit_log WHERE entity_id IN ('INV-12', 'INV-13', 'LN-1') ORDER BY index";
+    let rows = place.json(&["query", "audit", sql, "--format", "json"]);
+    let [usual, far, late] = [0, 1, 2].map(|row| rows[row]["index"].to_string());
+    let explain = |rule: &str, index: &str| place.ok(&["rules", "explain", rule, "audit", index, "--rules", "rules"]);
+    let told = explain("far", &far);
+    for part in [
+        &format!("it fires at entry {far}: 9000, where 101 is usual among the last 13, and 500 would be far"),
+        "event_type invoice_paid",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+    let told = explain("far", &usual);
+    assert!(told.contains(&format!("it does not fire at entry {usual}")), "{told}");
+    let told = explain("late", &late);
+    assert!(told.contains(&format!("it fires at entry {late}: no decision within 1 hour after request")), "{told}");
+}

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::access::Reads;
 use crate::api::entries::json_response;
-use crate::inbox::{self, Ask, Wanted};
 use crate::problem::Answered;
 use crate::service::Service;
 
@@ -23,6 +22,5 @@ pub(crate) async fn overview(Reads(_): Reads, State(service): State<Arc<Service>
 /// `None` when they cannot be read: how everything else is must be told all the more then.
 async fn open_alerts(service: &Arc<Service>) -> Option<u64> {
     let engine = service.query_engine().await.ok()?;
-    let ask = Ask { wanted: Wanted::Open, ..Ask::default() };
-    service.reading(move |service| Ok(inbox::count(&engine, &service.snapshot(), &ask)?)).await.ok()
+    service.reading(move |service| Ok(service.open_alerts.count(&engine, &service.snapshot())?)).await.ok()
 }

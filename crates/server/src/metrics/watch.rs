@@ -28,6 +28,7 @@ struct Level {
 pub(super) struct WatchMetrics {
     rules: RuleMetrics,
     conditions: Family<Level, Gauge>,
+    searches_late: Gauge,
     sinks: SinkMetrics,
 }
 
@@ -55,6 +56,8 @@ impl WatchMetrics {
     pub(super) fn register(&self, to: &mut Registry, rules: bool, sinks: bool) {
         let conditions = "Conditions that hold and should not, by level";
         to.register("conditions", conditions, self.conditions.clone());
+        let late = "Saved searches that began, or wait, more than their own interval after their time";
+        to.register("searches_late", late, self.searches_late.clone());
         if rules {
             self.rules.register(to);
         }
@@ -69,6 +72,7 @@ impl WatchMetrics {
             let count = holding.iter().filter(|condition| condition.level() == level).count();
             self.conditions.get_or_create(&Level { level }).set(number(count as u64));
         }
+        self.searches_late.set(number(service.searches.late() as u64));
         if let Some(state) = service.backing.watching() {
             self.rules.loaded.set(number(state.loaded as u64));
             self.rules.skipped.set(number(state.skipped.len() as u64));

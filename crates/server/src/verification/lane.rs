@@ -132,3 +132,46 @@ impl Lane {
         !period.is_zero() && self.age() > allowed && since(self.since) > allowed.min(SLACK)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verification::kind::Of;
+
+    fn ago(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(now().micros() - i64::try_from(seconds).expect("small") * 1_000_000)
+    }
+
+    /// Whether one of this extent is late, which a service that began so long ago ran so long ago.
+    fn is_late(extent: Extent, period: u64, began: u64, ran: Option<u64>) -> bool {
+        let kind = Kind { of: Of::Ledger, extent };
+        let mut lane = Lane::new(kind, Duration::from_secs(period));
+        lane.since = ago(began);
+        let run = |ran| Run { finished_at: ago(ran).to_string(), ..Run::begun(kind, ago(ran), 1) };
+        lane.last = ran.map(run);
+        lane.is_late()
+    }
+
+    #[test]
+    fn one_is_late_when_twice_its_interval_and_what_it_may_take_has_passed() {
+        const HOUR: u64 = 3_600;
+        let long_ago = Some(9_000 * HOUR);
+        for (extent, period, began, ran, late) in [
+            (Extent::New, 300, HOUR, Some(890), false),
+            (Extent::New, 300, HOUR, Some(910), true),
+            (Extent::New, 300, 890, None, false),
+            (Extent::New, 300, 910, None, true),
+            (Extent::Whole, 24 * HOUR, 100 * HOUR, Some(48 * HOUR + 590), false),
+            (Extent::Whole, 24 * HOUR, 100 * HOUR, Some(48 * HOUR + 610), true),
+            (Extent::Scrub, 6 * HOUR, 100 * HOUR, Some(7 * HOUR), false),
+            (Extent::Scrub, 6 * HOUR, 100 * HOUR, Some(8 * HOUR), true),
+            // Who was stopped for long has ten minutes to begin.
+            (Extent::Whole, 24 * HOUR, 590, long_ago, false),
+            (Extent::Whole, 24 * HOUR, 610, long_ago, true),
+            // Never is never late.
+            (Extent::Whole, 0, 100 * HOUR, long_ago, false),
+        ] {
+            assert_eq!(is_late(extent, period, began, ran), late, "{extent:?} {period} {began} {ran:?}");
+        }
+    }
+}

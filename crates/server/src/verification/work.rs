@@ -136,15 +136,16 @@ fn on_from_the_last(
     let reached = Mutex::new(None);
     let remember = |state| *reached.lock().expect("no panic while held") = Some(state);
     let options = VerifyOptions { resume, remember: Some(&remember), ..options };
-    let report = match verify(&options) {
+    let everything = |options| verify(&VerifyOptions { resume: None, ..options }).map(|report| (report, None));
+    let (report, before) = match verify(&options) {
         // Such as one from before the ledger was restored.
         Err(error) if error.kind == ErrorKind::Invalid && before.is_some() => {
             tracing::warn!(%kind, detail = error.message, "everything is read again");
-            verify(&VerifyOptions { resume: None, ..options })?
+            everything(options)?
         }
         // What was kept is a hint that anybody may have written: nothing is told that everything does not bear out.
-        Ok(report) if !report.is_clean() && before.is_some() => verify(&VerifyOptions { resume: None, ..options })?,
-        verified => verified?,
+        Ok(report) if !report.is_clean() && before.is_some() => everything(options)?,
+        verified => (verified?, before),
     };
     let reached = reached.into_inner().expect("no panic while held").filter(|_| report.is_clean());
     if let Some(state) = reached {

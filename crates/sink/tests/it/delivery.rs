@@ -1,11 +1,13 @@
 //! Outages, refusals, restarts.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use counterfoil::{Clock, CreateOptions, Ledger, OpenOptions};
-use counterfoil_entry::Draft;
+use counterfoil::{Clock, CreateOptions, Ledger, OpenOptions, Result, Snapshot};
+use counterfoil_entry::{Draft, EntryBuilder};
 use counterfoil_sink::{Config, Sinks};
 use serde_json::{Value, json};
 
@@ -120,23 +122,37 @@ fn dead_letters_go_into_a_file_of_the_sinks_own_and_nowhere_else() {
     assert_eq!(json_lines(&letters).len(), 1);
 }
 
+/// A ledger that cannot be read any more after a few looks.
+#[derive(Clone)]
+struct Hanging {
+    ledger: Arc<Ledger>,
+    looked: Arc<AtomicUsize>,
+    never: Arc<Mutex<Receiver<()>>>,
+}
+
+impl counterfoil_sink::Trail for Hanging {
+    fn snapshot(&self) -> Result<Snapshot> {
+        if self.looked.fetch_add(1, Ordering::Relaxed) > 2 {
+            let _ = self.never.lock().expect("one thread").recv();
+        }
+        Ok(self.ledger.snapshot())
+    }
+
+    fn record(&self, act: EntryBuilder) -> Result<()> {
+        self.ledger.record_act(act).map(drop)
+    }
+}
+
 #[test]
 fn a_sink_that_hangs_is_left_behind_at_the_end() {
     let trail = Trail::new();
     let config = Config::parse(&hook("hook", 1)).expect("a configuration");
     let (hangs, never) = std::sync::mpsc::channel::<()>();
-    let never = std::sync::Arc::new(std::sync::Mutex::new(never));
-    let ledger = trail.ledger.clone();
-    let looked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counted = looked.clone();
-    let sinks = Sinks::start(&config, &trail.state(""), move || {
-        if counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 2 {
-            let _ = never.lock().expect("one thread").recv();
-        }
-        Ok(ledger.snapshot())
-    });
-    let sinks = sinks.expect("sinks");
-    wait_for("it hangs", || looked.load(std::sync::atomic::Ordering::Relaxed) > 3);
+    let never = Arc::new(Mutex::new(never));
+    let looked = Arc::new(AtomicUsize::new(0));
+    let hanging = Hanging { ledger: trail.ledger.clone(), looked: looked.clone(), never };
+    let sinks = Sinks::start(&config, &trail.state(""), hanging).expect("sinks");
+    wait_for("it hangs", || looked.load(Ordering::Relaxed) > 3);
     let (ended, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         sinks.close();
@@ -249,9 +265,8 @@ fn what_cloudwatch_finds_too_old_goes_to_the_dead_letters() {
         server.port
     );
     let state = path.join("state/sinks");
-    let reading = ledger.clone();
     let config = Config::parse(&config).expect("a configuration");
-    let sinks = Sinks::start(&config, &state, move || Ok(reading.snapshot())).expect("sinks");
+    let sinks = Sinks::start(&config, &state, Arc::downgrade(&ledger)).expect("sinks");
     wait_for("the new ones are there", || server.events().len() == 3);
     // moto names the last one refused, AWS the first one that is not: of three, moto seems to refuse two.
     wait_for("the old ones are dead letters", || status(&sinks, "aws").dead_letters >= 2);

@@ -3,6 +3,7 @@
 mod config;
 mod delivery;
 mod doubles;
+mod forged;
 mod hostile;
 mod kills;
 mod receivers;

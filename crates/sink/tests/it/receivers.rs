@@ -206,24 +206,32 @@ fn splunk_has_an_event_when_it_is_indexed() {
         "[[sink]]\nname = \"siem\"\ntype = \"splunk_hec\"\naddress = \"http://127.0.0.1:{port}\"\ntoken = {token}\n\
          events = [\"loan_*\", \"ledger.verified\"]\nstart = \"beginning\"\n\
          [[sink]]\nname = \"plain\"\ntype = \"splunk_hec\"\naddress = \"http://127.0.0.1:{port}\"\ntoken = {token}\nack = false\n\
-         format = \"ocsf\"\ncheckpoints = false\nstart = \"beginning\"\n",
+         format = \"ocsf\"\nstart = \"beginning\"\n",
         port = server.port
     );
     for number in 0..1_200 {
         trail.append(if number % 2 == 0 { "loan_approved" } else { "invoice_paid" }, &format!("LN-{number}"));
     }
-    trail.record("ledger.verified", ORIGIN, None, json!({ "checkpoint": trail.ledger.checkpoint().to_string() }));
+    let checkpoint = trail.ledger.checkpoint().to_string();
+    let verified =
+        json!({"of": "ledger", "extent": "whole", "verified": true, "findings_total": 0, "checkpoint": checkpoint});
+    trail.record("ledger.verified", ORIGIN, None, verified);
     trail.raise("a-1", "four-eyes", "bob");
     let sinks = trail.sinks(&config);
     wait_for("Splunk has indexed something", || !server.received("hec").is_empty());
-    wait_for("Splunk has all", || server.received("hec").len() == 602);
+    wait_for("Splunk has all", || server.received("hec").len() == 603);
     let events: Vec<Value> = server.received("hec").iter().map(|one| one["body"].clone()).collect();
     let (ocsf, entries): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| event["sourcetype"] == "counterfoil:ocsf");
     let indices: Vec<u64> = entries.iter().map(|event| event["event"]["index"].as_u64().unwrap()).collect();
     assert!(indices.is_sorted(), "in order");
     assert!(entries[600]["event"]["entry"]["context"]["checkpoint"].as_str().unwrap().starts_with(ORIGIN));
-    let finding = &ocsf[0]["event"];
+    let [verification, alert] = ocsf.as_slice() else { panic!("one finding for each: {ocsf:?}") };
+    let verification = &verification["event"];
+    assert_eq!((&verification["class_uid"], &verification["type_uid"]), (&json!(2003), &json!(200_301)));
+    assert_eq!(verification["compliance"]["status"], "Pass");
+    assert_eq!(verification["unmapped"]["checkpoint"], json!(checkpoint));
+    let finding = &alert["event"];
     assert_eq!(
         (&finding["class_uid"], &finding["type_uid"], &finding["severity_id"]),
         (&json!(2004), &json!(200401), &json!(4))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use counterfoil::{CreateOptions, Ledger, OpenOptions, Reader, Result, Snapshot};
-use counterfoil_entry::Draft;
+use counterfoil_entry::{Draft, EntryBuilder};
 use counterfoil_sink::{Config, Sinks, Status};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -45,8 +45,7 @@ impl Trail {
     }
 
     fn start(&self, config: Config) -> Sinks {
-        let ledger = self.ledger.clone();
-        Sinks::start(&config, &self.state(""), move || Ok(ledger.snapshot())).expect("sinks")
+        Sinks::start(&config, &self.state(""), Arc::downgrade(&self.ledger)).expect("sinks")
     }
 
     /// Raises an alert of level high; its index.
@@ -64,6 +63,29 @@ impl Trail {
         self.ledger.record_act(act).expect("it is recorded").index
     }
 
+    /// Records what a process that only reads asked for.
+    pub fn record_asked(&self, line: &str) {
+        let Some(entry) = line.strip_prefix(RECORD) else { return };
+        let entry: Value = serde_json::from_str(entry).expect("an entry");
+        let text = |member: &str| entry[member].as_str().expect("a text").to_owned();
+        let act = Draft::builder(&text("event_type"), &text("actor"), &text("entity_id"));
+        self.ledger.record_act(act.context(&entry["context"])).expect("it is recorded");
+    }
+
+    /// What the ledger was told of sinks: the context of each entry, and why one was in doubt.
+    pub fn marks(&self) -> Vec<(Value, Option<String>)> {
+        let snapshot = self.ledger.snapshot();
+        let mut marks = Vec::new();
+        for index in 0..snapshot.size() {
+            let bytes = snapshot.entry(index).expect("an entry");
+            let entry: Value = serde_json::from_slice(&bytes).expect("JSON");
+            if entry["event_type"] == "ledger.delivered" {
+                marks.push((entry["context"].clone(), entry["reason"].as_str().map(str::to_owned)));
+            }
+        }
+        marks
+    }
+
     pub fn append(&self, event_type: &str, entity: &str) -> u64 {
         let draft = Draft::builder(event_type, "alice", entity).build().expect("a valid entry");
         self.ledger.append(draft).expect("it is recorded").index
@@ -79,9 +101,22 @@ pub fn alert(rule: &str, group: &str) -> Value {
     })
 }
 
-/// What a folder's readers see.
-pub fn reading(path: PathBuf) -> impl Fn() -> Result<Snapshot> + Clone + Send + 'static {
-    move || Reader::open(&path)?.snapshot()
+/// What a folder's readers see; what is to be recorded goes to whoever reads the output of this process, a line each.
+#[derive(Clone)]
+pub struct Reading(pub PathBuf);
+
+/// What such a line begins with.
+pub const RECORD: &str = "record ";
+
+impl counterfoil_sink::Trail for Reading {
+    fn snapshot(&self) -> Result<Snapshot> {
+        Reader::open(&self.0)?.snapshot()
+    }
+
+    fn record(&self, act: EntryBuilder) -> Result<()> {
+        println!("{RECORD}{}", String::from_utf8_lossy(act.build_own()?.client_bytes()));
+        Ok(())
+    }
 }
 
 /// The status of a sink.

@@ -31,18 +31,27 @@ impl Amounts {
         let magnitude = now.asinh() - before.map_or(0.0, f64::asinh);
         let known = self.newest.len() >= far.observations as usize;
         let deviation = (magnitude - self.median) / self.spread.max(LEAST_SPREAD);
-        let (median, size) = (self.median, now.abs().max(before.unwrap_or_default().abs()));
+        let (median, spread, size) =
+            (self.median, self.spread.max(LEAST_SPREAD), now.abs().max(before.unwrap_or_default().abs()));
         self.add(magnitude, known);
         let is_far = if before.is_some() { deviation.abs() >= far.factor } else { deviation >= far.factor };
         (known && is_far && size >= far.at_least).then(|| {
             let count = self.newest.len();
+            let (low, high) = (median - far.factor * spread, median + far.factor * spread);
             let why = match before {
-                None => format!("{}, where {} is usual among the last {count}", figure(now), figure(median.sinh())),
+                None => format!(
+                    "{}, where {} is usual among the last {count}, and {} would be far",
+                    figure(now),
+                    figure(median.sinh()),
+                    figure(high.sinh().max(far.at_least))
+                ),
                 Some(before) => format!(
-                    "from {} to {}, where times {} is usual among the last {count}",
+                    "from {} to {}, where times {} is usual among the last {count}, and {} or {} would be far",
                     figure(before),
                     figure(now),
-                    figure(median.exp())
+                    figure(median.exp()),
+                    figure(low.exp()),
+                    figure(high.exp())
                 ),
             };
             (Some((deviation * 10.0).round() / 10.0), why)

@@ -113,7 +113,9 @@ fn an_amount_is_far_from_the_usual_ones_of_its_kind() {
     assert_eq!(far.iter().map(|firing| firing.index).collect::<Vec<_>>(), [81, 82]);
     assert_eq!(far[0].group, [("entity_type".to_owned(), "fee".to_owned())]);
     let why = far[0].why.as_deref().expect("a reason");
-    assert!(why.starts_with("230000, where 360") && why.ends_with("is usual among the last 41"), "{why}");
+    assert!(why.starts_with("230000, where 360") && why.contains("is usual among the last 41, and "), "{why}");
+    let limit: f64 = why.split(" and ").last().and_then(|end| end.split(' ').next()?.parse().ok()).expect("a figure");
+    assert!((400.0..230_000.0).contains(&limit), "{why}");
     assert!(far[0].value.is_some_and(|deviation| deviation > 10.0), "{:?}", far[0].value);
 }
 

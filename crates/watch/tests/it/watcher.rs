@@ -169,9 +169,9 @@ fn changed_rules_come_into_force_and_the_ledger_says_so() {
     let cause = append(&ledger, "stop_pressed", "eva");
     catch_up(&mut watcher, &ledger);
     assert_eq!(alerts(&ledger).iter().map(|alert| &alert.1).collect::<Vec<_>>(), [&vec![cause]]);
-    let loads = ledger.snapshot().history("rules").expect("read");
+    let loads = ledger.snapshot().newest_acts("rules", &["ledger.rules_loaded"], 9).expect("read");
     assert_eq!(loads.len(), 2);
-    assert!(String::from_utf8_lossy(&loads[1].1).contains("rules.yml, document 2 (Bad)"));
+    assert!(String::from_utf8_lossy(&loads[0].1).contains("rules.yml, document 2 (Bad)"));
     std::fs::remove_dir_all(&place.rules).expect("removed");
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     watcher.step(&ledger).expect("the old rules stay");
@@ -195,6 +195,137 @@ fn a_ledger_that_was_rolled_back_is_refused() {
     let ledger = Ledger::open(&copy, OpenOptions::default()).expect("opened");
     let refused = Watcher::open(&copy, &place.rules, &ledger.snapshot(), Start::End).expect_err("refused");
     assert_eq!(refused.kind, ErrorKind::Tampered, "{refused}");
+}
+
+/// The file in which the rules remember where they are.
+fn memory(place: &Place) -> PathBuf {
+    place.ledger.join("state/watch/rules.json")
+}
+
+#[test]
+fn a_cursor_that_the_ledger_does_not_know_of_passes_no_entry_over() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    append(&ledger, "note", "eva");
+    catch_up(&mut watcher, &ledger);
+    watcher.save(&ledger).expect("saved");
+    let kept = std::fs::read(memory(&place)).expect("a file");
+    assert_eq!(watcher.forgot(), None);
+    drop(watcher);
+    let mut causes = Vec::new();
+    let forged = |ledger: &Ledger| {
+        let mut state: serde_json::Value = serde_json::from_slice(&kept).expect("JSON");
+        let snapshot = ledger.snapshot();
+        state["cursor"] = snapshot.size().into();
+        state["leaf"] = snapshot.leaf_hash(snapshot.size() - 1).expect("a leaf").to_string().into();
+        state.to_string()
+    };
+    for content in ["forged", "no JSON", "gone"] {
+        causes.push(vec![append(&ledger, "manual_override", "tom")]);
+        match content {
+            "forged" => std::fs::write(memory(&place), forged(&ledger)).expect("written"),
+            "no JSON" => std::fs::write(memory(&place), "{").expect("written"),
+            _ => std::fs::remove_file(memory(&place)).expect("removed"),
+        }
+        let mut watcher = place.watcher(&ledger).expect("it watches all the same");
+        let forgot = watcher.forgot().expect("it says so").to_owned();
+        assert!(forgot.contains("rules.json") && forgot.contains("look again from entry"), "{forgot}");
+        catch_up(&mut watcher, &ledger);
+        watcher.save(&ledger).expect("saved");
+        assert_eq!(alerts(&ledger).into_iter().map(|(_, causes)| causes).collect::<Vec<_>>(), causes);
+        assert_eq!(place.watcher(&ledger).expect("a watcher").forgot(), None, "the next one goes on as usual");
+    }
+}
+
+#[test]
+fn after_a_crash_the_rules_look_again_from_the_last_mark_and_raise_nothing_twice() {
+    let count = format!(
+        "{OVERRIDE}---
+title: Three
+id: three
+generate: true
+correlation: {{type: event_count, rules: [Override], group-by: [actor], timespan: 1h, condition: {{gte: 3}}}}
+"
+    );
+    let (place, ledger) = Place::with(&count);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    let all: Vec<u64> = (0..3)
+        .map(|_| {
+            let index = append(&ledger, "manual_override", "eva");
+            catch_up(&mut watcher, &ledger);
+            index
+        })
+        .collect();
+    for _ in 0..3 {
+        drop(watcher);
+        watcher = place.watcher(&ledger).expect("a watcher");
+        assert_eq!(watcher.forgot(), None, "a crash is no forgery");
+        catch_up(&mut watcher, &ledger);
+    }
+    let mut raised: Vec<Vec<u64>> = alerts(&ledger).into_iter().map(|(_, causes)| causes).collect();
+    raised.sort_unstable();
+    assert_eq!(raised, [vec![all[0]], all.clone(), vec![all[1]], vec![all[2]]]);
+    assert_eq!(marks(&ledger), 1);
+}
+
+#[test]
+fn how_far_the_rules_came_is_found_in_sealed_segments_too() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    drop(watcher);
+    let cause = append(&ledger, "manual_override", "tom");
+    for _ in 0..600 {
+        append(&ledger, "note", "eva");
+    }
+    assert!(ledger.seal().expect("sealed") > 0);
+    std::fs::remove_file(memory(&place)).expect("removed");
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    assert!(watcher.forgot().is_some_and(|forgot| forgot.contains("is gone")));
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).into_iter().map(|(_, causes)| causes).collect::<Vec<_>>(), [vec![cause]]);
+}
+
+#[test]
+fn a_crash_between_the_ledger_and_the_disk_is_no_forgery() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    catch_up(&mut watcher, &ledger);
+    // The ledger is told, and the file cannot be written.
+    let in_the_way = memory(&place).with_extension("tmp");
+    std::fs::create_dir(&in_the_way).expect("a folder");
+    append(&ledger, "manual_override", "eva");
+    catch_up(&mut watcher, &ledger);
+    watcher.save(&ledger).expect_err("it cannot be written");
+    drop(watcher);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    assert_eq!(watcher.forgot(), None);
+    append(&ledger, "manual_override", "eva");
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).len(), 2);
+    watcher.save(&ledger).expect_err("it cannot be written still");
+    std::fs::remove_dir(&in_the_way).expect("removed");
+    watcher.step(&ledger).expect("it is written now");
+    assert_eq!(place.watcher(&ledger).expect("a watcher").forgot(), None);
+    assert_eq!(marks(&ledger), 3, "what could not be written is not told again");
+}
+
+#[test]
+fn a_ledger_in_which_nothing_happens_is_not_made_longer_by_its_rules() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    for _ in 0..3 {
+        let mut watcher = place.watcher(&ledger).expect("a watcher");
+        catch_up(&mut watcher, &ledger);
+        watcher.save(&ledger).expect("saved");
+        ledger.record_act(Draft::builder("ledger.verified", "counterfoil", "ledger")).expect("recorded");
+    }
+    assert_eq!(marks(&ledger), 1);
+}
+
+/// How often the ledger was told how far the rules came.
+fn marks(ledger: &Ledger) -> usize {
+    ledger.snapshot().newest_acts("rules", &["ledger.watched"], 100).expect("read").len()
 }
 
 fn copy_folder(from: &Path, to: &Path) {

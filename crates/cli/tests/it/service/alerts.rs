@@ -217,16 +217,76 @@ fn a_day_is_reviewed_and_signed() {
 }
 
 #[test]
-fn rules_that_lost_their_memory_keep_nothing_from_being_recorded() {
+fn a_memory_of_the_rules_that_the_ledger_does_not_know_is_told_and_passes_nothing_over() {
     let service = watched(&[]);
     let (place, _) = service.end();
     place.write("audit/state/watch/rules.json", "");
+    place.feed(&["append", "audit"], &unexplained("INV-10")).expect(0);
     let service = Running::on(place, &["--rules", "rules"]);
     let (writer, reader) = (service.token("writer"), service.token("reader"));
     service.record(&writer, &unexplained("INV-11"));
+    assert_eq!(raised(&service, &reader, 2).len(), 2);
     wait_for("the condition", || {
-        alerts(&service, &reader, "").iter().any(|alert| alert["rule_id"] == "counterfoil.watcher-stalled")
+        alerts(&service, &reader, "").iter().any(|alert| alert["rule_id"] == "counterfoil.rules-memory")
     });
+}
+
+#[test]
+fn a_sink_delivers_what_its_state_says_that_it_delivered_and_the_ledger_does_not() {
+    let place = Place::new();
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    place.ok(&["rules", "init", "rules"]);
+    let file = place.path("alerts.jsonl").display().to_string();
+    place.write("sinks.toml", format!("[[sink]]\nname = \"siem\"\ntype = \"file\"\naddress = \"{file}\"\n"));
+    let arguments = ["--rules", "rules", "--sinks", "sinks.toml"];
+    let service = Running::on(place, &arguments);
+    let (writer, reader) = (service.token("writer"), service.token("reader"));
+    service.record(&writer, &unexplained("INV-1"));
+    let first = raised(&service, &reader, 1).remove(0)["id"].as_str().unwrap().to_owned();
+    let file = service.place.path("alerts.jsonl");
+    let arrived = |id: &str| std::fs::read_to_string(&file).is_ok_and(|text| text.contains(id));
+    wait_for("the first alert", || arrived(&first));
+    // It is cut off; an alert is raised by rules alone, and the sink is told to have read it.
+    let service = Running::on(service.kill(), &["--rules", "rules"]);
+    service.record(&writer, &unexplained("INV-2"));
+    let second = raised(&service, &reader, 2).remove(0)["id"].as_str().unwrap().to_owned();
+    let place = service.kill();
+    let state = place.path("audit/state/sinks/siem.json");
+    let mut forged: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    forged["next"] = 1_000_000.into();
+    std::fs::write(&state, forged.to_string()).unwrap();
+    let _service = Running::on(place, &arguments);
+    wait_for("the second alert", || arrived(&second));
+}
+
+#[test]
+fn open_alerts_are_counted_as_they_change() {
+    let service = watched(&[]);
+    let (writer, reviewer, reader) = (service.token("writer"), service.token("reviewer"), service.token("reader"));
+    // Conditions come and go meanwhile: what is counted is what is listed.
+    let agrees = |service: &Running| {
+        wait_for("the count of those that are listed", || {
+            let watch = service.get(&reader, "/api/v1/watch").expect(200).json();
+            watch["open_alerts"] == alerts(service, &reader, "?state=open&limit=500").len()
+        });
+    };
+    agrees(&service);
+    for number in 0..3 {
+        service.record(&writer, &unexplained(&format!("INV-{number}")));
+    }
+    let found = raised(&service, &reader, 3);
+    agrees(&service);
+    let change = |id: &Value, body: Value| {
+        let path = format!("/api/v1/alerts/{}/state", id.as_str().unwrap());
+        service.post(&reviewer, &path, "application/json", body.to_string()).expect(201);
+        agrees(&service);
+    };
+    change(&found[0]["id"], json!({"state": "acknowledged"}));
+    change(&found[0]["id"], json!({"state": "resolved", "reason": "done"}));
+    change(&found[1]["id"], json!({"state": "false_positive", "reason": "none"}));
+    change(&found[1]["id"], json!({"state": "open", "reason": "it was one"}));
+    let (place, _) = service.end();
+    agrees(&Running::on(place, &["--rules", "rules"]));
 }
 
 #[test]

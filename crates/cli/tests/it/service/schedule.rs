@@ -95,7 +95,7 @@ fn recorded(service: &Running, token: &str, extent: &str) -> Vec<Value> {
 }
 
 /// A receiver of webhooks: what was posted.
-fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
+pub fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/", listener.local_addr().unwrap());
     let posted = Arc::new(Mutex::new(Vec::new()));
@@ -229,6 +229,18 @@ fn what_an_earlier_verification_left_is_believed_as_far_as_the_ledger_agrees() {
         json!({"event_type": "ledger.key_registered", "actor": "counterfoil", "entity_id": "k"}).to_string();
     forged["own"].as_array_mut().unwrap().push(json!([700, registered]));
     std::fs::write(&state, forged.to_string()).unwrap();
+    let service = read_again(place, settings, &last);
+    // A time that is yet to come, so that every later entry seems to go back: what is found with it is held against everything.
+    let last = standing(&service, &service.token("reader"), "ledger", "new")["last_at"].clone();
+    let (place, _) = service.end();
+    let mut forged: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    forged["recorded_at"] = json!("2200-01-01T00:00:00.000000Z");
+    std::fs::write(&state, forged.to_string()).unwrap();
+    read_again(place, settings, &last);
+}
+
+/// Starts the service and waits until it has read everything again, found nothing, and goes on from there.
+fn read_again(place: Place, settings: &[&[&str]], last: &Value) -> Running {
     let service = serve(place, settings);
     let reader = service.token("reader");
     let kind = wait_for("another", || {
@@ -240,6 +252,7 @@ fn what_an_earlier_verification_left_is_believed_as_far_as_the_ledger_agrees() {
     wait_for("the next goes on", || {
         (standing(&service, &reader, "ledger", "new")["entries_checked"].as_u64()? < 256).then_some(())
     });
+    service
 }
 
 #[test]
