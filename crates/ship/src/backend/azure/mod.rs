@@ -30,6 +30,10 @@ const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 /// that signs them.
 const VERSION: &str = "2026-02-06";
 
+/// Where credentials may come from.
+const CREDENTIALS: &str = "Set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_CLIENT_ID, AZURE_TENANT_ID and \
+    AZURE_CLIENT_SECRET, or AZURE_USE_AZURE_CLI=true, or run where the machine has an identity";
+
 /// A container of Azure Blob Storage.
 #[derive(Debug)]
 pub struct Azure {
@@ -52,7 +56,8 @@ impl Service for Signer {
             let length = request.body().content_length();
             request.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
         }
-        let credential = self.credentials.get_credential().await.map_err(no_credentials)?;
+        let credential = self.credentials.get_credential().await;
+        let credential = credential.map_err(|error| no_credentials(error, CREDENTIALS))?;
         AzureAuthorizer::new(&credential, &self.account).authorize(request);
         if !matches!(*credential, AzureCredential::AccessKey(_)) {
             request.headers_mut().insert("x-ms-version", HeaderValue::from_static(VERSION));

@@ -29,6 +29,10 @@ const PAGE: &str = "1000";
 /// What is asked for of each version.
 const FIELDS: &str = "nextPageToken,items(name,generation,size,timeCreated,timeDeleted)";
 
+/// Where credentials may come from.
+const CREDENTIALS: &str = "Set GOOGLE_APPLICATION_CREDENTIALS to a file of credentials, or GOOGLE_SERVICE_ACCOUNT to that of a service \
+    account, or log in (gcloud auth application-default login), or run where the machine has an account";
+
 /// A bucket of Google Cloud Storage.
 #[derive(Debug)]
 pub struct Gcs {
@@ -46,7 +50,7 @@ struct Bearer(Option<GcpCredentialProvider>);
 impl Service for Bearer {
     async fn sign(&self, request: &mut HttpRequest) -> Result<()> {
         let Some(credentials) = &self.0 else { return Ok(()) };
-        let credential = credentials.get_credential().await.map_err(no_credentials)?;
+        let credential = credentials.get_credential().await.map_err(|error| no_credentials(error, CREDENTIALS))?;
         let value = HeaderValue::try_from(format!("Bearer {}", credential.bearer));
         let mut value = value.map_err(|_| Error::new(ErrorKind::Denied, "the store's token is no header's text"))?;
         value.set_sensitive(true);

@@ -57,10 +57,8 @@ impl Service for Signer {
             let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
             request.headers_mut().insert(CHECKSUM, checksum);
         }
-        let credential = self.credentials.get_credential().await.map_err(|error| {
-            let error = no_credentials(error);
-            Error::new(error.kind, format!("{}. {CREDENTIALS}", error.message))
-        })?;
+        let credential = self.credentials.get_credential().await;
+        let credential = credential.map_err(|error| no_credentials(error, CREDENTIALS))?;
         AwsAuthorizer::new(&credential, "s3", &self.region).authorize(request, Some(&digest));
         Ok(())
     }
