@@ -110,7 +110,10 @@ describe("sentences", () => {
     ['{"of":"ledger","extent":"whole","verified":true}', "verified the ledger"],
     ['{"of":"ledger","extent":"scrub","verified":true}', "verified old parts of the ledger"],
     ['{"of":"copy","extent":"new","verified":true}', "verified what was new in the copy of"],
-    ['{"of":"table","extent":"whole","verified":false,"findings_total":2}', "found something wrong in the table in PostgreSQL of"],
+    [
+      '{"of":"table","extent":"whole","verified":false,"findings_total":2}',
+      "found something wrong in the table in PostgreSQL of",
+    ],
     ['{"of":"copy","extent":"whole","verified":false,"fault":"no answer"}', "could not verify the copy of"],
     ['{"verified":true}', "verified the ledger"],
   ])("says of a verification what was verified: %s", (context, act) => {

@@ -246,7 +246,10 @@ impl Document {
                 "The service does not verify the whole ledger by itself (verify-whole-hours).",
             ),
             (schedule.outside.is_empty(), "Nothing outside is named that keeps checkpoints and verifies against them."),
-            (self.keys.witnesses.is_empty(), "No witness cosigns the checkpoints, and the ledger keeps no cosignatures."),
+            (
+                self.keys.witnesses.is_empty(),
+                "No witness cosigns the checkpoints, and the ledger keeps no cosignatures.",
+            ),
             (no_rules, "No rules are set: only what the ledger notices by itself raises alerts."),
             (no_sink, "No sink is set: alerts stay in the ledger."),
             (left_out > 0, "Some rules were left out; the section on rules says which and why."),

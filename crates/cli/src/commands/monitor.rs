@@ -75,11 +75,24 @@ pub struct Monitor {
 #[derive(Debug, Serialize)]
 #[serde(tag = "seen", rename_all = "snake_case")]
 enum Seen {
-    Grown { size: u64, root: String },
-    Same { size: u64, root: String },
-    Unreachable { reason: String },
+    Grown {
+        size: u64,
+        root: String,
+    },
+    Same {
+        size: u64,
+        root: String,
+    },
+    Unreachable {
+        reason: String,
+    },
     /// It only grew, and its checkpoint could not be written into the file that remembers.
-    Forgotten { size: u64, root: String, remember: PathBuf, reason: String },
+    Forgotten {
+        size: u64,
+        root: String,
+        remember: PathBuf,
+        reason: String,
+    },
     Broken {
         finding: &'static str,
         message: String,

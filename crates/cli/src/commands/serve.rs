@@ -204,7 +204,9 @@ impl Serve {
         settings.rules.as_deref().map(rules::refuse_missing).transpose()?;
         if settings.postgres.is_some() && settings.schedule.scrub.is_zero() {
             let hours = settings.schedule.whole.as_secs_f64() / 3600.0;
-            tracing::warn!("scrub-hours is 0: the table in PostgreSQL is compared every {hours} hours (verify-whole-hours)");
+            tracing::warn!(
+                "scrub-hours is 0: the table in PostgreSQL is compared every {hours} hours (verify-whole-hours)"
+            );
         }
         let announcer = Announcer {
             ledger: &self.ledger,

@@ -38,7 +38,9 @@ pub fn gather(view: &View, period: &Period<'_>) -> Result<(Report, Exit), Failur
         if exit == Exit::Good {
             exit = Exit::Bad(*kind);
         }
-        gathered = unreadable(view).map_err(Failure::from).and_then(|unread| gather_around(view, period, named.as_ref(), &unread));
+        gathered = unreadable(view)
+            .map_err(Failure::from)
+            .and_then(|unread| gather_around(view, period, named.as_ref(), &unread));
     }
     let report = gathered?;
     Ok((Report { check, ..report }, exit))

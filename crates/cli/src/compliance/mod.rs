@@ -19,7 +19,12 @@ use crate::exit::Failure;
 use crate::files;
 
 /// Refuses outputs of a report or a document that could not be written.
-pub fn refuse_outputs(html: Option<&Path>, pdf: Option<&Path>, bundle: Option<&Path>, json: bool) -> Result<(), Failure> {
+pub fn refuse_outputs(
+    html: Option<&Path>,
+    pdf: Option<&Path>,
+    bundle: Option<&Path>,
+    json: bool,
+) -> Result<(), Failure> {
     if bundle == Some(Path::new("-")) {
         let unnamed = Failure::invalid("--bundle - : what is written names its bundle by its file");
         return Err(unnamed.advise("Name a file for the bundle; --html - or --pdf - writes a page to standard output."));

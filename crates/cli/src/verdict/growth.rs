@@ -5,7 +5,8 @@ use std::cell::RefCell;
 
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_tlog::{
-    Checkpoint, Note, Origin, Tile, TilePath, TileReader, TileSource, VerifierKey, consistency_proof, verify_consistency,
+    Checkpoint, Note, Origin, Tile, TilePath, TileReader, TileSource, VerifierKey, consistency_proof,
+    verify_consistency,
 };
 
 use crate::remote::{Call, Remote};

@@ -83,7 +83,10 @@ fn an_erasure_is_counted_and_listed_beside_a_thousand_other_acts() {
     ledger.close().unwrap();
     let told = place.json(&report(&["--json", "--html", "r.html"]));
     let removals = &told["retention"]["removals"];
-    assert_eq!((&removals["erased"]["total"], &removals["erased"]["rows"][0]["scope"]), (&json!(1), &json!("subject/9")));
+    assert_eq!(
+        (&removals["erased"]["total"], &removals["erased"]["rows"][0]["scope"]),
+        (&json!(1), &json!("subject/9"))
+    );
     assert_eq!(removals["pruned"]["total"], 1_100);
     assert_eq!(removals["pruned"]["rows"].as_array().unwrap().len(), 1_000);
     let html = std::fs::read_to_string(place.path("r.html")).unwrap();

@@ -221,11 +221,13 @@ fn a_service_without_its_rules_is_refused_before_it_starts() {
 #[test]
 fn a_store_without_credentials_is_told_where_they_may_come_from() {
     let place = Place::new();
-    let verify = |copy: &str, variable: &str| {
-        let mut command = place.command(&["verify", copy]);
-        command.env("HOME", place.path("")).env(variable, "").stdin(Stdio::null());
+    let verify = |file: Option<&str>| {
+        let mut command = place.command(&["verify", "gs://bank-audit/payments"]);
+        command.env("HOME", place.path("")).env_remove("GOOGLE_APPLICATION_CREDENTIALS").stdin(Stdio::null());
+        command.envs(file.map(|file| ("GOOGLE_APPLICATION_CREDENTIALS", file)));
         Ran::of(command.output().unwrap())
     };
-    verify("gs://bank-audit/payments", "GOOGLE_APPLICATION_CREDENTIALS")
-        .refused(6, &["no credentials for the store", "GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth application-default login"]);
+    let sources = ["GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth application-default login"];
+    verify(None).refused(6, &[&["no credentials for the store"], &sources[..]].concat());
+    verify(Some("no-such-file")).refused(2, &[&["no-such-file"], &sources[..]].concat());
 }

@@ -50,9 +50,7 @@ fn removals(removals: &Removals) -> Vec<Block> {
         ("Let go: local files that the copy holds under lock; no entry was lost", &removals.pruned, "acts"),
     ];
     let columns = || vec![exact("When"), words("Of", 3), words("By", 2), words("Why", 3)];
-    let row = |one: &super::Removal| {
-        vec![one.at.to_string(), one.scope.clone(), one.actor.clone(), one.reason.clone()]
-    };
+    let row = |one: &super::Removal| vec![one.at.to_string(), one.scope.clone(), one.actor.clone(), one.reason.clone()];
     let there = kinds.into_iter().filter(|(_, acts, _)| acts.total > 0);
     let tables: Vec<Block> =
         there.map(|(caption, acts, what)| table(caption, columns(), &acts.rows, acts.total, what, row)).collect();

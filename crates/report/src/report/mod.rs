@@ -13,8 +13,8 @@ pub use figures::{Activity, Count, Denial, ModelRate, Overrider, Overrides, Scop
 pub(crate) use integrity::quoted;
 pub(crate) use keeping::class_in_words;
 pub use proof::{
-    Access, AccessCount, Alert, Alerts, Check, Checkpoint, Copy, Drill, Evidence, Finding, Hold, Integrity, Removal, Removals,
-    Retention, Review, Run, Segment, SourceGaps, Sources, TokenAct, Verification,
+    Access, AccessCount, Alert, Alerts, Check, Checkpoint, Copy, Drill, Evidence, Finding, Hold, Integrity, Removal,
+    Removals, Retention, Review, Run, Segment, SourceGaps, Sources, TokenAct, Verification,
 };
 
 use serde::de::DeserializeOwned;

@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use counterfoil::{Error, ErrorKind, Result};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use object_store::{ClientOptions, RetryConfig};
 use url::Url;
 
 use super::Said;
@@ -191,6 +191,12 @@ pub fn address(text: &str) -> Result<Url> {
 /// What is wrong with settings.
 pub fn invalid(error: object_store::Error) -> Error {
     Error::new(ErrorKind::Invalid, error.to_string())
+}
+
+/// How a machine's role is asked for: whoever has none is to hear so within half a minute.
+pub fn asked_soon(options: ClientOptions) -> (ClientOptions, RetryConfig) {
+    let retries = RetryConfig { max_retries: TRIES as usize, retry_timeout: 2 * SILENCE, ..RetryConfig::default() };
+    (options.with_timeout(SILENCE), retries)
 }
 
 /// What is wrong with credentials, and where they may come from.

@@ -234,8 +234,13 @@ impl Sinks {
             } else {
                 let messages = Counted(state.messages_total, "message", "messages");
                 let acknowledged = state.last_answer.as_ref().filter(|answer| !answer.is_empty());
-                let told = acknowledged.map(|answer| format!("{messages} for {} entries: {answer}", state.entries_total));
-                checks.result(DELIVERY, name, told.ok_or_else(|| format!("{messages}, and its receiver acknowledged none")));
+                let told =
+                    acknowledged.map(|answer| format!("{messages} for {} entries: {answer}", state.entries_total));
+                checks.result(
+                    DELIVERY,
+                    name,
+                    told.ok_or_else(|| format!("{messages}, and its receiver acknowledged none")),
+                );
             }
         }
     }

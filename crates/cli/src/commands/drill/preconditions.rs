@@ -35,7 +35,8 @@ fn key(ledger: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     Reader::open(ledger)?.signer().map_err(|error| not_held("the outcome could not be recorded", error))?;
-    let taken = |_| Error::new(ErrorKind::Busy, "another process has the ledger open: the outcome could not be recorded");
+    let taken =
+        |_| Error::new(ErrorKind::Busy, "another process has the ledger open: the outcome could not be recorded");
     OsDisk.lock(ledger).map(drop).map_err(taken).map_err(|error| ledgers::held(ledger, error))
 }
 

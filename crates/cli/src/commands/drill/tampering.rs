@@ -75,13 +75,13 @@ const TURNS: usize = 4;
 type Forge = fn(&Exhibit, &Path) -> Result<(), String>;
 
 const FORGERIES: [(&str, &[FindingKind], Forge); 9] = [
-    ("two segments swapped", &[], |_, folder| {
+    ("two segments swapped", &[FindingKind::SegmentMetadata], |_, folder| {
         let [first, second] = segments(folder)?;
         let bytes = fs::read(&first).map_err(words)?;
         write(&first, &fs::read(&second).map_err(words)?).map_err(words)?;
         write(&second, &bytes).map_err(words)
     }),
-    ("a segment twice", &[], |_, folder| {
+    ("a segment twice", &[FindingKind::SegmentUnsealed], |_, folder| {
         for kind in ["parquet", "tiles", "index"] {
             let [first, _] = segments(folder)?;
             let copy = folder.join("segments").join(format!("{:020}.{kind}", 1 << 20));
@@ -89,7 +89,7 @@ const FORGERIES: [(&str, &[FindingKind], Forge); 9] = [
         }
         Ok(())
     }),
-    ("a whole segment dropped", &[], |_, folder| {
+    ("a whole segment dropped", &[FindingKind::MissingFile], |_, folder| {
         let [first, _] = segments(folder)?;
         ["parquet", "tiles", "index"]
             .into_iter()

@@ -64,7 +64,10 @@ impl Rules {
 /// Refuses a folder that a service could not watch with.
 pub(super) fn refuse_missing(folder: &Path) -> Result<(), Failure> {
     let refused = |error: Error| {
-        let advice = format!("Name another folder, or write the rules that come with the program: counterfoil rules init {}", folder.display());
+        let advice = format!(
+            "Name another folder, or write the rules that come with the program: counterfoil rules init {}",
+            folder.display()
+        );
         Failure::from(Error { message: format!("--rules {}", error.message), ..error }).advise(advice)
     };
     Texts::read(folder).map(drop).map_err(refused)

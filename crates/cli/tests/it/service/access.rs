@@ -317,7 +317,11 @@ fn what_is_printed_of_a_console_is_there() {
         200 => assert!(service.said.contains("the link signs you in"), "{}", service.said),
         _ => {
             assert!(page.text().contains("built without its console"), "{page:?}");
-            assert!(service.said.contains("without its console") && !service.said.contains("console   "), "{}", service.said);
+            assert!(
+                service.said.contains("without its console") && !service.said.contains("console   "),
+                "{}",
+                service.said
+            );
         }
     }
     assert!(service.said.contains(&format!("http://{}/api/v1/openapi.json", service.address)), "{}", service.said);

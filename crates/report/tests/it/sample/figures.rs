@@ -2,8 +2,8 @@
 
 use counterfoil_report::Moment;
 use counterfoil_report::report::{
-    Access, AccessCount, Activity, Alert, Alerts, Copy, Count, Denial, Listed, ModelRate, Overrider, Overrides, Removal,
-    Removals, Review, Run, Segment, TokenAct, Verification, Volume,
+    Access, AccessCount, Activity, Alert, Alerts, Copy, Count, Denial, Listed, ModelRate, Overrider, Overrides,
+    Removal, Removals, Review, Run, Segment, TokenAct, Verification, Volume,
 };
 
 use super::{DAY, moment};

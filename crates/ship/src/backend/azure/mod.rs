@@ -15,7 +15,7 @@ use object_store::azure::{
 };
 use object_store::client::HttpRequest;
 
-use super::http::{Answer, Ask, Client, Service, address, client_options, invalid, no_credentials};
+use super::http::{Answer, Ask, Client, Service, address, asked_soon, client_options, invalid, no_credentials};
 use super::listing::{Listing, Version};
 use super::xml::Element;
 use super::{Attack, Backend, Held, Keeping, Page, Said, refuse_encryption};
@@ -94,8 +94,9 @@ impl Azure {
         };
         let url = address(&format!("{endpoint}/{container}"))?;
         let options = client_options(&url, settings, "AZURE_CA_BUNDLE")?;
+        let (asked, retries) = asked_soon(options.clone());
         let builder = builder.with_account(&account).with_container_name(container).with_endpoint(endpoint);
-        let builder = builder.with_use_emulator(emulator.is_some()).with_client_options(options.clone());
+        let builder = builder.with_use_emulator(emulator.is_some()).with_client_options(asked).with_retry(retries);
         let credentials = builder.build().map_err(invalid)?.credentials().clone();
         let client = Client::new(url, &options, Signer { account: account.clone(), credentials })?;
         Ok(Self { client, account, name: container.to_owned() })

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 
 use self::bucket::Bucket;
-use super::http::{Ask, Client, Service, address, client_options, invalid, no_credentials};
+use super::http::{Ask, Client, Service, address, asked_soon, client_options, invalid, no_credentials};
 use super::listing::{Listing, Version};
 use super::{Attack, Backend, Held, Keeping, Page, Said, refuse_encryption};
 use crate::content::Content;
@@ -109,8 +109,11 @@ impl Gcs {
                 });
                 let builder = known
                     .fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| builder.with_config(key, value));
-                let builder = builder.with_bucket_name(bucket).with_client_options(options.clone());
-                Some(builder.build().map_err(invalid)?.credentials().clone())
+                let (asked, retries) = asked_soon(options.clone());
+                let builder = builder.with_bucket_name(bucket).with_client_options(asked).with_retry(retries);
+                let unread =
+                    |error| Error::new(ErrorKind::Invalid, format!("{}. {CREDENTIALS}", invalid(error).message));
+                Some(builder.build().map_err(unread)?.credentials().clone())
             }
         };
         let client = Client::new(url, &options, Bearer(credentials))?;
