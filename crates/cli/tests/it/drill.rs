@@ -230,6 +230,20 @@ fn what_is_missing_is_refused_before_the_drill_and_nothing_is_recorded() {
 }
 
 #[test]
+fn what_is_no_outcome_of_a_drill_is_not_recorded() {
+    let service = Running::start();
+    let admin = service.token("admin");
+    let post = |held: u64, failed: u64, failures: &[&str]| {
+        let told = json!({"held": held, "failed": failed, "seconds": 1, "scratch": "s", "exercised": [], "failures": failures, "not_exercised": []});
+        service.post(&admin, "/api/v1/drills", "application/json", told.to_string())
+    };
+    post(0, 0, &[]).problem(400, "invalid", &["nothing was tried"]);
+    post(3, 2, &["a sink: no answer"]).problem(400, "invalid", &["failures names 1"]);
+    post(3, 1, &["a sink: no answer"]).expect(201);
+    assert_eq!(drilled(&service.end().0).len(), 1);
+}
+
+#[test]
 fn locks_of_a_bucket_and_the_table_of_a_database_are_tried() {
     let Some(store) = s3::Server::start() else { return };
     let Some(database) = postgres_server::Server::replicating() else { return };
