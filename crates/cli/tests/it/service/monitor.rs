@@ -161,7 +161,7 @@ fn a_file_that_cannot_be_written_is_no_silence_of_the_service() {
     let url = format!("http://{}", service.address);
     let watch = |file: &str| {
         let ask = ["monitor", &url, "--key", &monitor.key, "--remember", file, "--sinks", "sinks.toml"];
-        let mut command = place.command(&[&ask[..], &["--every", "1", "--json"]].concat());
+        let mut command = place.command(&[&ask[..], &["--every", "1", "--silent-after", "20", "--json"]].concat());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
