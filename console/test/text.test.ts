@@ -9,7 +9,7 @@ import { visible } from "../src/text/escape";
 import { statesOf } from "../src/text/history";
 import { isObject, type Json, type JsonObject, parseCutRows, parseJson, writeJson } from "../src/text/json";
 import { bytes, grouped } from "../src/text/number";
-import { isWorded, verbOf } from "../src/text/sentence";
+import { actOf, isWorded, verbOf } from "../src/text/sentence";
 import { fromField, instant, lasting, tickText, timeText } from "../src/text/time";
 
 function object(text: string): JsonObject {
@@ -104,6 +104,21 @@ describe("sentences", () => {
     ["opened", "opened"],
   ])("%s", (eventType, verb) => {
     expect(verbOf(eventType)).toBe(verb);
+  });
+
+  it.each([
+    ['{"of":"ledger","extent":"whole","verified":true}', "verified the ledger"],
+    ['{"of":"ledger","extent":"scrub","verified":true}', "verified old parts of the ledger"],
+    ['{"of":"copy","extent":"new","verified":true}', "verified what was new in the copy of"],
+    [
+      '{"of":"table","extent":"whole","verified":false,"findings_total":2}',
+      "found something wrong in the table in PostgreSQL of",
+    ],
+    ['{"of":"copy","extent":"whole","verified":false,"fault":"no answer"}', "could not verify the copy of"],
+    ['{"verified":true}', "verified the ledger"],
+  ])("says of a verification what was verified: %s", (context, act) => {
+    const entry = `{"event_type":"ledger.verified","actor":"counterfoil","entity_id":"bank.example/audit","context":${context}}`;
+    expect(actOf(entryOf(7, object(entry)))).toBe(act);
   });
 
   it("says of every act on the ledger who did what", () => {

@@ -1,6 +1,6 @@
 import type { Entry } from "../api/entry";
 import { entityHref } from "../state/router";
-import { kindOf, toneOf, verbOf } from "../text/sentence";
+import { actOf, kindOf, toneOf } from "../text/sentence";
 import { Link } from "./Link";
 import { Text } from "./Text";
 
@@ -32,7 +32,7 @@ export function Sentence({ entry }: { entry: Entry }) {
           on behalf of <Text limit={80}>{entry.onBehalfOf}</Text>{" "}
         </span>
       )}
-      <Text limit={80}>{verbOf(entry.eventType)}</Text>{" "}
+      <Text limit={80}>{actOf(entry)}</Text>{" "}
       <Link href={placeOf(entry)} className="thing" onClick={(event) => event.stopPropagation()}>
         <Text limit={80}>{entry.entityId}</Text>
       </Link>

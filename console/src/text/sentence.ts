@@ -1,4 +1,5 @@
-import type { Entry } from "../api/entry";
+import { type Entry, textOf } from "../api/entry";
+import type { JsonObject } from "./json";
 
 const IRREGULAR: Record<string, string> = {
   manual_override: "overrode the decision on",
@@ -72,6 +73,27 @@ export function verbOf(eventType: string): string {
   return words.length === 1 && isParticiple(last)
     ? (PAST[last] ?? last)
     : `recorded ${words.join(" ") || eventType} for`;
+}
+
+/** What a verification looked at: the ledger, its copy, or the table in PostgreSQL. */
+const SUBJECTS: Record<string, string> = {
+  ledger: "the ledger",
+  copy: "the copy of",
+  table: "the table in PostgreSQL of",
+};
+const EXTENTS: Record<string, string> = { new: "what was new in ", scrub: "old parts of " };
+
+function verified(context: JsonObject): string {
+  const told = (name: string) => textOf(context.get(name));
+  const subject = SUBJECTS[told("of")] ?? "the ledger";
+  const what = `${EXTENTS[told("extent")] ?? ""}${subject}`;
+  if (context.get("verified") === true) return `verified ${what}`;
+  return told("fault") ? `could not verify ${what}` : `found something wrong in ${what}`;
+}
+
+/** What somebody did, by the entry's type and, of a verification, by what was verified. */
+export function actOf({ eventType, context }: Entry): string {
+  return eventType === "ledger.verified" && context ? verified(context) : verbOf(eventType);
 }
 
 const KINDS = { user: "human", service: "system", ai_agent: "agent" } as const;

@@ -1,5 +1,7 @@
 //! A ledger as it is read: in its folder, beside whoever writes, or through a service.
 
+mod told;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -18,68 +20,12 @@ use crate::ledgers;
 use crate::remote::{Call, Remote, percent, strange};
 use crate::text::{Grouped, entries};
 
+pub use told::{Lake, OnlyInCopy, Shipping, State};
+
 /// One consistent state of a ledger.
 pub enum View {
     Folder { path: PathBuf, snapshot: Snapshot },
     Service { service: Remote, state: Box<State> },
-}
-
-/// What a service says of its ledger.
-#[derive(Deserialize)]
-pub struct State {
-    origin: String,
-    verifier_key: String,
-    tree_size: u64,
-    root_hash: String,
-    sealed_size: u64,
-    segment_span: u64,
-    segments: Vec<Part>,
-    checkpoint: String,
-    #[serde(default)]
-    shipping: Option<Shipping>,
-    #[serde(default)]
-    lake: Option<Lake>,
-    #[serde(default)]
-    only_in_copy: Option<OnlyInCopy>,
-}
-
-/// How the Iceberg table is that a service keeps.
-#[derive(Debug, Clone, Deserialize, serde::Serialize)]
-pub struct Lake {
-    pub to: String,
-    pub entries: u64,
-    pub lag_entries: u64,
-    pub last_committed_at: Option<String>,
-    pub failures: u64,
-    pub fault: Option<String>,
-}
-
-/// What was pruned: it is in the copy alone.
-#[derive(Debug, Clone, Deserialize, serde::Serialize)]
-pub struct OnlyInCopy {
-    pub place: String,
-    pub segments: u64,
-    pub entries: u64,
-    pub bytes: u64,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    first: u64,
-    count: u64,
-}
-
-/// How the copy is that a service keeps.
-#[derive(Debug, Clone, Deserialize, serde::Serialize)]
-pub struct Shipping {
-    pub to: String,
-    pub shipped_size: u64,
-    pub lag_entries: u64,
-    pub lag_seconds: f64,
-    pub last_shipped_at: Option<String>,
-    pub failures: u64,
-    pub fault: Option<String>,
-    pub stopped: bool,
 }
 
 /// Rows of an answer, as they come.

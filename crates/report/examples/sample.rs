@@ -1,6 +1,6 @@
 //! Writes the sample report and design document into a folder: `cargo run -p counterfoil-report --example sample -- DIR`.
 
-#[path = "../tests/it/sample.rs"]
+#[path = "../tests/it/sample/mod.rs"]
 mod sample;
 
 use std::path::PathBuf;

@@ -38,6 +38,11 @@ pub(crate) enum Of {
 }
 
 impl Clause {
+    /// Its name, with a mark where the summary was not compared with the text.
+    fn marked(&self) -> String {
+        if self.read { self.name.clone() } else { format!("{} *", self.name) }
+    }
+
     fn sections(&self, of: Of) -> &[String] {
         match of {
             Of::Report => &self.report,
@@ -49,7 +54,7 @@ impl Clause {
 /// A section with the clauses that it supports.
 pub(crate) fn section(of: Of, id: &'static str, title: &str, blocks: Vec<Block>) -> Section {
     let supports = |clause: &&Clause| clause.sections(of).iter().any(|section| section == id);
-    let clauses = MAPPING.clause.iter().filter(supports).map(|clause| clause.name.as_str().into()).collect();
+    let clauses = MAPPING.clause.iter().filter(supports).map(|clause| clause.marked().into()).collect();
     Section { id, title: title.into(), clauses, blocks }
 }
 
@@ -61,10 +66,10 @@ pub(crate) fn annex(of: Of, others: &[Section]) -> Section {
         .clause
         .iter()
         .map(|clause| {
-            let asks = if clause.read { clause.asks.clone() } else { format!("{} *", clause.asks) };
-            let source = format!("{}. In force: {}.", clause.source, clause.since);
+            let unread = if clause.read { "" } else { " Not compared with the text." };
+            let source = format!("{}. In force: {}.{unread}", clause.source, clause.since);
             let supported: Vec<String> = clause.sections(of).iter().filter_map(title).collect();
-            [clause.name.clone(), asks, source, supported.join(", ")].into_iter().map(Text::from).collect()
+            [clause.marked(), clause.asks.clone(), source, supported.join(", ")].into_iter().map(Text::from).collect()
         })
         .collect();
     let columns = vec![
@@ -79,7 +84,7 @@ pub(crate) fn annex(of: Of, others: &[Section]) -> Section {
     }
     let told = [
         format!("This mapping is dated {}. It says which parts support which clause: as evidence that a person weighs, with other controls beside it. It does not judge whether a duty is met.", MAPPING.dated),
-        "The summaries are ours and not the wording of the law. Those with an asterisk were written without the text at hand; compare them with the source before you rely on them.".to_owned(),
+        "The summaries are ours and not the wording of the law. Where a clause has an asterisk, here and at the sections, its summary was written without the text at hand: compare it with the source before you rely on it.".to_owned(),
     ];
     let mut blocks: Vec<Block> = told.into_iter().map(prose).collect();
     blocks.push(all);

@@ -92,7 +92,7 @@ pub struct Keys {
     pub verifier_key: String,
     /// The keys of clients that sign: entries `ledger.key_registered` and `ledger.key_revoked`.
     pub clients: Vec<ClientKey>,
-    /// Witnesses whose cosignatures are asked for.
+    /// Witnesses whose cosignatures the newest checkpoint carries; they are not checked.
     pub witnesses: Vec<String>,
 }
 
@@ -246,7 +246,10 @@ impl Document {
                 "The service does not verify the whole ledger by itself (verify-whole-hours).",
             ),
             (schedule.outside.is_empty(), "Nothing outside is named that keeps checkpoints and verifies against them."),
-            (self.keys.witnesses.is_empty(), "No witness cosigns the checkpoints."),
+            (
+                self.keys.witnesses.is_empty(),
+                "No witness cosigns the checkpoints, and the ledger keeps no cosignatures.",
+            ),
             (no_rules, "No rules are set: only what the ledger notices by itself raises alerts."),
             (no_sink, "No sink is set: alerts stay in the ledger."),
             (left_out > 0, "Some rules were left out; the section on rules says which and why."),

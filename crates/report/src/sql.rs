@@ -119,11 +119,12 @@ coalesce(json_get_bool(context, 'anchored'), false) AS anchored, \
 json_get_str(context, 'fault') IS NOT NULL AS faulty, recorded_at::bigint AS at FROM audit_log \
 WHERE index >= :first AND index < :end AND event_type = 'ledger.verified'))";
 
-/// `drills` of a [`Report`](crate::report::Report): [`Drill`](crate::report::Drill), newest first.
+/// `drills` of a [`Report`](crate::report::Report): [`Drill`](crate::report::Drill), those that failed first.
 pub const DRILLS: &str = "\
 SELECT recorded_at AS ended_at, coalesce(json_get_bool(context, 'passed'), false) AS passed, \
 coalesce(json_get_int(context, 'checks'), 0) AS checks, coalesce(json_get_int(context, 'failed'), 0) AS failed, actor, count(*) OVER () AS total FROM audit_log \
-WHERE index >= :first AND index < :end AND event_type = 'ledger.drilled' ORDER BY index DESC LIMIT 1000";
+WHERE index >= :first AND index < :end AND event_type = 'ledger.drilled' \
+ORDER BY coalesce(json_get_bool(context, 'passed'), false), index DESC LIMIT 1000";
 
 /// `listed` of [`Alerts`](crate::report::Alerts): [`Alert`](crate::report::Alert), as they stood at the end of the period: those that
 /// are open, oldest first, then those raised in the period. The newest change of an alert is its state.
@@ -182,11 +183,25 @@ WHERE index < :end AND event_type IN ('ledger.hold_placed', 'ledger.hold_release
 HAVING count(*) FILTER (WHERE event_type = 'ledger.hold_placed') > count(*) FILTER (WHERE event_type = 'ledger.hold_released') \
 ORDER BY placed_at LIMIT 1000";
 
-/// `removals` of [`Retention`](crate::report::Retention): [`Removal`](crate::report::Removal), newest first.
-pub const REMOVALS: &str = "\
-SELECT recorded_at AS at, event_type, actor, entity_id AS scope, coalesce(reason, '') AS reason, count(*) OVER () AS total \
-FROM audit_log WHERE index >= :first AND index < :end \
-AND event_type IN ('ledger.pruned', 'ledger.subject_erased', 'ledger.restored') ORDER BY index DESC LIMIT 1000";
+macro_rules! removals {
+    ($event_type:literal) => {
+        concat!(
+            "SELECT recorded_at AS at, actor, entity_id AS scope, coalesce(reason, '') AS reason, count(*) OVER () AS total \
+             FROM audit_log WHERE index >= :first AND index < :end AND event_type = '",
+            $event_type,
+            "' ORDER BY index DESC LIMIT 1000"
+        )
+    };
+}
+
+/// `erased` of [`Removals`](crate::report::Removals): [`Removal`](crate::report::Removal)s, newest first.
+pub const ERASED: &str = removals!("ledger.subject_erased");
+
+/// `restored` of [`Removals`](crate::report::Removals), newest first.
+pub const RESTORATIONS: &str = removals!("ledger.restored");
+
+/// `pruned` of [`Removals`](crate::report::Removals), newest first.
+pub const PRUNED: &str = removals!("ledger.pruned");
 
 /// `acts` of [`Access`](crate::report::Access): [`AccessCount`](crate::report::AccessCount). One entry of `ledger.access_denied` may
 /// stand for many requests.
@@ -232,7 +247,7 @@ sum(octet_length(entity_id)), sum(octet_length(outcome)), sum(octet_length(reaso
 FROM audit_log WHERE index >= :first AND index < :end";
 
 /// Every statement that asks for a span of indices, by its name.
-pub const SPANNING: [(&str, &str); 20] = [
+pub const SPANNING: [(&str, &str); 22] = [
     ("activity", ACTIVITY),
     ("event_types", EVENT_TYPES),
     ("actor_types", ACTOR_TYPES),
@@ -249,7 +264,9 @@ pub const SPANNING: [(&str, &str); 20] = [
     ("alert_figures", ALERT_FIGURES),
     ("rules", RULES),
     ("holds", HOLDS),
-    ("removals", REMOVALS),
+    ("erased", ERASED),
+    ("restored", RESTORATIONS),
+    ("pruned", PRUNED),
     ("access", ACCESS),
     ("tokens", TOKENS),
     ("clock", CLOCK),

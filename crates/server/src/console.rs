@@ -9,6 +9,11 @@ use crate::problem::Problem;
 /// Every file of the built console by its path; none when it was not built.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/console.rs"));
 
+/// Whether this program has its console.
+pub(crate) fn is_built() -> bool {
+    !FILES.is_empty()
+}
+
 /// What the console may load and do: its own files, its own service, nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";

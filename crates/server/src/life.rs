@@ -23,6 +23,8 @@ use crate::{conditions, searches, verification};
 pub struct Announcement {
     /// The address of the API and the console.
     pub url: String,
+    /// Whether this program has its console.
+    pub console: bool,
     /// Signs the local administrator in, once, within an hour.
     pub sign_in: String,
     /// Where the PostgreSQL protocol is answered.
@@ -61,6 +63,7 @@ async fn serve(served: Served, settings: Settings, ready: impl FnOnce(&Announcem
     let scheme = if encryption.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", address(&listener).unwrap_or(settings.listen));
     let announcement = Announcement {
+        console: crate::console::is_built(),
         sign_in: format!("{url}/sign-in?code={}", service.sessions.link()?),
         url,
         pg: pg.as_ref().and_then(address),

@@ -55,7 +55,12 @@ impl Catalog {
         if let Some(config) = &catalog.config {
             catalog.judge = Config::parse(&store.get(config, None).await?).ok().map(Judge::new);
         } else if store.page(keys::CHECKPOINTS, "").await?.0.is_empty() {
-            let message = "there is no copy of a ledger: no ledger.toml and no checkpoint";
+            let place = store.address("");
+            let place = place.trim_end_matches('/');
+            let message = format!(
+                "there is no copy of a ledger at {place}: no ledger.toml and no checkpoint. Name its bucket and prefix, or put one there: \
+                 counterfoil ship LEDGER {place}"
+            );
             return Err(Error::new(ErrorKind::NotFound, message));
         }
         catalog.list(store, "").await?;

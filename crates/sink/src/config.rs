@@ -17,6 +17,9 @@ use crate::secret;
 /// The most sinks a ledger may have.
 const MAX_SINKS: usize = 64;
 
+/// A member's name with more edits was meant as another; the names are short.
+const MOST_EDITS_OF_A_MEMBER: usize = 2;
+
 /// The sinks of a ledger.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
@@ -91,7 +94,12 @@ impl Config {
             #[serde(default)]
             sink: Vec<toml::Table>,
         }
-        let file: File = toml::from_str(text).map_err(|error| invalid(with_nearest(&error.to_string())))?;
+        let file: File = toml::from_str(text).map_err(|error| match toml::from_str::<toml::Table>(text) {
+            Ok(table) if table.get("sink").is_some_and(toml::Value::is_table) => {
+                invalid("[sink] begins one table: write [[sink]], with two brackets, before each sink")
+            }
+            _ => invalid(with_nearest(&error.to_string(), &[])),
+        })?;
         if file.sink.len() > MAX_SINKS {
             return Err(invalid(format!("{} sinks: at most {MAX_SINKS}", file.sink.len())));
         }
@@ -134,6 +142,11 @@ impl SinkConfig {
         let name = table.get("name").and_then(toml::Value::as_str).unwrap_or("without a name").to_owned();
         let at = |reason: String| invalid(format!("sink {name}: {reason}"));
         let common = COMMON.iter().filter_map(|member| table.remove_entry(*member)).collect::<toml::Table>();
+        if let Some(member) = ["name", "type"].into_iter().find(|member| !common.contains_key(*member)) {
+            let meant = catalog::spelt_like(member, table.keys().map(String::as_str), MOST_EDITS_OF_A_MEMBER);
+            let meant = meant.map(|key| format!(": did you mean it by {key:?}?")).unwrap_or_default();
+            return Err(at(format!("{member} is missing{meant}")));
+        }
         let common: Common = read(common).map_err(at)?;
         check_name(&common.name).map_err(at)?;
         let target = Target::read(&common.r#type, table).map_err(at)?;
@@ -276,7 +289,7 @@ pub(crate) fn minute() -> u64 {
 pub(crate) type Ca = Option<PathBuf>;
 
 fn read<T: DeserializeOwned>(table: toml::Table) -> std::result::Result<T, String> {
-    table.try_into().map_err(|error: toml::de::Error| with_nearest(&error.to_string()).replace('\n', ": "))
+    table.try_into().map_err(|error: toml::de::Error| with_nearest(&error.to_string(), &COMMON).replace('\n', ": "))
 }
 
 /// Refuses a pattern that no entry can meet. What the ledger itself records is known; programs may have types of their own.

@@ -10,11 +10,12 @@ pub(crate) fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a
 }
 
 /// The text of an error of serde about an unknown member or value, with the known one that is nearest: it names both in
-/// backticks, the unknown one first.
-pub(crate) fn with_nearest(error: &str) -> String {
+/// backticks, the unknown one first. Other members than it names may be known as well.
+pub(crate) fn with_nearest(error: &str, members: &[&str]) -> String {
     let error = error.trim();
     let Some((_, about)) = error.split_once("unknown ") else { return error.to_owned() };
     let mut words = about.split('`').skip(1).step_by(2);
     let wanted = words.next().unwrap_or_default();
-    error.to_owned() + &did_you_mean(wanted, words)
+    let members = members.iter().copied().filter(|_| about.starts_with("field"));
+    error.to_owned() + &did_you_mean(wanted, words.chain(members))
 }

@@ -6,7 +6,7 @@ import { Value } from "../../parts/Value";
 import { At } from "../../parts/When";
 import { compareFields } from "../../text/diff";
 import { plural } from "../../text/number";
-import { toneOf, verbOf } from "../../text/sentence";
+import { actOf, toneOf } from "../../text/sentence";
 
 const SHOWN = 4;
 const LONGEST = 200;
@@ -60,7 +60,7 @@ export function Timeline({ entries, onOpen }: { entries: Entry[]; onOpen: (index
                   on behalf of <Text limit={80}>{entry.onBehalfOf}</Text>{" "}
                 </span>
               )}
-              <Text limit={80}>{verbOf(entry.eventType).replace(/ (for|on)$/, "")}</Text> <OutcomeTag entry={entry} />
+              <Text limit={80}>{actOf(entry).replace(/ (for|on)$/, "")}</Text> <OutcomeTag entry={entry} />
             </span>
             <OpenEntry index={entry.index} onOpen={onOpen} />
           </div>

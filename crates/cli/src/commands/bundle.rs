@@ -1,6 +1,5 @@
 //! `counterfoil bundle`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -72,13 +71,7 @@ impl Bundle {
                 service.text_within(Call::post("/api/v1/bundles", &choice), MAX_BUNDLE_BYTES)?
             }
         };
-        if self.output.as_os_str() == "-" {
-            let mut out = output::raw_stdout();
-            out.write_all(&text)?;
-            out.flush()?;
-        } else {
-            files::write_new(&self.output, &text)?;
-        }
+        files::write_output(&self.output, &text)?;
         let bundle = Evidence::parse(&text)
             .map_err(|error| Failure::new(ErrorKind::Internal, format!("the bundle cannot be read: {error}")))?;
         self.tell(&bundle, text.len())?;

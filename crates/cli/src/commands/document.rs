@@ -37,10 +37,10 @@ read is damaged or tampered with. Other exit codes: see `counterfoil --help`.")]
 pub struct Document {
     /// The ledger's folder, the URL of the service that holds it, or a copy at s3://BUCKET/PREFIX.
     ledger: PathBuf,
-    /// Write the document as one HTML file.
+    /// Write the document as one HTML file; - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the document as PDF (PDF/A-2a, PDF/UA-1).
+    /// Write the document as PDF (PDF/A-2a, PDF/UA-1); - is standard output.
     #[arg(long, value_name = "FILE")]
     pdf: Option<PathBuf>,
     /// Write the evidence bundle of the entries behind the document.
@@ -74,9 +74,7 @@ fn contact(text: &str) -> Result<Contact, String> {
 
 impl Document {
     pub(super) fn run(self) -> Outcome {
-        for file in [&self.html, &self.pdf, &self.bundle].into_iter().flatten() {
-            files::refuse_existing(file)?;
-        }
+        compliance::refuse_outputs(self.html.as_deref(), self.pdf.as_deref(), self.bundle.as_deref(), self.json)?;
         let view = View::of(&self.ledger)?;
         let asked = Asked {
             ledger: &self.ledger,
@@ -91,10 +89,10 @@ impl Document {
             document.bundle = compliance::prove(&view, sql::DESIGN.to_owned(), view.size(), file)?;
         }
         if let Some(file) = &self.html {
-            files::write_new(file, document_html(&document).as_bytes())?;
+            files::write_output(file, document_html(&document).as_bytes())?;
         }
         if let Some(file) = &self.pdf {
-            files::write_new(file, &document_pdf(&document)?)?;
+            files::write_output(file, &document_pdf(&document)?)?;
         }
         if self.json {
             output::json(&document)?;

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::remote::{Call, Remote};
+use crate::text::Printable;
 use crate::verdict::growth::{Growth, compare};
 use crate::{files, output, verifier_key};
 
@@ -29,6 +30,9 @@ const MAX_CHECKPOINT_BYTES: usize = 64 << 10;
 /// one before, from the tiles that the service serves. A service that was rolled back, that shows somebody another history
 /// or that signs with another key is found, and the two checkpoints that contradict each other are kept: anybody can check
 /// them. Run it where the service's operator has no access.
+///
+/// A file that cannot be written any more is told as such, and is no silence of the service: what was shown last would be
+/// forgotten with the end of this program.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +41,8 @@ Examples:
   counterfoil monitor https://audit.example --key vkey --remember seen \\
     --sinks sinks.toml
 
-Exit codes: 0 it only grew (--once), 5 unreachable (--once, or for --silent-after seconds), 11 it contradicts what it showed before. \
+Exit codes: 0 it only grew (--once), 2 the file at --remember cannot be written, or the key is of another ledger, 5 unreachable (--once, \
+or for --silent-after seconds), or the file can be written no more, 11 it contradicts what it showed before. \
 Other exit codes: see `counterfoil --help`.")]
 pub struct Monitor {
     /// The service's URL. Its log must be readable without a token, or with the one in COUNTERFOIL_TOKEN.
@@ -70,58 +75,99 @@ pub struct Monitor {
 #[derive(Debug, Serialize)]
 #[serde(tag = "seen", rename_all = "snake_case")]
 enum Seen {
-    Grown { size: u64, root: String },
-    Same { size: u64, root: String },
-    Unreachable { reason: String },
-    Broken { finding: &'static str, message: String, remembered: PathBuf, shown: PathBuf },
+    Grown {
+        size: u64,
+        root: String,
+    },
+    Same {
+        size: u64,
+        root: String,
+    },
+    Unreachable {
+        reason: String,
+    },
+    /// It only grew, and its checkpoint could not be written into the file that remembers.
+    Forgotten {
+        size: u64,
+        root: String,
+        remember: PathBuf,
+        reason: String,
+    },
+    Broken {
+        finding: &'static str,
+        message: String,
+        /// What it showed before; none at first contact.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remembered: Option<PathBuf>,
+        /// What it shows now; none where that could not be kept.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shown: Option<PathBuf>,
+    },
 }
+
+/// A checkpoint of the service, as it came.
+type Shown = Vec<u8>;
 
 impl Monitor {
     pub(super) fn run(self) -> Outcome {
         let keys: Vec<VerifierKey> = self.key.iter().map(|key| verifier_key::read(key)).collect::<Result<_, _>>()?;
         let sinks = self.sinks.as_deref().map(Config::load).transpose()?;
         let service = Remote::at(&self.url)?.within(PATIENCE);
+        files::refuse_unwritable("--remember", &self.remember)?;
+        let mut newest = self.remember.exists().then(|| files::read(&self.remember)).transpose()?;
         let mut answered = Instant::now();
         loop {
-            let seen = match self.ask(&service, &keys) {
-                Err(Failure::Told {
-                    kind: ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::NotFound,
-                    message,
-                    ..
-                }) => Seen::Unreachable { reason: message },
-                other => other?,
-            };
-            self.tell(&seen)?;
+            let seen = self.ask(&service, &keys, &mut newest)?;
+            // What is wrong is delivered, whoever reads this output.
+            let told = self.tell(&seen);
             match seen {
+                Seen::Grown { .. } | Seen::Same { .. } if self.once => return told.map(|()| Exit::Good),
+                Seen::Grown { .. } | Seen::Same { .. } => answered = Instant::now(),
+                Seen::Unreachable { .. } if self.once => return Ok(Exit::Bad(ErrorKind::Unavailable)),
+                Seen::Unreachable { .. } if answered.elapsed() < Duration::from_secs(self.silent_after) => {}
+                Seen::Unreachable { .. } | Seen::Forgotten { .. } => {
+                    self.deliver(sinks.as_ref(), &keys, &seen);
+                    return Ok(Exit::Bad(ErrorKind::Unavailable));
+                }
                 Seen::Broken { .. } => {
                     self.deliver(sinks.as_ref(), &keys, &seen);
                     return Ok(Exit::Bad(ErrorKind::Tampered));
                 }
-                Seen::Unreachable { .. } if self.once => return Ok(Exit::Bad(ErrorKind::Unavailable)),
-                Seen::Unreachable { .. } if answered.elapsed() >= Duration::from_secs(self.silent_after) => {
-                    self.deliver(sinks.as_ref(), &keys, &seen);
-                    return Ok(Exit::Bad(ErrorKind::Unavailable));
-                }
-                Seen::Unreachable { .. } => {}
-                Seen::Grown { .. } | Seen::Same { .. } if self.once => return Ok(Exit::Good),
-                Seen::Grown { .. } | Seen::Same { .. } => answered = Instant::now(),
             }
+            told?;
             std::thread::sleep(Duration::from_secs(self.every));
         }
     }
 
-    fn ask(&self, service: &Remote, keys: &[VerifierKey]) -> Result<Seen, Failure> {
-        let remembered = self.remember.exists().then(|| files::read(&self.remember)).transpose()?;
-        let shown = service.text_within(Call::get("/tlog/checkpoint"), MAX_CHECKPOINT_BYTES)?;
-        Ok(match compare(service, keys, remembered.as_deref(), &shown)? {
+    /// Asks once. What it shows is compared with what it showed before, and remembered.
+    fn ask(&self, service: &Remote, keys: &[VerifierKey], newest: &mut Option<Shown>) -> Result<Seen, Failure> {
+        let shown = service.text_within(Call::get("/tlog/checkpoint"), MAX_CHECKPOINT_BYTES);
+        let compared = shown.and_then(|shown| Ok((compare(service, keys, newest.as_deref(), &shown)?, shown)));
+        let (growth, shown) = match compared {
+            Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::NotFound) => {
+                return Ok(Seen::Unreachable { reason: error.message });
+            }
+            compared => compared?,
+        };
+        Ok(match growth {
             Growth::Same(checkpoint) => Seen::Same { size: checkpoint.size.0, root: checkpoint.root.to_string() },
             Growth::Grown(checkpoint) => {
-                files::replace(&self.remember, &shown)?;
-                Seen::Grown { size: checkpoint.size.0, root: checkpoint.root.to_string() }
+                let (size, root) = (checkpoint.size.0, checkpoint.root.to_string());
+                let written = files::replace(&self.remember, &shown);
+                *newest = Some(shown);
+                match written {
+                    Ok(()) => Seen::Grown { size, root },
+                    Err(failure) => {
+                        Seen::Forgotten { size, root, remember: self.remember.clone(), reason: failure.message() }
+                    }
+                }
             }
-            Growth::Broken { kind, message } => {
-                let evidence = self.keep(&shown)?;
-                Seen::Broken { finding: kind, message, remembered: self.remember.clone(), shown: evidence }
+            Growth::Broken { kind, mut message } => {
+                let remembered = newest.is_some().then(|| self.remember.clone());
+                let shown = self.keep(&shown).map_err(|failure| {
+                    message = format!("{message}; what it shows could not be kept: {}", failure.message());
+                });
+                Seen::Broken { finding: kind, message, remembered, shown: shown.ok() }
             }
         })
     }
@@ -152,15 +198,16 @@ impl Monitor {
 
     fn alert(&self, origin: &str, size: u64, seen: &Seen) -> Alert {
         let (rule, title, level, why) = match seen {
-            Seen::Broken { finding, message, remembered, shown } => (
+            Seen::Broken { finding, message, remembered, .. } => (
                 format!("counterfoil.monitor-{finding}"),
-                format!("{origin} contradicts what it showed before"),
+                match remembered {
+                    Some(_) => format!("{origin} contradicts what it showed before"),
+                    None => format!("What is shown is not signed with the key of {origin}"),
+                },
                 "critical",
                 format!(
-                    "{message}. {} holds what it showed before, {} what it shows now, both on the machine that watches: keep both, \
-                     and follow docs/guides/operating.md, Something was changed",
-                    remembered.display(),
-                    shown.display()
+                    "{message}. {}. Follow docs/guides/operating.md, Something was changed",
+                    seen.evidence().unwrap_or_else(|| "Nothing of it is kept".to_owned())
                 ),
             ),
             Seen::Unreachable { reason } => (
@@ -168,6 +215,12 @@ impl Monitor {
                 format!("{origin} does not answer"),
                 "high",
                 format!("nothing from {} for {} s: {reason}", self.url, self.silent_after),
+            ),
+            Seen::Forgotten { size, reason, .. } => (
+                "counterfoil.monitor-forgotten".to_owned(),
+                format!("What {origin} shows cannot be remembered"),
+                "high",
+                format!("the checkpoint of {size} entries could not be kept on the machine that watches: {reason}"),
             ),
             Seen::Grown { .. } | Seen::Same { .. } => unreachable!("nothing is wrong with it"),
         };
@@ -217,19 +270,35 @@ impl Monitor {
             Seen::Grown { size, root } => writeln!(out, "{size} entries, root {root}")?,
             Seen::Same { size, .. } => writeln!(out, "{size} entries, as before")?,
             Seen::Unreachable { reason } => {
-                writeln!(out, "{} {reason}", output::styled(output::YELLOW, "unreachable:"))?
+                writeln!(out, "{} {}", output::styled(output::YELLOW, "unreachable:"), Printable(reason))?
             }
-            Seen::Broken { finding, message, remembered, shown } => {
-                writeln!(out, "{} {message}", output::styled(output::RED, format!("{finding}:")))?;
-                writeln!(
-                    out,
-                    "  {} is what it showed before, {} what it shows now: keep both, they are evidence",
-                    remembered.display(),
-                    shown.display()
-                )?;
+            Seen::Forgotten { size, reason, .. } => {
+                let word = output::styled(output::RED, "not remembered:");
+                writeln!(out, "{word} the checkpoint of {size} entries: {}", Printable(reason))?;
+            }
+            Seen::Broken { finding, message, .. } => {
+                writeln!(out, "{} {}", output::styled(output::RED, format!("{finding}:")), Printable(message))?;
+                if let Some(evidence) = seen.evidence() {
+                    writeln!(out, "  {evidence}")?;
+                }
             }
         }
         Ok(out.flush()?)
+    }
+}
+
+impl Seen {
+    /// Where what contradicts lies, in words; none where nothing could be kept.
+    fn evidence(&self) -> Option<String> {
+        let Self::Broken { remembered, shown, .. } = self else { return None };
+        Some(match (remembered.as_ref().map(|path| path.display()), shown.as_ref().map(|path| path.display())) {
+            (Some(before), Some(now)) => {
+                format!("{before} holds what it showed before, {now} what it shows now: keep both, they are evidence")
+            }
+            (Some(before), None) => format!("{before} holds what it showed before: keep it, it is evidence"),
+            (None, Some(now)) => format!("{now} holds what it shows: keep it, it is evidence"),
+            (None, None) => return None,
+        })
     }
 }
 

@@ -36,7 +36,7 @@ Examples:
   counterfoil report http://127.0.0.1:7411 --from 2026-11-27 \\
     --to 2026-11-28 --json | jq .overrides.by_model
 
-Exit codes: 0 written, 2 dates or files are wrong, 7 no ledger there, 10 or 11 written, and the ledger is damaged or tampered \
+Exit codes: 0 written, 2 dates or files are wrong or --copy is that of another ledger, 7 no ledger there, 10 or 11 written, and the ledger is damaged or tampered \
 with. Other exit codes: see `counterfoil --help`.")]
 pub struct Report {
     /// The ledger's folder, the URL of the service that holds it, or a copy at s3://BUCKET/PREFIX.
@@ -47,10 +47,10 @@ pub struct Report {
     /// The first moment after the period.
     #[arg(long, value_name = "DATE", value_parser = moment)]
     to: Moment,
-    /// Write the report as one HTML file.
+    /// Write the report as one HTML file; - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the report as PDF (PDF/A-2a, PDF/UA-1).
+    /// Write the report as PDF (PDF/A-2a, PDF/UA-1); - is standard output.
     #[arg(long, value_name = "FILE")]
     pdf: Option<PathBuf>,
     /// Write the evidence bundle that proves the entries that the report singles out.
@@ -69,9 +69,7 @@ impl Report {
         if self.from >= self.to {
             return Err(Failure::invalid("--from is the first moment of the period and --to the first one after it"));
         }
-        for file in [&self.html, &self.pdf, &self.bundle].into_iter().flatten() {
-            files::refuse_existing(file)?;
-        }
+        compliance::refuse_outputs(self.html.as_deref(), self.pdf.as_deref(), self.bundle.as_deref(), self.json)?;
         let view = View::of(&self.ledger)?;
         let period = Period {
             ledger: &self.ledger,
@@ -91,10 +89,10 @@ impl Report {
             };
         }
         if let Some(file) = &self.html {
-            files::write_new(file, report_html(&report)?.as_bytes())?;
+            files::write_output(file, report_html(&report)?.as_bytes())?;
         }
         if let Some(file) = &self.pdf {
-            files::write_new(file, &report_pdf(&report)?)?;
+            files::write_output(file, &report_pdf(&report)?)?;
         }
         if self.json {
             output::json(&report)?;
@@ -127,6 +125,9 @@ fn tell(report: &Figures, exit: Exit) {
         scope.from,
         scope.to
     ));
+    if !scope.over {
+        output::note(format_args!("the period is not over: entries are counted until {}", scope.written));
+    }
     match (exit, &check.fault) {
         (Exit::Bad(kind), _) => {
             let word = output::styled(output::RED, kind.name().to_uppercase());

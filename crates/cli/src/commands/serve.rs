@@ -1,21 +1,28 @@
 //! `counterfoil serve`
 
+mod announcer;
+mod log;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use counterfoil::OpenOptions;
 use counterfoil_postgres::Dsn;
 use counterfoil_server::in_force::InForce;
-use counterfoil_server::{Ack, Announcement, Postgres, Schedule, Served, Settings, Ship, TlogPublic, Tls};
+use counterfoil_server::{Ack, Postgres, Schedule, Served, Settings, Ship, TlogPublic, Tls};
 use counterfoil_ship::{Retention, Settings as ShipSettings};
 use counterfoil_sink::Config;
 use serde::Deserialize;
 
+use crate::commands::rules;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ledgers;
-use crate::output::{self, BOLD, DIM, styled};
+use crate::output;
+
+use announcer::Announcer;
+use log::LogFormat;
 
 /// The longest time between two verifications: a year.
 const MAX_PERIOD_SECONDS: f64 = 366.0 * 86_400.0;
@@ -148,12 +155,12 @@ pub(super) struct Chosen {
     /// How often everything in the ledger and its copy is verified, in hours; 0 is never [default: 24].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_VERIFY_WHOLE_HOURS", allow_negative_numbers = true)]
     verify_whole_hours: Option<f64>,
-    /// The time within which every sealed block is read again and the table in PostgreSQL is compared, in hours; 0 is never
-    /// [default: 6].
+    /// The time within which every sealed block is read again and the table in PostgreSQL is compared, in hours; 0 is never, and the
+    /// table is then compared every --verify-whole-hours [default: 6].
     #[arg(long, value_name = "N", env = "COUNTERFOIL_SCRUB_HOURS", allow_negative_numbers = true)]
     scrub_hours: Option<f64>,
-    /// The database whose audit table this ledger follows, to compare both: postgres://USER@HOST:PORT/DATABASE. Keep its password
-    /// in PGPASSWORD, PGPASSFILE or ~/.pgpass.
+    /// The database whose audit table this ledger follows, to compare both every --scrub-hours: postgres://USER@HOST:PORT/DATABASE.
+    /// Keep its password in PGPASSWORD, PGPASSFILE or ~/.pgpass.
     #[arg(long, value_name = "DSN", env = "COUNTERFOIL_POSTGRES")]
     pub(super) postgres: Option<String>,
     /// The replication slot of the follower of that table [default: counterfoil].
@@ -173,20 +180,13 @@ pub(super) struct Chosen {
     log: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 impl Serve {
     pub(super) fn run(self) -> Outcome {
         let served = self.served()?;
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let chosen = self.chosen.over(file);
-        start_log(&chosen)?;
-        let log_format = chosen.log_format;
+        let log_format = chosen.log_format.unwrap_or_default();
+        log::start(chosen.log.as_deref(), log_format)?;
         let settings = Settings { drill: self.drill, ..chosen.settings(self.read_only)? };
         let writes = settings.ship.is_some()
             || settings.ack == Ack::Shipped
@@ -201,11 +201,19 @@ impl Serve {
                  --rules, --sinks and --postgres",
             ));
         }
+        settings.rules.as_deref().map(rules::refuse_missing).transpose()?;
+        if settings.postgres.is_some() && settings.schedule.scrub.is_zero() {
+            let hours = settings.schedule.whole.as_secs_f64() / 3600.0;
+            tracing::warn!(
+                "scrub-hours is 0: the table in PostgreSQL is compared every {hours} hours (verify-whole-hours)"
+            );
+        }
         let announcer = Announcer {
             ledger: &self.ledger,
             read_only: self.read_only,
-            link: self.print_link || output::is_terminal(),
-            log_alone: log_format == Some(LogFormat::Json),
+            link: self.print_link,
+            terminal: output::is_terminal(),
+            log_alone: log_format == LogFormat::Json,
         };
         counterfoil_server::run(served, settings, |at| announcer.announce(at))
             .map_err(|error| ledgers::held(&self.ledger, error))?;
@@ -264,6 +272,12 @@ impl Chosen {
     fn settings(self, read_only: bool) -> Result<Settings, Failure> {
         let default = Settings::default();
         let (schedule, postgres) = (self.schedule(read_only)?, self.postgres()?);
+        if postgres.is_some() && !read_only && schedule.whole.is_zero() && schedule.scrub.is_zero() {
+            return Err(Failure::invalid(
+                "--postgres: the table is compared every --scrub-hours, or every --verify-whole-hours where that is 0; both are 0, so it \
+                 never would be",
+            ));
+        }
         let tls = match (self.tls_cert, self.tls_key, self.tls_client_ca) {
             (Some(certificate), Some(key), client_authorities) => Some(Tls { certificate, key, client_authorities }),
             (None, None, None) => None,
@@ -357,65 +371,5 @@ fn ship(to: Option<&str>, retain: Option<&str>, legal_hold: bool) -> Result<Opti
         }
         (None, None) if !legal_hold => Ok(None),
         (None, _) => Err(Failure::invalid("--ship-retain and --ship-legal-hold need --ship s3://BUCKET/PREFIX")),
-    }
-}
-
-fn start_log(chosen: &Chosen) -> Result<(), Failure> {
-    use tracing_subscriber::EnvFilter;
-    let filter = chosen.log.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(filter).map_err(|error| Failure::invalid(format!("--log: {error}")))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    match chosen.log_format {
-        Some(LogFormat::Json) => log.json().flatten_event(true).init(),
-        _ => log.with_target(false).init(),
-    }
-    Ok(())
-}
-
-/// Says where the service answers. The sign-in link is for the terminal of whoever started the service: a journal or a file is read by others.
-struct Announcer<'a> {
-    ledger: &'a Path,
-    read_only: bool,
-    link: bool,
-    /// Whoever wants JSON reads no lines.
-    log_alone: bool,
-}
-
-impl Announcer<'_> {
-    fn announce(&self, at: &Announcement) {
-        if self.link || !self.log_alone {
-            self.print(at);
-        }
-    }
-
-    fn print(&self, at: &Announcement) {
-        use std::io::Write;
-        let mut out = output::stdout();
-        let dim = |text: &str| styled(DIM, text.to_owned()).to_string();
-        let (console, how) = match self.link {
-            true => (&at.sign_in, "the link signs you in once, within an hour"),
-            false => (&at.url, "sign in with a token"),
-        };
-        let mut lines = vec![
-            format!("{}  {}", dim("console   "), styled(BOLD, console)),
-            format!("{}  {how}", dim("          ")),
-            format!("{}  {}/api/v1/openapi.json", dim("API       "), at.url),
-        ];
-        lines.extend(at.pg.map(|pg| format!("{}  psql -h {} -p {} audit", dim("SQL       "), pg.ip(), pg.port())));
-        lines.extend(at.otlp_grpc.map(|grpc| format!("{}  {grpc}", dim("OTLP gRPC "))));
-        let role = if self.link { "writer" } else { "admin" };
-        lines.push(match self.read_only {
-            true => {
-                format!("{}  made in the console, for as long as this runs; nothing is recorded", dim("tokens    "))
-            }
-            false => format!("{}  counterfoil token create {} --role {role}", dim("tokens    "), self.ledger.display()),
-        });
-        for line in lines {
-            let _ = writeln!(out, "{line}");
-        }
-        let _ = out.flush();
     }
 }

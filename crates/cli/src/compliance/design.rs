@@ -9,7 +9,7 @@ use counterfoil_query::Limits;
 use counterfoil_report::document::{
     ClientKey, Contact, Document, Keys, Locations, Rule, Schedule, Service, Sink, Token, Watch,
 };
-use counterfoil_report::report::Copy;
+use counterfoil_report::report::{Checkpoint, Copy};
 use counterfoil_report::{Moment, sql};
 use counterfoil_server::in_force::{self, InForce, Verification};
 use counterfoil_server::{TlogPublic, Tokens};
@@ -49,12 +49,14 @@ pub fn describe(view: &View, asked: Asked<'_>) -> Result<Document, Failure> {
     let settings = live.or(asked.settings);
     let answers = Answers::up_to(view, view.size(), &[]);
     let status = view.status()?;
-    let place = match (asked.copy, settings.as_ref().and_then(|settings| settings.ship.as_ref())) {
-        (Some(place), _) => Some(place.to_owned()),
-        (None, Some(ship)) => Some(ship.to.clone()),
-        (None, None) => answers.rows(sql::SHIPPED)?.first().and_then(|row| row["place"].as_str().map(str::to_owned)),
+    let place = match settings.as_ref().and_then(|settings| settings.ship.as_ref()) {
+        Some(ship) => Some(ship.to.clone()),
+        None => answers.rows(sql::SHIPPED)?.first().and_then(|row| row["place"].as_str().map(str::to_owned)),
     };
-    let copy = place.map(|place| state::copy(&place, 0, asked.now));
+    let copy = match asked.copy {
+        Some(place) => Some(state::named_copy(view, place, asked.now)?),
+        None => place.map(|place| state::copy(view, &place, 0, asked.now)),
+    };
     let last = answers.listed(sql::LAST_VERIFICATION)?.rows.pop();
     let every = |of: fn(&Verification) -> u64| {
         settings.as_ref().map(|settings| of(&settings.verification)).filter(|seconds| *seconds > 0)
@@ -69,7 +71,7 @@ pub fn describe(view: &View, asked: Asked<'_>) -> Result<Document, Failure> {
         keys: Keys {
             verifier_key: view.verifier_key()?.to_string(),
             clients: client_keys(view)?,
-            witnesses: Vec::new(),
+            witnesses: witnesses(view)?,
         },
         tokens: tokens(view, running.as_ref())?,
         verification: Schedule {
@@ -142,6 +144,12 @@ fn retain(settings: &InForce) -> Option<String> {
     let ship = settings.ship.as_ref()?;
     let hold = if ship.legal_hold { ", under a legal hold" } else { "" };
     Some(format!("{}{hold}", ship.retain.as_deref().unwrap_or("as the bucket says")))
+}
+
+/// Who cosigned the newest checkpoint, as its note says.
+fn witnesses(view: &View) -> Result<Vec<String>, Failure> {
+    let newest = Checkpoint { size: view.size(), root: String::new(), note: Some(view.checkpoint().to_owned()) };
+    Ok(newest.witnesses(view.origin()?.as_str()))
 }
 
 /// The class of entries whose type names none; only the folder says it.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use counterfoil_report::report::{
-    Activity, Alerts, Drill, Integrity, Overrides, Report, Retention, Scope, Step, Verification,
+    Activity, Alerts, Copy, Drill, Integrity, Overrides, Removals, Report, Retention, Scope, Step, Verification,
 };
 use counterfoil_report::{Moment, sql};
 
@@ -27,23 +27,32 @@ pub struct Period<'a> {
 
 /// The figures of a period, and how the command ends: a damaged ledger has a report of what can still be read.
 pub fn gather(view: &View, period: &Period<'_>) -> Result<(Report, Exit), Failure> {
+    // A copy of another ledger is refused before everything is read.
+    let named = period.copy.map(|place| state::named_copy(view, place, period.now)).transpose()?;
     let (check, class) = state::check(view);
     let mut exit = Exit::of(class);
-    let mut gathered = gather_around(view, period, &[]);
+    let mut gathered = gather_around(view, period, named.as_ref(), &[]);
     if let Err(Failure::Told { kind, .. }) = &gathered
         && is_damage(*kind)
     {
         if exit == Exit::Good {
             exit = Exit::Bad(*kind);
         }
-        gathered = unreadable(view).map_err(Failure::from).and_then(|unread| gather_around(view, period, &unread));
+        gathered = unreadable(view)
+            .map_err(Failure::from)
+            .and_then(|unread| gather_around(view, period, named.as_ref(), &unread));
     }
     let report = gathered?;
     Ok((Report { check, ..report }, exit))
 }
 
 /// The figures of all entries but those that cannot be read.
-fn gather_around(view: &View, period: &Period<'_>, unread: &[(u64, u64)]) -> Result<Report, Failure> {
+fn gather_around(
+    view: &View,
+    period: &Period<'_>,
+    named: Option<&Copy>,
+    unread: &[(u64, u64)],
+) -> Result<Report, Failure> {
     let size = view.size();
     let whole = Answers::up_to(view, size, unread);
     let bound = |statement: &str| sql::between(statement, period.from, period.to);
@@ -66,9 +75,9 @@ fn gather_around(view: &View, period: &Period<'_>, unread: &[(u64, u64)]) -> Res
         reviews: counting.listed(&sql::reviews(period.from, period.to, size))?,
         sources: state::sources(view, micros("late_micros"), micros("early_micros"))?,
         retention: Retention {
-            copy: copy(view, &answers, period)?,
+            copy: named.cloned().map_or_else(|| copy(view, &answers, period.now), |named| Ok(Some(named)))?,
             holds: counting.listed(sql::HOLDS)?,
-            removals: counting.listed(sql::REMOVALS)?,
+            removals: counting.removals()?,
         },
         access: counterfoil_report::report::Access {
             acts: counting.listed(sql::ACCESS)?,
@@ -81,6 +90,7 @@ fn gather_around(view: &View, period: &Period<'_>, unread: &[(u64, u64)]) -> Res
             to: period.to,
             begun: begun(&answers)?,
             written: period.now,
+            over: period.to <= period.now,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             first,
             end,
@@ -91,7 +101,7 @@ fn gather_around(view: &View, period: &Period<'_>, unread: &[(u64, u64)]) -> Res
 }
 
 /// Statements that are counted on the progress bar.
-const STEPS: u64 = 19;
+const STEPS: u64 = 21;
 
 /// The statements of a report, one after the other.
 struct Counting<'a> {
@@ -140,6 +150,14 @@ impl Counting<'_> {
         Ok(Verification { listed: self.listed(sql::VERIFICATIONS)?, ..self.one(sql::VERIFICATION)? })
     }
 
+    fn removals(&self) -> Result<Removals, Failure> {
+        Ok(Removals {
+            erased: self.listed(sql::ERASED)?,
+            restored: self.listed(sql::RESTORATIONS)?,
+            pruned: self.listed(sql::PRUNED)?,
+        })
+    }
+
     /// None where no rules were in force and nothing was raised.
     fn alerts(&self) -> Result<Option<Alerts>, Failure> {
         let alerts = Alerts { listed: self.listed(sql::ALERTS)?, ..self.one(sql::ALERT_FIGURES)? };
@@ -175,24 +193,19 @@ fn integrity(
     })
 }
 
-/// The copy: where the caller says, where the service ships to, or where the ledger last said that it did.
-fn copy(
-    view: &View,
-    answers: &Answers<'_>,
-    period: &Period<'_>,
-) -> Result<Option<counterfoil_report::report::Copy>, Failure> {
+/// The copy: where the service ships to, or where the ledger last said that it did.
+fn copy(view: &View, answers: &Answers<'_>, now: Moment) -> Result<Option<Copy>, Failure> {
     let shipping = view.shipping();
     let recorded =
         || answers.rows(sql::SHIPPED).map(|rows| rows.first().and_then(|row| row["place"].as_str().map(str::to_owned)));
-    let place = match (period.copy, shipping, view) {
-        (Some(place), _, _) => Some(place.to_owned()),
-        (None, Some(shipping), _) => Some(shipping.to.clone()),
-        (None, None, View::Folder { path, .. }) if crate::ledgers::location(path)?.is_some() => {
+    let place = match (shipping, view) {
+        (Some(shipping), _) => Some(shipping.to.clone()),
+        (None, View::Folder { path, .. }) if crate::ledgers::location(path)?.is_some() => {
             Some(path.display().to_string())
         }
         _ => recorded()?,
     };
-    Ok(place.map(|place| state::copy(&place, shipping.map_or(0, |shipping| shipping.shipped_size), period.now)))
+    Ok(place.map(|place| state::copy(view, &place, shipping.map_or(0, |shipping| shipping.shipped_size), now)))
 }
 
 fn begun(answers: &Answers<'_>) -> Result<Option<Moment>, Failure> {

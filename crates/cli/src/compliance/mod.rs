@@ -10,8 +10,27 @@ pub use design::{Asked, describe};
 pub use gathering::{Period, gather};
 pub use proof::prove;
 
+use std::path::Path;
+
 use counterfoil_entry::Timestamp;
 use counterfoil_report::Moment;
+
+use crate::exit::Failure;
+use crate::files;
+
+/// Refuses outputs of a report or a document that could not be written.
+pub fn refuse_outputs(
+    html: Option<&Path>,
+    pdf: Option<&Path>,
+    bundle: Option<&Path>,
+    json: bool,
+) -> Result<(), Failure> {
+    if bundle == Some(Path::new("-")) {
+        let unnamed = Failure::invalid("--bundle - : what is written names its bundle by its file");
+        return Err(unnamed.advise("Name a file for the bundle; --html - or --pdf - writes a page to standard output."));
+    }
+    files::refuse_outputs(&[("--html", html), ("--pdf", pdf), ("--bundle", bundle)], json)
+}
 
 /// Reads a moment: RFC 3339, or a date, which is its first moment in UTC.
 pub fn moment(text: &str) -> Result<Moment, String> {

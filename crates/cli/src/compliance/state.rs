@@ -1,10 +1,11 @@
 //! What a report says of the ledger's state beside its entries: checkpoints, a verification, sources, the copy.
 
-use counterfoil::{ErrorKind, Result, SourceStatus, VerifyOptions};
+use counterfoil::{ErrorKind, Result, Snapshot, SourceStatus, VerifyOptions};
 use counterfoil_evidence::{Finding, FindingClass, Report as Verdict};
 use counterfoil_report::Moment;
 use counterfoil_report::report::{self, Check, Checkpoint, Copy, Listed, SourceGaps, Sources};
 use counterfoil_ship::{Bucket, Location, Lock, LockMode, Settings};
+use counterfoil_tlog::VerifierKey;
 
 use super::answers::is_damage;
 use crate::exit::Failure;
@@ -115,22 +116,52 @@ fn gaps(source: SourceStatus) -> SourceGaps {
     }
 }
 
-/// The copy at a place, with its locks as they are read back now; why they were not, where that fails.
-pub fn copy(location: &str, shipped: u64, now: Moment) -> Copy {
-    let mut copy = Copy { location: location.to_owned(), shipped, ..Copy::default() };
-    if let Err(failure) = read_back(&mut copy, now) {
-        copy.fault = Some(failure.message());
-    }
-    copy
+/// The copy that a ledger is said to have, with its locks as they are read back now; why they were not, where that fails.
+pub fn copy(view: &View, location: &str, shipped: u64, now: Moment) -> Copy {
+    let told = Copy { location: location.to_owned(), shipped, ..Copy::default() };
+    look_at(view, told.clone(), now).unwrap_or_else(|other| Copy { fault: Some(other.message()), ..told })
 }
 
-fn read_back(copy: &mut Copy, now: Moment) -> std::result::Result<(), Failure> {
-    let location: Location = copy.location.parse()?;
+/// The copy at a place that somebody named, in the same way.
+///
+/// Errors: `Invalid` where the copy of another ledger stands there.
+pub fn named_copy(view: &View, location: &str, now: Moment) -> std::result::Result<Copy, Failure> {
+    look_at(view, Copy { location: location.to_owned(), ..Copy::default() }, now)
+}
+
+fn look_at(view: &View, mut copy: Copy, now: Moment) -> std::result::Result<Copy, Failure> {
+    let opened = open(&copy.location);
+    if let Ok((_, snapshot)) = &opened {
+        refuse_other(view, &copy.location, snapshot)?;
+        copy.shipped = snapshot.size();
+    }
+    let read = opened.and_then(|(bucket, snapshot)| read_back(&bucket, &snapshot, &mut copy, now));
+    copy.fault = read.err().map(Failure::message);
+    Ok(copy)
+}
+
+fn open(location: &str) -> std::result::Result<(Bucket, Snapshot), Failure> {
+    let location: Location = location.parse()?;
     let bucket = Bucket::open(&location, &Settings::from_environment())?;
     let snapshot = bucket.reader()?.snapshot()?;
-    copy.shipped = snapshot.size();
+    Ok((bucket, snapshot))
+}
+
+/// Locks of another ledger's copy say nothing of this one.
+fn refuse_other(view: &View, location: &str, snapshot: &Snapshot) -> std::result::Result<(), Failure> {
+    let key = view.verifier_key()?;
+    if *snapshot.origin() == view.origin()? && *snapshot.verifier_key() == key {
+        return Ok(());
+    }
+    let of = |key: &VerifierKey| format!("{}+{}", key.name(), key.id());
+    let (there, here) = (of(snapshot.verifier_key()), of(&key));
+    let other = format!("{location} holds the copy of another ledger: its key is {there}, and this ledger's is {here}");
+    Err(Failure::invalid(other).advise("Name the place to which this ledger was shipped, or leave --copy out."))
+}
+
+fn read_back(bucket: &Bucket, snapshot: &Snapshot, copy: &mut Copy, now: Moment) -> std::result::Result<(), Failure> {
     // Any lock that still holds will do: for how long it must, the operator knows.
-    let locks = bucket.check_locks(&snapshot, Some(Lock::new(LockMode::Governance, 1)?))?;
+    let locks = bucket.check_locks(snapshot, Some(Lock::new(LockMode::Governance, 1)?))?;
     let dates = || locks.locks.iter().filter_map(|found| found.lock.split_once(' '));
     let mut modes: Vec<String> = dates().map(|(mode, _)| mode.to_owned()).collect();
     modes.sort_unstable();

@@ -5,10 +5,14 @@ use std::cell::RefCell;
 
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_tlog::{
-    Checkpoint, Origin, Tile, TilePath, TileReader, TileSource, VerifierKey, consistency_proof, verify_consistency,
+    Checkpoint, Note, Origin, Tile, TilePath, TileReader, TileSource, VerifierKey, consistency_proof,
+    verify_consistency,
 };
 
 use crate::remote::{Call, Remote};
+
+/// Signers that a message names.
+const MAX_NAMED: usize = 4;
 
 /// What a service's checkpoint says beside one that was remembered.
 #[derive(Debug)]
@@ -33,7 +37,13 @@ pub fn compare(service: &Remote, keys: &[VerifierKey], remembered: Option<&[u8]>
     let open = |note| Checkpoint::open(note, &origin, keys, &[]).map(|opened| opened.checkpoint);
     let new = match open(shown) {
         Ok(checkpoint) => checkpoint,
-        Err(error) => return Ok(broken("signature", format!("what it shows is not the ledger's: {error}"))),
+        Err(error) => {
+            let told = not_signed(keys, shown, &error);
+            return match other_ledger(&origin, remembered, shown) {
+                true => Err(Error::new(ErrorKind::Invalid, told)),
+                false => Ok(broken("signature", told)),
+            };
+        }
     };
     let Some(remembered) = remembered else { return Ok(Growth::Grown(new)) };
     let old = open(remembered).map_err(|error| {
@@ -69,6 +79,30 @@ pub fn compare(service: &Remote, keys: &[VerifierKey], remembered: Option<&[u8]>
             Ok(broken("fork", message))
         }
     }
+}
+
+/// At first contact a key of another name is a mistake of whoever gave it. Later the service did sign with it.
+fn other_ledger(origin: &Origin, remembered: Option<&[u8]>, shown: &[u8]) -> bool {
+    let named = Note::parse(shown).ok().and_then(|note| note.text().parse::<Checkpoint>().ok());
+    remembered.is_none() && named.is_some_and(|checkpoint| checkpoint.origin != *origin)
+}
+
+/// What is shown, which key was to have signed it, and what to do.
+fn not_signed(keys: &[VerifierKey], shown: &[u8], error: &counterfoil_tlog::Error) -> String {
+    let given: Vec<String> = keys.iter().map(|key| format!("{}+{}", key.name(), key.id())).collect();
+    let given = given.join(", ");
+    let Ok(note) = Note::parse(shown) else {
+        return format!("it shows no signed checkpoint ({error}): is a ledger of the key {given} served there?");
+    };
+    let origin = note.text().lines().next().unwrap_or_default();
+    let by: Vec<String> =
+        note.signatures().iter().take(MAX_NAMED).map(|one| format!("{}+{}", one.name, one.id)).collect();
+    format!(
+        "the key given is {given}; it shows a checkpoint of {origin} signed by {} ({error}). Compare the key with the one that was kept \
+         (`counterfoil key LEDGER` on the ledger's machine prints it), and the address with the one that was meant: if both are right, \
+         another ledger answers there",
+        by.join(", ")
+    )
 }
 
 fn broken(kind: &'static str, message: String) -> Growth {

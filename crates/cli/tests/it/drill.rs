@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
@@ -170,8 +171,7 @@ fn a_drill_fails_loudly_when_a_rule_or_a_sink_does_not_work() {
         ),
     );
     place.write("serve.toml", "rules = \"rules\"\nsinks = \"sinks.toml\"\nlisten = \"127.0.0.1:1\"\n");
-    let call = ["drill", "audit", "--config", "serve.toml", "--json", "--html", "no-folder/drill.html"];
-    let ran = place.run(&call).expect(5);
+    let ran = place.run(&["drill", "audit", "--config", "serve.toml", "--json"]).expect(5);
     let outcome = ran.value();
     assert_eq!(outcome["passed"], false);
     let (grade, told) = check(&outcome, "sink pager");
@@ -194,15 +194,53 @@ fn a_drill_fails_loudly_when_a_rule_or_a_sink_does_not_work() {
 #[test]
 fn a_drill_whose_service_does_not_start_fails_and_says_why() {
     let place = place();
-    let ran = place.run(&["drill", "audit", "--rules", "no-such-rules"]).expect(5);
-    assert!(ran.stdout.contains("FAILED") && ran.stdout.contains("no-such-rules"), "{}", ran.stdout);
+    let within = place.path("kept/ledger/alerts.jsonl");
+    let sink = format!("[[sink]]\nname = \"log\"\ntype = \"file\"\naddress = \"{}\"\n", within.display());
+    place.write("sinks.toml", sink);
+    let ran = place.run(&["drill", "audit", "--sinks", "sinks.toml", "--keep", "kept"]).expect(5);
+    assert!(ran.stdout.contains("FAILED") && ran.stdout.contains("stands in the ledger's folder"), "{}", ran.stdout);
     assert_eq!(drilled(&place).len(), 1);
-    place.run(&["drill", "audit", "--sinks", "no-such-file"]).refused(2, &["no-such-file"]);
+}
+
+#[test]
+fn what_is_missing_is_refused_before_the_drill_and_nothing_is_recorded() {
+    let place = Place::with(s3::environment("http://127.0.0.1:1"));
+    place.ok(&["init", "audit", "--origin", "bank.example/audit"]);
+    let size = || place.json(&["status", "audit", "--json"])["size"].clone();
+    let before = size();
+    let refused = |code, more: &[&str], said: &[&str]| {
+        let ran = place.run(&[&["drill", "audit"], more].concat()).refused(code, said);
+        assert!(!ran.stderr.contains("holding a drill"), "{}", ran.stderr);
+    };
+    refused(7, &["--rules", "no-such-rules"], &["--rules no-such-rules: ", "counterfoil rules init no-such-rules"]);
+    refused(2, &["--sinks", "no-such-file"], &["no-such-file"]);
+    refused(2, &["--html", "no/folder/drill.html"], &["--html no/folder/drill.html: "]);
+    refused(2, &["--pdf", "no/folder/drill.pdf"], &["--pdf no/folder/drill.pdf: "]);
+    refused(2, &["--html", "audit"], &["audit is already there"]);
+    refused(2, &["--keep", "audit"], &["audit"]);
+    refused(5, &["--ship", "s3://audit/one"], &["--ship: ", "nothing was recorded"]);
+    refused(5, &["--postgres", "postgres://nobody@127.0.0.1:1/bank"], &["--postgres: ", "127.0.0.1:1"]);
     place.run(&["drill", "nothing"]).refused(7, &["no folder nothing"]);
     place.run(&["drill", "http://127.0.0.1:1"]).refused(2, &["name the folder"]);
-    place.run(&["drill", "audit", "--keep", "audit"]).refused(2, &["audit"]);
-    place.run(&["drill", "audit", "--html", "audit"]).refused(2, &["audit is already there"]);
-    assert_eq!(drilled(&place).len(), 1, "what was not held is not recorded");
+    let key = place.path("audit/keys/signing-key.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    refused(6, &[], &["the outcome could not be recorded", "signing-key.pem"]);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(size(), before, "what was not held is not recorded");
+}
+
+#[test]
+fn what_is_no_outcome_of_a_drill_is_not_recorded() {
+    let service = Running::start();
+    let admin = service.token("admin");
+    let post = |held: u64, failed: u64, failures: &[&str]| {
+        let told = json!({"held": held, "failed": failed, "seconds": 1, "scratch": "s", "exercised": [], "failures": failures, "not_exercised": []});
+        service.post(&admin, "/api/v1/drills", "application/json", told.to_string())
+    };
+    post(0, 0, &[]).problem(400, "invalid", &["nothing was tried"]);
+    post(3, 2, &["a sink: no answer"]).problem(400, "invalid", &["failures names 1"]);
+    post(3, 1, &["a sink: no answer"]).expect(201);
+    assert_eq!(drilled(&service.end().0).len(), 1);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod house;
 mod import;
 mod log_folder;
 mod object_store;
+mod pages;
 mod place;
 mod postgres;
 #[allow(dead_code)]

@@ -55,7 +55,7 @@ fn a_ledger_is_shipped_verified_queried_and_brought_back_from_its_copy() {
 #[test]
 fn mistakes_with_buckets_are_explained() {
     let Some(store) = Store::open() else { return };
-    store.run(&["ship", "audit", "s3://no-such-bucket/x"]).refused(7, &["no-such-bucket"]);
+    store.run(&["ship", "audit", "s3://no-such-bucket/x"]).refused(7, &["no-such-bucket", "that of AWS_ENDPOINT_URL"]);
     store.run(&["ship", "audit", "audit-bucket"]).refused(2, &["s3://bucket/prefix"]);
     store.run(&["ship", "nothing", COPY]).refused(7, &["no folder nothing"]);
     store.run(&["ship", "audit", COPY, "--retain", "forever"]).refused(2, &["compliance:2190"]);
@@ -63,7 +63,7 @@ fn mistakes_with_buckets_are_explained() {
     store.run(&["ship", "audit", COPY, "--legal-hold"]).refused(2, &["--retain"]);
     store
         .run_with(&[("AWS_SECRET_ACCESS_KEY", "wrong")], &["ship", "audit", COPY])
-        .refused(6, &["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"]);
+        .refused(6, &["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY", "that of AWS_ENDPOINT_URL"]);
     store.run_with(&[("AWS_ACCESS_KEY_ID", "wrong")], &["ship", "audit", COPY]).refused(6, &["AWS_ACCESS_KEY_ID"]);
     store
         .run_with(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")], &["verify", COPY])
@@ -80,7 +80,11 @@ fn mistakes_with_buckets_are_explained() {
         .refused(7, &["folder.json", "Nothing was verified"]);
     store.place.ok(&["init", "new", "--origin", "bank.example/new"]);
     store.run(&["key", "new"]).refused(2, &["counterfoil key ./new"]);
-    store.run(&["verify", COPY]).refused(7, &["no copy of a ledger"]);
+    let nothing = [format!("no copy of a ledger at {COPY}: "), format!("counterfoil ship LEDGER {COPY}")];
+    let nothing = nothing.each_ref().map(String::as_str);
+    store.run(&["verify", COPY]).refused(7, &nothing);
+    store.run(&["lake", COPY, "s3://audit/lake"]).refused(7, &nothing);
+    store.run(&["serve", COPY, "--read-only", "--listen", "127.0.0.1:0"]).refused(7, &nothing);
     store.run(&["restore", COPY, "restored"]).refused(7, &["no copy of a ledger"]);
     assert!(!store.place.path("restored").exists(), "a restore that cannot begin leaves nothing");
     store.run(&["ship", "audit", COPY]).expect(0);

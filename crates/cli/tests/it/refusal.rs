@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use crate::place::{LINES, Place};
+use crate::place::{LINES, Place, Ran};
 
 /// One bad line after a good one, and what must be said of it.
 const BAD_LINES: [(&str, &str); 12] = [
@@ -206,4 +206,28 @@ fn json_that_is_cut_off_names_no_member() {
     let place = Place::ledger();
     let ran = place.feed(&["append", "audit"], r#"{"event_type":"x","actor":"ma"#).refused(2, &["line 1", "JSON"]);
     assert!(!ran.stderr.contains("actor: "), "{}", ran.stderr);
+}
+
+#[test]
+fn a_service_without_its_rules_is_refused_before_it_starts() {
+    let place = Place::ledger();
+    let size = || place.json(&["status", "audit", "--json"])["size"].clone();
+    let before = size();
+    let said = ["--rules nofolder: ", "counterfoil rules init nofolder"];
+    place.run(&["serve", "audit", "--listen", "127.0.0.1:0", "--rules", "nofolder"]).refused(7, &said);
+    assert_eq!(size(), before, "nothing is recorded");
+}
+
+#[test]
+fn a_store_without_credentials_is_told_where_they_may_come_from() {
+    let place = Place::new();
+    let verify = |file: Option<&str>| {
+        let mut command = place.command(&["verify", "gs://bank-audit/payments"]);
+        command.env("HOME", place.path("")).env_remove("GOOGLE_APPLICATION_CREDENTIALS").stdin(Stdio::null());
+        command.envs(file.map(|file| ("GOOGLE_APPLICATION_CREDENTIALS", file)));
+        Ran::of(command.output().unwrap())
+    };
+    let sources = ["GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth application-default login"];
+    verify(None).refused(6, &[&["no credentials for the store"], &sources[..]].concat());
+    verify(Some("no-such-file")).refused(2, &[&["no-such-file"], &sources[..]].concat());
 }

@@ -225,9 +225,11 @@ pub(super) fn keys(keys: &Keys) -> Vec<Block> {
         }
     }
     match keys.witnesses.is_empty() {
-        true => blocks.push(prose("No witness cosigns.")),
-        false => blocks
-            .extend([prose("Witnesses that cosign checkpoints:"), list(keys.witnesses.iter().map(String::as_str))]),
+        true => blocks.push(prose("No witness cosigns: the ledger keeps no cosignatures.")),
+        false => blocks.extend([
+            prose("Witnesses that cosigned the newest checkpoint, as its note says; this document has not checked it:"),
+            list(keys.witnesses.iter().map(String::as_str)),
+        ]),
     }
     blocks
 }

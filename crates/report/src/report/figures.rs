@@ -21,6 +21,8 @@ pub struct Scope {
     pub begun: Option<Moment>,
     /// When the report was written: the only clock in it.
     pub written: Moment,
+    /// Whether the period was over by then.
+    pub over: bool,
     /// The version of the program.
     pub version: String,
     /// Entries before the period, so the index of its first: [`PERIOD`](crate::sql::PERIOD), else [`BEFORE`](crate::sql::BEFORE).
@@ -36,6 +38,20 @@ pub struct Scope {
 impl Scope {
     pub(super) fn entries(&self) -> u64 {
         self.end.saturating_sub(self.first)
+    }
+
+    /// That the period was not over, in words.
+    pub(super) fn unfinished(&self) -> Option<String> {
+        let Self { from, to, written, .. } = self;
+        match self.over {
+            true => None,
+            false if written < from => Some(format!(
+                "Anything of the period: it had not begun when this was written. It begins on {from}, and this was written on {written}."
+            )),
+            false => Some(format!(
+                "The whole period: it was not over when this was written. Entries are counted until {written}, and the period ends on {to}."
+            )),
+        }
     }
 }
 

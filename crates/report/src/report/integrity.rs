@@ -35,6 +35,7 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     if let Some(newest) = &integrity.newest {
         checkpoint("The newest checkpoint", newest, &mut blocks);
     }
+    blocks.push(witnesses(report));
     if integrity.begin.is_some() && scope.first != scope.end {
         blocks.push(heading("That the later state begins with the earlier"));
         if integrity.consistency.is_empty() {
@@ -62,6 +63,17 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         blocks.push(table("Sealed segments, newest first", columns, &segments.rows, segments.total, "segments", row));
     }
     blocks
+}
+
+fn witnesses(report: &Report) -> Block {
+    let names = report.integrity.signed().witnesses(&report.scope.origin);
+    prose(match names.is_empty() {
+        true => "No witness has cosigned these checkpoints, and the ledger keeps no cosignatures: that others saw the same history, only the checkpoints show that they kept.".to_owned(),
+        false => format!(
+            "Cosigned by {}, as the note says. Whoever has the keys of these witnesses can check that; this report has not.",
+            names.join(", ")
+        ),
+    })
 }
 
 fn checkpoint(title: &str, checkpoint: &Checkpoint, blocks: &mut Vec<Block>) {
@@ -230,7 +242,7 @@ fn drills(report: &Report) -> Block {
         return prose("The ledger holds no drill in the period.");
     }
     let columns = vec![exact("Ended"), words("Result", 1), number("Checks"), number("Failed"), words("By", 1)];
-    table("Drills, newest first", columns, &report.drills.rows, report.drills.total, "drills", |drill| {
+    table("Drills, those that failed first", columns, &report.drills.rows, report.drills.total, "drills", |drill| {
         let result = if drill.passed { "everything was detected and delivered" } else { "FAILED" };
         let (checks, failed) = (grouped(drill.checks), grouped(drill.failed));
         vec![drill.ended_at.to_string(), result.to_owned(), checks, failed, drill.actor.clone()]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use counterfoil_entry::catalog;
 
-use super::{Access, Report};
+use super::{Access, Removals, Report};
 use crate::moment::{counted, grouped};
 use crate::page::{Block, exact, facts, heading, number, prose, table, words};
 
@@ -38,23 +38,26 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
         blocks.push(table("Legal holds in force", columns, &holds.rows, holds.total, "holds", row));
     }
     blocks.push(heading("Let go, erased, restored"));
-    let removals = &report.retention.removals;
-    if removals.rows.is_empty() {
-        blocks.push(prose("Nothing was pruned, erased or restored in the period."));
-    } else {
-        let columns = vec![exact("When"), words("What", 2), words("Of", 3), words("By", 2), words("Why", 3)];
-        let row = |one: &super::Removal| {
-            let what = match one.event_type.as_str() {
-                "ledger.pruned" => "local files were let go that the copy holds under lock; no entry was lost",
-                "ledger.subject_erased" => "the key of a person's data was destroyed",
-                "ledger.restored" => "the ledger was restored from a copy",
-                other => other,
-            };
-            vec![one.at.to_string(), what.to_owned(), one.scope.clone(), one.actor.clone(), one.reason.clone()]
-        };
-        blocks.push(table("What was let go, erased or restored", columns, &removals.rows, removals.total, "acts", row));
-    }
+    blocks.extend(removals(&report.retention.removals));
     blocks
+}
+
+/// A table for each kind: what cannot be undone comes first.
+fn removals(removals: &Removals) -> Vec<Block> {
+    let kinds = [
+        ("Erased: the key of a person's data was destroyed", &removals.erased, "erasures"),
+        ("Restored: the ledger came back from a copy", &removals.restored, "restorations"),
+        ("Let go: local files that the copy holds under lock; no entry was lost", &removals.pruned, "acts"),
+    ];
+    let columns = || vec![exact("When"), words("Of", 3), words("By", 2), words("Why", 3)];
+    let row = |one: &super::Removal| vec![one.at.to_string(), one.scope.clone(), one.actor.clone(), one.reason.clone()];
+    let there = kinds.into_iter().filter(|(_, acts, _)| acts.total > 0);
+    let tables: Vec<Block> =
+        there.map(|(caption, acts, what)| table(caption, columns(), &acts.rows, acts.total, what, row)).collect();
+    match tables.is_empty() {
+        true => vec![prose("Nothing was pruned, erased or restored in the period.")],
+        false => tables,
+    }
 }
 
 /// The entries of the period by the retention class that the catalog gives their type.

@@ -44,6 +44,7 @@ pub(super) fn alarm(report: &Report) -> Vec<Text> {
 /// What is missing, the gravest first.
 pub(super) fn items(report: &Report) -> Vec<Text> {
     let mut items = Vec::new();
+    items.extend(report.scope.unfinished());
     verification(report, &mut items);
     copy(report, &mut items);
     completeness(report, &mut items);
@@ -152,11 +153,11 @@ fn completeness(report: &Report, items: &mut Vec<String>) {
                 .to_owned(),
         );
     }
-    let erased = report.retention.removals.rows.iter().filter(|one| one.event_type == "ledger.subject_erased").count();
+    let erased = report.retention.removals.erased.total;
     if erased > 0 {
         items.push(format!(
             "What personal data stood in the entries that {} made unreadable.",
-            counted(erased as u64, "erasure")
+            counted(erased, "erasure")
         ));
     }
     if report.integrity.newest.is_some() {

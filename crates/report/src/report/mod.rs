@@ -14,7 +14,7 @@ pub(crate) use integrity::quoted;
 pub(crate) use keeping::class_in_words;
 pub use proof::{
     Access, AccessCount, Alert, Alerts, Check, Checkpoint, Copy, Drill, Evidence, Finding, Hold, Integrity, Removal,
-    Retention, Review, Run, Segment, SourceGaps, Sources, TokenAct, Verification,
+    Removals, Retention, Review, Run, Segment, SourceGaps, Sources, TokenAct, Verification,
 };
 
 use serde::de::DeserializeOwned;
@@ -127,7 +127,8 @@ impl Report {
         ];
         sections.push(annex(report, &sections));
         let scope = &self.scope;
-        let period = format!("{} to {}", scope.from, scope.to);
+        let so_far = if scope.over { "" } else { ", which was not over when this was written" };
+        let period = format!("{} to {}{so_far}", scope.from, scope.to);
         Ok(Page {
             title: "Compliance report".into(),
             subtitle: format!("Audit ledger {}, {period}", scope.origin).into(),
@@ -147,6 +148,8 @@ impl Report {
             format!("first {}, end {}, size {}", scope.first, scope.end, scope.size)
         } else if scope.from >= scope.to {
             format!("a period from {} to {}", scope.from, scope.to)
+        } else if scope.over != (scope.to <= scope.written) {
+            format!("a period until {} that was written on {}", scope.to, scope.written)
         } else if integrity.end.size != scope.end {
             format!("the checkpoint covers {} entries and the period ends at {}", integrity.end.size, scope.end)
         } else if integrity.begin.as_ref().is_some_and(|begin| begin.size != scope.first) {
@@ -201,6 +204,7 @@ impl Report {
                 ("Read from", scope.ledger.clone()),
                 ("From", scope.from.to_string()),
                 ("Up to, and not with", scope.to.to_string()),
+                ("Counted until", self.until().to_string()),
                 ("Entries at the begin", grouped(scope.first)),
                 ("Entries at the end", grouped(scope.end)),
                 ("In the period", grouped(scope.entries())),

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use counterfoil_tlog::Note;
 use serde::{Deserialize, Serialize};
 
 use super::Listed;
@@ -66,6 +67,13 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The names under the note that are not that of the ledger: witnesses. Their signatures are not checked.
+    pub fn witnesses(&self, origin: &str) -> Vec<String> {
+        let note = self.note.as_ref().and_then(|note| Note::parse(note.as_bytes()).ok());
+        let names = note.iter().flat_map(|note| note.signatures()).map(|one| one.name.to_string());
+        names.filter(|name| name != origin).collect()
+    }
+
     /// The checkpoint that a note states: its second line is the size, its third the root.
     ///
     /// # Errors
@@ -290,8 +298,20 @@ pub struct Retention {
     pub copy: Option<Copy>,
     /// [`HOLDS`](crate::sql::HOLDS) in force at the end of the period.
     pub holds: Listed<Hold>,
-    /// [`REMOVALS`](crate::sql::REMOVALS): what was pruned, erased or restored.
-    pub removals: Listed<Removal>,
+    /// What was erased, restored or pruned.
+    pub removals: Removals,
+}
+
+/// What was removed or brought back in the period, by kind: so many of one kind hide none of another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removals {
+    /// [`ERASED`](crate::sql::ERASED): keys of a person's data that were destroyed.
+    pub erased: Listed<Removal>,
+    /// [`RESTORATIONS`](crate::sql::RESTORATIONS): the ledger came back from a copy.
+    pub restored: Listed<Removal>,
+    /// [`PRUNED`](crate::sql::PRUNED): local files that the copy holds.
+    pub pruned: Listed<Removal>,
 }
 
 /// A copy under Object Lock: `ship::lock`'s answer.
@@ -336,8 +356,6 @@ pub struct Hold {
 pub struct Removal {
     /// When.
     pub at: Moment,
-    /// What: the event type.
-    pub event_type: String,
     /// By whom.
     pub actor: String,
     /// Of what.

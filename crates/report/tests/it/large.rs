@@ -33,7 +33,7 @@ fn a_report_over_ten_thousand_types_and_models_stays_small_and_counts_the_rest()
 fn a_period_of_fifty_years_is_drawn_by_years() {
     let mut report = sample::report();
     report.scope.from = sample::moment("1980-03-01T00:00:00Z");
-    report.scope.to = sample::moment("2030-01-01T00:00:00Z");
+    (report.scope.to, report.scope.over) = (sample::moment("2030-01-01T00:00:00Z"), false);
     let html = report_html(&report).expect("a report");
     assert!(html.contains("Entries by year") && html.contains(">1980</text>"));
 }

@@ -138,6 +138,43 @@ fn the_checkpoint_stands_there_in_full_with_the_commands_that_check_it() {
 }
 
 #[test]
+fn a_period_that_is_not_over_says_so_first() {
+    let mut report = sample::report();
+    report.scope.to = sample::moment("2027-01-01T00:00:00Z");
+    assert!(matches!(report_html(&report), Err(ReportError::Contradiction(_))), "it was said to be over");
+    report.scope.over = false;
+    let told = missing(&report);
+    let words = "it was not over when this was written. Entries are counted until 2026-10-01 06:30:00";
+    assert!(told.find(words) < told.find("verification") && told.contains(words), "{told}");
+    let html = report_html(&report).expect("a report");
+    assert!(html.contains("2027-01-01 00:00:00 UTC, which was not over when this was written</p></header>"), "{html}");
+    assert!(report_pdf(&report).is_ok());
+    report.scope.from = sample::moment("2026-12-01T00:00:00Z");
+    assert!(missing(&report).contains("it had not begun when this was written"));
+}
+
+#[test]
+fn an_erasure_is_not_hidden_by_thousands_of_other_acts() {
+    let mut report = sample::report();
+    let removals = &mut report.retention.removals;
+    removals.pruned = Listed { rows: vec![removals.pruned.rows[0].clone(); 1_000], total: 5_000 };
+    let html = report_html(&report).expect("a report");
+    let place = |words: &str| html.find(words).unwrap_or_else(|| panic!("{words}"));
+    assert!(place("that 1 erasure made unreadable") < place("<caption>Erased"));
+    assert!(place("<td>subject-7</td>") < place("<caption>Let go") && html.contains("4,960 more acts are not shown"));
+}
+
+#[test]
+fn witnesses_are_those_of_the_note_or_said_to_be_none() {
+    let mut report = sample::report();
+    let told = |report: &Report| report_html(report).expect("a report");
+    assert!(told(&report).contains("Cosigned by witness.example/w1, as the note says."));
+    let note = report.integrity.end.note.as_mut().expect("a note");
+    note.truncate(note.find("\u{2014} witness").expect("a witness"));
+    assert!(told(&report).contains("No witness has cosigned these checkpoints, and the ledger keeps no cosignatures"));
+}
+
+#[test]
 fn figures_of_two_states_are_refused() {
     let mut report = sample::report();
     report.integrity.end.size += 1;

@@ -77,6 +77,10 @@ fn columns_are_called_as_the_structs_call_them() {
     matches("alerts", sql::ALERTS, &alerts.listed.rows[0]);
     matches("alert figures", sql::ALERT_FIGURES, &alerts);
     matches("reviews", sql::REVIEWS, &report.reviews.rows[0]);
+    let removals = &report.retention.removals;
+    for (name, statement) in [("erased", sql::ERASED), ("restored", sql::RESTORATIONS), ("pruned", sql::PRUNED)] {
+        matches(name, statement, &removals.erased.rows[0]);
+    }
     matches("access", sql::ACCESS, &report.access.acts.rows[0]);
     matches("tokens", sql::TOKENS, &report.access.tokens.rows[0]);
 }

@@ -24,6 +24,15 @@ fn no_page_says_that_a_duty_is_met() {
 }
 
 #[test]
+fn a_clause_that_was_not_compared_with_its_text_is_marked_wherever_it_stands() {
+    let page = report_html(&sample::report()).expect("a page");
+    assert!(page.contains("<span>SOX 404 *</span>") && page.contains("<td>SOX 404 *</td>"));
+    assert!(page.contains("PCAOB AS 2201 and AS 1105. In force: act of 2002;"));
+    assert!(page.contains("15 December 2025. Not compared with the text.</td>"));
+    assert!(page.contains("<span>PCI DSS 10.2</span>"), "this one was");
+}
+
+#[test]
 fn no_template_does_either() {
     fn look(folder: &Path) {
         for entry in std::fs::read_dir(folder).expect("a folder") {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::{EntryBuilder, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -44,6 +45,18 @@ pub struct Drilled {
 }
 
 impl Drilled {
+    /// Refuses what is no outcome of a drill.
+    fn check(&self) -> Result<()> {
+        let wrong = match (self.held, self.failed, self.failures.len() as u64) {
+            (0, 0, _) => "a drill in which nothing was tried proves nothing: it is not recorded".to_owned(),
+            (_, failed, named) if u64::from(failed) != named => {
+                format!("failed: {failed}, and failures names {named}: name each that failed")
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Invalid, wrong))
+    }
+
     /// The entry that records it.
     pub fn entry(&self, actor: &str, origin: &str) -> EntryBuilder {
         let outcome = if self.failed == 0 { Outcome::Success } else { Outcome::Failure };
@@ -70,6 +83,7 @@ pub(crate) async fn record(
     State(service): State<Arc<Service>>,
     JsonBody(drilled, _room): JsonBody<Drilled>,
 ) -> Answered {
+    drilled.check()?;
     let origin = service.snapshot().origin().to_string();
     let entry = drilled.entry(caller.name(), &origin);
     let work = move |service: &Service| {

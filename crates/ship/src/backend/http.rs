@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use counterfoil::{Error, ErrorKind, Result};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use object_store::{ClientOptions, RetryConfig};
 use url::Url;
 
 use super::Said;
@@ -44,7 +44,7 @@ pub trait Service: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Which setting the address comes from, for whoever cannot reach it.
+    /// Which setting the address comes from, for whoever cannot reach it or is refused there.
     fn reached_by(&self) -> Option<&'static str> {
         None
     }
@@ -96,6 +96,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    reached_by: Option<&'static str>,
 }
 
 impl Answer {
@@ -119,7 +120,8 @@ impl Answer {
         };
         let said = self.said().map(|said| format!(": {said}")).unwrap_or_default();
         let hint = self.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
-        Error::new(kind, format!("{what}: the store answers {}{said}{hint}", self.status.as_u16()))
+        let place = self.reached_by.map(|setting| format!(". {setting}")).unwrap_or_default();
+        Error::new(kind, format!("{what}: the store answers {}{said}{hint}{place}", self.status.as_u16()))
     }
 
     /// Which setting a refusal is about, where S3's code says so.
@@ -136,7 +138,7 @@ impl Answer {
             "ExpiredToken" | "InvalidToken" => "Renew AWS_SESSION_TOKEN and the keys that belong to it".to_owned(),
             "AccessDenied" => "The credentials are known, and lack a right: see the guide on object storage".to_owned(),
             "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => region(),
-            "NoSuchBucket" => "Look at the bucket's name and at AWS_ENDPOINT_URL".to_owned(),
+            "NoSuchBucket" => "Look at the bucket's name".to_owned(),
             _ => return None,
         })
     }
@@ -191,9 +193,15 @@ pub fn invalid(error: object_store::Error) -> Error {
     Error::new(ErrorKind::Invalid, error.to_string())
 }
 
-/// What is wrong with credentials.
-pub fn no_credentials(error: object_store::Error) -> Error {
-    Error::new(ErrorKind::Denied, format!("no credentials for the store: {error}"))
+/// How a machine's role is asked for: whoever has none is to hear so within half a minute.
+pub fn asked_soon(options: ClientOptions) -> (ClientOptions, RetryConfig) {
+    let retries = RetryConfig { max_retries: TRIES as usize, retry_timeout: 2 * SILENCE, ..RetryConfig::default() };
+    (options.with_timeout(SILENCE), retries)
+}
+
+/// What is wrong with credentials, and where they may come from.
+pub fn no_credentials(error: object_store::Error, sources: &str) -> Error {
+    Error::new(ErrorKind::Denied, format!("no credentials for the store: {error}. {sources}"))
 }
 
 impl<S: Service> Client<S> {
@@ -238,7 +246,8 @@ impl<S: Service> Client<S> {
     async fn try_once(&self, ask: &Ask<'_>) -> std::result::Result<Answer, Failed> {
         let mut url = self.url.clone();
         url.path_segments_mut().expect("http has paths").pop_if_empty().extend(&ask.path);
-        let unavailable = |error: String| Error::new(ErrorKind::Unavailable, format!("{url}: {error}"));
+        let place = self.service.reached_by().map(|setting| format!(". {setting}")).unwrap_or_default();
+        let unavailable = |error: String| Error::new(ErrorKind::Unavailable, format!("{url}: {error}{place}"));
         let mut asked = url.clone();
         if !ask.query.is_empty() {
             asked.query_pairs_mut().extend_pairs(&ask.query);
@@ -258,11 +267,7 @@ impl<S: Service> Client<S> {
         };
         let patience = SILENCE + Duration::from_secs(ask.body.len() as u64 / LEAST_UPLOAD_RATE);
         let answer = tokio::time::timeout(patience, self.http.execute(request)).await;
-        let unreached = |error: &dyn std::error::Error| match self.service.reached_by() {
-            Some(setting) => unavailable(format!("{}. {setting}", chain(error))),
-            None => unavailable(chain(error)),
-        };
-        let answer = answer.map_err(|_| silent(patience))?.map_err(|error| unreached(&error))?;
+        let answer = answer.map_err(|_| silent(patience))?.map_err(|error| unavailable(chain(&error)))?;
         let (head, body) = answer.into_parts();
         let mut body = Limited::new(body, MAX_ANSWER_BYTES);
         let mut bytes = BytesMut::new();
@@ -272,7 +277,8 @@ impl<S: Service> Client<S> {
             let frame = frame.map_err(|error| unavailable(chain(&*error)))?;
             bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
         }
-        Ok(Answer { status: head.status, headers: head.headers, body: bytes.freeze() })
+        let reached_by = self.service.reached_by();
+        Ok(Answer { status: head.status, headers: head.headers, body: bytes.freeze(), reached_by })
     }
 }
 

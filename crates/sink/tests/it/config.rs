@@ -43,6 +43,11 @@ fn a_wrong_configuration_is_answered_with_what_to_write() {
         (sink("type = \"file\"\naddress = \"here\""), "the file's whole path"),
         ("[[sink]]\nname = \"../x\"\ntype = \"file\"\naddress = \"/tmp/x\"".to_owned(), "it names a file"),
         ("console = \"ledger\"".to_owned(), "write https://ledger.example.com"),
+        (hook("address = \"https://example.com\"\nalert = \"high\""), "did you mean alerts?"),
+        (sink("typ = \"file\"\naddress = \"/tmp/x\""), "type is missing: did you mean it by \"typ\"?"),
+        (sink("to = \"a@example.com\""), "type is missing"),
+        ("[[sink]]\nnmae = \"one\"\ntype = \"file\"".to_owned(), "name is missing: did you mean it by \"nmae\"?"),
+        ("[sink]\nname = \"one\"\ntype = \"file\"".to_owned(), "write [[sink]], with two brackets"),
         ("[[sinks]]".to_owned(), "unknown field `sinks`"),
         ("[[sinks]]".to_owned(), "did you mean sink?"),
     ];

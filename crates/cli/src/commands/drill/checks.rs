@@ -48,3 +48,12 @@ impl Checks {
         self.0.push(Check { part: part.to_owned(), name, grade, detail });
     }
 }
+
+#[cfg(test)]
+impl Checks {
+    /// The grade of the one check, and what is told of it.
+    pub fn only(self) -> (Grade, String) {
+        let [check] = <[Check; 1]>::try_from(self.0).expect("one check");
+        (check.grade, check.detail)
+    }
+}

@@ -66,6 +66,21 @@ impl Alerts {
         self.by_rule.get(rule)?.first()
     }
 
+    /// The alert of the number that never arrived.
+    fn of_gap(&self) -> Result<String, String> {
+        let gaps = self.by_rule.get(GAP).into_iter().flatten();
+        let gap = gaps.into_iter().find(|raised| raised.about.to_string().contains(SOURCE));
+        gap.map(told).ok_or_else(not_raised)
+    }
+
+    fn marked(&self) -> Result<String, String> {
+        let count = self.by_rule.values().map(Vec::len).sum::<usize>();
+        match self.by_rule.values().flatten().filter(|raised| !raised.is_drill).count() {
+            0 => Ok(Counted(count as u64, "alert", "alerts").to_string()),
+            unmarked => Err(format!("{unmarked} of {count} do not")),
+        }
+    }
+
     fn last_index(&self) -> u64 {
         self.by_rule.values().flatten().map(|raised| raised.index).max().unwrap_or_default()
     }
@@ -83,20 +98,13 @@ pub fn watch(service: &Service, setup: &Setup, plan: &Plan, stop: &Stop, checks:
         all.then_some(())
     })?;
     grade_rules(plan, &alerts, checks);
-    let gap = alerts.first(GAP).filter(|raised| raised.about.to_string().contains(SOURCE));
-    checks.result(DETECTION, "an entry that is missing in a source", gap.map(told).ok_or_else(not_raised));
+    checks.result(DETECTION, "an entry that is missing in a source", alerts.of_gap());
     let mut sinks = Sinks::default();
     sinks.wait(service, setup, alerts.last_index(), stop)?;
     let tampered = tamper(service, &mut alerts, stop)?;
     checks.result(DETECTION, "tampering with a sealed segment below the running service", tampered);
     sinks.wait(service, setup, alerts.last_index(), stop)?;
-    let unmarked = alerts.by_rule.values().flatten().filter(|raised| !raised.is_drill).count();
-    let count: usize = alerts.by_rule.values().map(Vec::len).sum();
-    let marked = match unmarked {
-        0 => Ok(Counted(count as u64, "alert", "alerts").to_string()),
-        unmarked => Err(format!("{unmarked} of {count} do not")),
-    };
-    checks.result(DETECTION, "every alert says that it is a drill", marked);
+    checks.result(DETECTION, "every alert says that it is a drill", alerts.marked());
     sinks.grade(setup, alerts.last_index(), checks);
     Ok(())
 }
@@ -225,9 +233,85 @@ impl Sinks {
                 checks.untried(DELIVERY, name, "nothing in the drill passes its filter");
             } else {
                 let messages = Counted(state.messages_total, "message", "messages");
-                let answer = state.last_answer.as_deref().unwrap_or_default();
-                checks.passed(DELIVERY, name, format!("{messages} for {} entries: {answer}", state.entries_total));
+                let acknowledged = state.last_answer.as_ref().filter(|answer| !answer.is_empty());
+                let told =
+                    acknowledged.map(|answer| format!("{messages} for {} entries: {answer}", state.entries_total));
+                checks.result(
+                    DELIVERY,
+                    name,
+                    told.ok_or_else(|| format!("{messages}, and its receiver acknowledged none")),
+                );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use counterfoil_report::drill::Grade;
+    use counterfoil_sink::Config;
+    use counterfoil_watch::Rehearsed;
+    use serde_json::json;
+
+    use super::*;
+
+    fn alerts(rule: &str, about: Value, is_drill: bool) -> Alerts {
+        let raised = Raised { index: 7, is_drill, about };
+        Alerts { next: 8, by_rule: BTreeMap::from([(rule.to_owned(), vec![raised])]) }
+    }
+
+    fn graded(turnout: Turnout, alerts: &Alerts) -> Grade {
+        let rule = Rehearsed { id: "r".to_owned(), title: "Rule".to_owned(), entries: Vec::new(), turnout };
+        let mut checks = Checks::default();
+        grade_rules(&Plan { day: Vec::new(), rules: vec![rule] }, alerts, &mut checks);
+        checks.only().0
+    }
+
+    #[test]
+    fn a_rule_that_raises_no_alert_fails() {
+        let (none, one) = (Alerts::default(), alerts("r", Value::Null, true));
+        assert_eq!(graded(Turnout::Fires, &one), Grade::Passed);
+        assert_eq!(graded(Turnout::Fires, &none), Grade::Failed);
+        assert_eq!(graded(Turnout::Fires, &alerts("another", Value::Null, true)), Grade::Failed);
+        assert_eq!(graded(Turnout::Broken, &none), Grade::Failed);
+        assert_eq!(graded(Turnout::Untried("it has no example"), &none), Grade::NotExercised);
+    }
+
+    #[test]
+    fn a_gap_of_another_source_and_an_alert_without_the_mark_fail() {
+        assert!(alerts(GAP, json!([{"field": "source", "value": SOURCE}]), true).of_gap().is_ok());
+        assert!(alerts(GAP, json!([{"field": "source", "value": "another"}]), true).of_gap().is_err());
+        assert!(Alerts::default().of_gap().is_err());
+        assert!(alerts("r", Value::Null, true).marked().is_ok());
+        assert_eq!(alerts("r", Value::Null, false).marked(), Err("1 of 1 do not".to_owned()));
+    }
+
+    #[test]
+    fn a_sink_that_has_not_all_or_was_told_nothing_fails() {
+        let config = "[[sink]]\nname = \"log\"\ntype = \"file\"\naddress = \"/tmp/alerts\"\n";
+        let config = Config::parse(config).expect("a configuration");
+        let setup = Setup { rules: None, sinks: Some(("sinks.toml".into(), config)), ship: None, postgres: None };
+        let grade = |change: fn(&mut Value)| {
+            let mut state = json!({"name": "log", "type": "file", "address": "/tmp/alerts", "last_answer": "written",
+                "last_error": null, "messages_total": 3, "entries_total": 9, "dead_letters": 0, "waiting": 0, "next": 10});
+            change(&mut state);
+            let mut checks = Checks::default();
+            let state: Sink = serde_json::from_value(state).expect("a state");
+            Sinks(vec![state]).grade(&setup, 7, &mut checks);
+            checks.only().0
+        };
+        assert_eq!(grade(|_| ()), Grade::Passed);
+        let failing: [fn(&mut Value); 6] = [
+            |state| state["next"] = 7.into(),
+            |state| state["waiting"] = 1.into(),
+            |state| state["last_error"] = "no route to host".into(),
+            |state| state["dead_letters"] = 1.into(),
+            |state| state["last_answer"] = Value::Null,
+            |state| state["name"] = "another".into(),
+        ];
+        for (number, change) in failing.into_iter().enumerate() {
+            assert_eq!(grade(change), Grade::Failed, "change {number}");
+        }
+        assert_eq!(grade(|state| state["messages_total"] = 0.into()), Grade::NotExercised);
     }
 }

@@ -5,6 +5,7 @@ mod database;
 mod detection;
 mod outcome;
 mod plan;
+mod preconditions;
 mod recording;
 mod scenario;
 mod scratch;
@@ -21,7 +22,6 @@ use counterfoil_entry::Timestamp;
 use counterfoil_ship::Location;
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::files;
 use crate::ledgers;
 use crate::output;
 use crate::remote;
@@ -51,8 +51,8 @@ Examples:
   counterfoil drill audit --rules rules --ship s3://bank-audit/payments \\
     --postgres postgres://postgres@db.example/bank
 
-Exit codes: 0 passed, 2 the call or a file of settings is wrong, 5 the drill FAILED or was interrupted, 7 no such ledger or \
-file. Other exit codes: see `counterfoil --help`.")]
+Exit codes: 0 passed, 2 the call or a file of settings is wrong, 5 the drill FAILED, was interrupted, or the bucket or database does not \
+answer, 6 the ledger's key may not be read, 7 no such ledger, folder or file. Other exit codes: see `counterfoil --help`.")]
 pub struct Drill {
     /// The ledger's folder.
     ledger: PathBuf,
@@ -95,15 +95,13 @@ impl Drill {
                 "{url}: a drill is held where the ledger's folder is: name the folder"
             )));
         }
-        for file in [&self.html, &self.pdf].into_iter().flatten() {
-            files::refuse_existing(file)?;
-        }
         ledgers::check_folder_to_write(&self.ledger)?;
         let setup = Setup::of(&self)?;
         let origin = Reader::open(&self.ledger)?.snapshot()?.origin().to_string();
         let stop = Stop::of(signals::stop()?);
         let (started_at, since) = (now()?, Instant::now());
         let name = started_at.to_string()[..19].replace([':', '-'], "").to_ascii_lowercase();
+        preconditions::check(&self, &setup, &name, &stop)?;
         let mut scratch = Scratch::create(self.keep.as_deref(), &format!("{origin}/drill/{name}"))?;
         let checks = hold(&setup, &mut scratch, &name, &stop)?;
         drop(scratch.end());

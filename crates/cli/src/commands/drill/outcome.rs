@@ -80,10 +80,10 @@ impl Ended {
 
     pub fn write_pages(&self, html: Option<&Path>, pdf: Option<&Path>) -> Result<(), Failure> {
         if let Some(path) = html {
-            files::write_new(path, drill_html(&self.0).as_bytes())?;
+            files::write_output(path, drill_html(&self.0).as_bytes())?;
         }
         if let Some(path) = pdf {
-            files::write_new(path, &drill_pdf(&self.0)?)?;
+            files::write_output(path, &drill_pdf(&self.0)?)?;
         }
         Ok(())
     }

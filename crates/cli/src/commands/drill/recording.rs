@@ -161,3 +161,60 @@ pub fn ask(service: &Service, path: &str) -> Result<(), String> {
     let call = Call { method: Method::POST, ..Call::get(path) };
     service.owner.send(call).map(drop).map_err(|error| error.message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use counterfoil::{Error, Ledger, OpenOptions};
+    use counterfoil_entry::Draft;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_refused_or_for_another_reason_fails() {
+        let denied = |kind| Err(Error::new(kind, "no"));
+        assert_eq!(refusal(Ok(()), &[ErrorKind::Denied]), Err("it was done".to_owned()));
+        assert!(refusal(denied(ErrorKind::Unavailable), &[ErrorKind::Denied]).is_err());
+        assert!(refusal(denied(ErrorKind::Denied), &[ErrorKind::Denied]).is_ok());
+    }
+
+    #[test]
+    fn what_is_stored_otherwise_than_it_was_sent_fails() {
+        let scratch = Scratch::create(None, "bank.example/audit/drill/test").expect("a scratch ledger");
+        let sent = json!({"event_type": "note", "actor": "drill", "entity_id": "1"});
+        let ledger = Ledger::open(scratch.ledger(), OpenOptions::default()).expect("it opens");
+        let draft = Draft::builder("note", "drill", "1").build().expect("an entry");
+        let receipt = ledger.append(draft).expect("it is recorded");
+        ledger.close().expect("it closes");
+        let recorded = |sent: &Value, receipt: &Receipt| vec![(sent.clone(), receipt.clone())];
+        assert_eq!(stored(&scratch, &recorded(&sent, &receipt)), Ok("1 entry read and compared".to_owned()));
+        let mut other = sent.clone();
+        other["actor"] = "mallory".into();
+        assert!(stored(&scratch, &recorded(&other, &receipt)).is_err(), "another member");
+        let elsewhere = Receipt { index: receipt.index - 1, ..receipt.clone() };
+        assert!(stored(&scratch, &recorded(&sent, &elsewhere)).is_err(), "another place");
+        let unlike = Receipt { leaf_hash: leaf_hash(b"another"), ..receipt };
+        assert!(stored(&scratch, &recorded(&sent, &unlike)).is_err(), "another leaf");
+    }
+
+    #[test]
+    fn a_receipt_that_the_ledgers_key_does_not_prove_fails() {
+        let scratch = Scratch::create(None, "bank.example/audit/drill/test").expect("a scratch ledger");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("an address");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a caller");
+            let _ = stream.read(&mut [0; 1 << 16]);
+            let receipt = json!({"index": 0, "leaf_hash": "00".repeat(32), "tree_size": 1, "recorded_at": "2026-11-24T09:00:00Z"});
+            let body = json!({"receipts": [receipt]}).to_string();
+            let _ = write!(stream, "HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        });
+        let client = || Remote::with_token(&url, "cf_any".to_owned()).expect("a client");
+        let service = Service::at(&scratch, client(), &url);
+        let told = send(&service, &client(), &[json!({"event_type": "note"})], &mut Recorded::new());
+        answering.join().expect("it answers");
+        assert!(told.is_err_and(|told| told.contains("does not prove")));
+    }
+}

@@ -212,6 +212,14 @@ impl Drop for Scratch {
     }
 }
 
+#[cfg(test)]
+impl Service {
+    /// A service that says it holds a scratch ledger.
+    pub fn at(scratch: &Scratch, owner: Remote, url: &str) -> Self {
+        Self { ledger: scratch.ledger(), owner, url: url.to_owned() }
+    }
+}
+
 impl Service {
     /// A client with a token of this role.
     pub fn client(&self, name: &str, role: Role) -> Result<Remote, Failure> {

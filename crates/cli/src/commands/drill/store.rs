@@ -1,7 +1,7 @@
 //! The scratch ledger is shipped beside the configured copy, verified there, and what is locked is tried.
 
 use counterfoil::{Reader, VerifyOptions};
-use counterfoil_ship::{Bucket, Location, Retention, Settings, Shipper};
+use counterfoil_ship::{Attempt, Bucket, Location, Retention, Settings, Shipper};
 
 use super::checks::{COPY, Checks};
 use super::scratch::Scratch;
@@ -43,7 +43,11 @@ fn ship(
         Some(finding) => Err(finding.to_string()),
     };
     checks.result(COPY, "the copy verifies", verified);
-    let attempts = shipper.try_to_destroy()?;
+    grade(place, shipper.try_to_destroy()?, checks);
+    Ok(())
+}
+
+fn grade(place: &Location, attempts: Vec<Attempt>, checks: &mut Checks) {
     if attempts.is_empty() {
         checks.untried(COPY, "the lock of the copy", format!("{place} has no Object Lock"));
     }
@@ -51,5 +55,25 @@ fn ship(
         let result = if attempt.held { Ok(attempt.answer) } else { Err(attempt.answer) };
         checks.result(COPY, format!("refused: {}", attempt.what), result);
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use counterfoil_report::drill::Grade;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_gives_way_fails() {
+        let place: Location = "s3://bank-audit/payments".parse().expect("a place");
+        let graded = |attempts| {
+            let mut checks = Checks::default();
+            grade(&place, attempts, &mut checks);
+            checks.only().0
+        };
+        let attempt = |held| Attempt { what: "deleting a locked version", held, answer: "200".to_owned() };
+        assert_eq!(graded(vec![attempt(true)]), Grade::Passed);
+        assert_eq!(graded(vec![attempt(false)]), Grade::Failed);
+        assert_eq!(graded(Vec::new()), Grade::NotExercised);
+    }
 }

@@ -75,13 +75,13 @@ const TURNS: usize = 4;
 type Forge = fn(&Exhibit, &Path) -> Result<(), String>;
 
 const FORGERIES: [(&str, &[FindingKind], Forge); 9] = [
-    ("two segments swapped", &[], |_, folder| {
+    ("two segments swapped", &[FindingKind::SegmentMetadata], |_, folder| {
         let [first, second] = segments(folder)?;
         let bytes = fs::read(&first).map_err(words)?;
         write(&first, &fs::read(&second).map_err(words)?).map_err(words)?;
         write(&second, &bytes).map_err(words)
     }),
-    ("a segment twice", &[], |_, folder| {
+    ("a segment twice", &[FindingKind::SegmentUnsealed], |_, folder| {
         for kind in ["parquet", "tiles", "index"] {
             let [first, _] = segments(folder)?;
             let copy = folder.join("segments").join(format!("{:020}.{kind}", 1 << 20));
@@ -89,7 +89,7 @@ const FORGERIES: [(&str, &[FindingKind], Forge); 9] = [
         }
         Ok(())
     }),
-    ("a whole segment dropped", &[], |_, folder| {
+    ("a whole segment dropped", &[FindingKind::MissingFile], |_, folder| {
         let [first, _] = segments(folder)?;
         ["parquet", "tiles", "index"]
             .into_iter()
@@ -258,4 +258,51 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 
 fn words(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ledger of two segments and a tail.
+    fn scratch() -> Scratch {
+        let scratch = Scratch::create(None, "bank.example/audit/drill/test").expect("a scratch ledger");
+        let ledger = Ledger::open(scratch.ledger(), OpenOptions::default()).expect("it opens");
+        for _ in 0..2 {
+            let drafts = (0..300).map(|number| entry(&number.to_string())).collect::<Result<Vec<_>, _>>();
+            ledger.append_batch(drafts.expect("entries")).expect("they are recorded");
+            ledger.seal().expect("it is sealed");
+        }
+        ledger.close().expect("it closes");
+        scratch
+    }
+
+    #[test]
+    fn what_verification_does_not_find_fails() {
+        let scratch = scratch();
+        let exhibit = Exhibit::of(&scratch).expect("an exhibit");
+        let untouched = exhibit.forged(&[FindingKind::Fork], |_, _| Ok(()));
+        assert_eq!(untouched, Err("it was not found".to_owned()));
+        assert!(exhibit.forged(&[], |_, _| Ok(())).is_err(), "whatever kind is wanted");
+        let other = exhibit.forged(&[FindingKind::Fork], |_, folder| {
+            fs::write(folder.join("segments").join("notes.txt"), "x").map_err(words)
+        });
+        assert!(other.is_err_and(|told| told.starts_with("found as something else: unexpected-file")));
+        let same: Change = |bytes, turn| (turn == 0).then(|| Changed::Bytes(bytes.to_vec()));
+        assert!(exhibit.each_file(same).is_err_and(|told| told.starts_with("ledger.toml: it was not found")));
+    }
+
+    #[test]
+    fn each_change_and_forgery_is_found_by_its_kind() {
+        let scratch = scratch();
+        let exhibit = Exhibit::of(&scratch).expect("an exhibit");
+        for (name, change) in CHANGES {
+            assert!(exhibit.each_file(change).is_ok_and(|told| told.contains("found, in ledger.toml")), "{name}");
+        }
+        for (name, wanted, forge) in FORGERIES {
+            assert!(!wanted.is_empty(), "{name}: whatever is found would do");
+            let told = exhibit.forged(wanted, forge);
+            assert!(told.is_ok(), "{name}: {told:?}");
+        }
+    }
 }

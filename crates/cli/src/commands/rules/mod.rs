@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use counterfoil::ErrorKind;
+use counterfoil::{Error, ErrorKind};
 use counterfoil_watch::{RuleSet, Texts, shipped};
 
 use crate::exit::{Failure, Outcome};
@@ -59,6 +59,18 @@ impl Rules {
             Act::Backtest(backtest) => backtest.run(),
         }
     }
+}
+
+/// Refuses a folder that a service could not watch with.
+pub(super) fn refuse_missing(folder: &Path) -> Result<(), Failure> {
+    let refused = |error: Error| {
+        let advice = format!(
+            "Name another folder, or write the rules that come with the program: counterfoil rules init {}",
+            folder.display()
+        );
+        Failure::from(Error { message: format!("--rules {}", error.message), ..error }).advise(advice)
+    };
+    Texts::read(folder).map(drop).map_err(refused)
 }
 
 /// The texts of a folder that has some: a wrong path that happens to be there must not pass for a good one.

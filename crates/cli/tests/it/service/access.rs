@@ -310,6 +310,26 @@ fn the_sign_in_link_stays_out_of_files_and_journals() {
 }
 
 #[test]
+fn what_is_printed_of_a_console_is_there() {
+    let service = Running::start();
+    let page = service.call("GET", "/", &[], b"");
+    match page.status {
+        200 => assert!(service.said.contains("the link signs you in"), "{}", service.said),
+        _ => {
+            assert!(page.text().contains("built without its console"), "{page:?}");
+            assert!(
+                service.said.contains("without its console") && !service.said.contains("console   "),
+                "{}",
+                service.said
+            );
+        }
+    }
+    assert!(service.said.contains(&format!("http://{}/api/v1/openapi.json", service.address)), "{}", service.said);
+    let role = if page.status == 200 { "writer" } else { "admin" };
+    assert!(service.said.contains(&format!("counterfoil token create audit --role {role}")), "{}", service.said);
+}
+
+#[test]
 fn a_mistyped_page_is_answered_as_a_page() {
     let service = Running::start();
     let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];

@@ -1,11 +1,11 @@
 //! `counterfoil monitor`: what a service showed once, it must still show.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::place::{LINES, Place};
-use crate::service::Running;
+use crate::place::{LINES, Place, Ran};
+use crate::service::{Running, wait_for};
 
 struct Monitor {
     place: Place,
@@ -148,4 +148,52 @@ fn what_a_monitor_finds_is_delivered_before_it_ends() {
     service.end();
     watch(&address, &["--every", "1", "--silent-after", "1"]).expect(5);
     assert_eq!(delivered().last().unwrap()["alert"]["rule"], "counterfoil.monitor-silent");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_no_silence_of_the_service() {
+    let service = Running::start();
+    let writer = service.token("writer");
+    let monitor = Monitor::of(&service);
+    let place = &monitor.place;
+    let alerts = place.path("alerts.jsonl").display().to_string();
+    place.write("sinks.toml", format!("[[sink]]\nname = \"duty\"\ntype = \"file\"\naddress = \"{alerts}\"\n"));
+    let url = format!("http://{}", service.address);
+    let watch = |file: &str| {
+        let ask = ["monitor", &url, "--key", &monitor.key, "--remember", file, "--sinks", "sinks.toml"];
+        let mut command = place.command(&[&ask[..], &["--every", "1", "--silent-after", "20", "--json"]].concat());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    std::fs::create_dir(place.path("kept")).unwrap();
+    for file in ["no/such/folder", "kept"] {
+        Ran::of(watch(file).output().unwrap()).refused(2, &[&format!("--remember {file}"), "Nothing was done"]);
+    }
+    let watching = watch("kept/seen").spawn().unwrap();
+    wait_for("the first checkpoint", || place.path("kept/seen").exists().then_some(()));
+    std::fs::rename(place.path("kept"), place.path("gone")).unwrap();
+    service.record(&writer, LINES);
+    let ran = Ran::of(watching.wait_with_output().unwrap()).expect(5);
+    let seen = ran.lines().pop().unwrap();
+    assert_eq!((&seen["seen"], &seen["remember"]), (&json!("forgotten"), &json!("kept/seen")), "{seen}");
+    let alert: Value = serde_json::from_slice(&std::fs::read(&alerts).unwrap()).unwrap();
+    assert_eq!(alert["alert"]["rule"], "counterfoil.monitor-forgotten");
+    assert!(alert["entry"]["context"]["why"].as_str().unwrap().contains("kept/seen: "), "{alert}");
+}
+
+#[test]
+fn a_wrong_key_at_first_contact_is_told_with_what_was_given_and_shown() {
+    let (service, twin) = (Running::start(), Running::start());
+    let (monitor, right) = (Monitor::of(&twin), Monitor::of(&service).key);
+    let url = format!("http://{}", service.address);
+    let ask = |key: &str| monitor.place.run(&["monitor", &url, "--key", key, "--remember", "seen", "--once"]);
+    let of = |key: &str| key.split('+').take(2).collect::<Vec<_>>().join("+");
+    let said = ask(&monitor.key).expect(11).stdout;
+    for words in [of(&monitor.key), of(&right), "counterfoil key LEDGER".to_owned(), "seen.shown-0".to_owned()] {
+        assert!(said.contains(&words), "{words:?} is not in: {said}");
+    }
+    assert!(!said.contains("showed before") && !monitor.place.path("seen").exists(), "{said}");
+    monitor.place.ok(&["init", "other", "--origin", "other.example/audit"]);
+    let other = monitor.place.ok(&["key", "other"]);
+    ask(other.trim()).refused(2, &[&of(&other), &of(&right), "a checkpoint of bank.example/audit"]);
 }

@@ -21,6 +21,8 @@ pub struct Running {
     pub grpc: Option<String>,
     /// The one-time link.
     pub sign_in: String,
+    /// What it said on standard output.
+    pub said: String,
 }
 
 /// What was answered.
@@ -55,12 +57,14 @@ impl Running {
         command.stderr(std::fs::File::create(place.path("service.log")).unwrap());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut sign_in, mut grpc) = (None, None);
+        let (mut sign_in, mut grpc, mut said) = (None, None, String::new());
         for line in &mut lines {
             let line = line.unwrap();
+            said.push_str(&line);
+            said.push('\n');
             let last = line.split_whitespace().last().unwrap_or_default().to_owned();
             match line.split_whitespace().next() {
-                Some("console") => sign_in = Some(last),
+                Some("console" | "session") => sign_in = Some(last),
                 Some("OTLP") => grpc = Some(last),
                 Some("tokens") => break,
                 _ => {}
@@ -69,7 +73,7 @@ impl Running {
         let log = || std::fs::read_to_string(place.path("service.log")).unwrap();
         let sign_in = sign_in.unwrap_or_else(|| panic!("the service did not start: {}", log()));
         let address = sign_in.split("://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Running { place, child, address, grpc, sign_in }
+        Running { place, child, address, grpc, sign_in, said }
     }
 
     /// A token of this role, for a principal of the same name.

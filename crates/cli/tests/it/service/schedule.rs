@@ -399,6 +399,15 @@ fn a_service_that_only_reads_verifies_nothing_unless_asked() {
     let (place, _) = service.end();
     assert!(!place.path("audit/state/verified-ledger.json").exists(), "nothing is written");
     place.run(&["serve", "audit", "--scrub-hours", "-1"]).refused(2, &["scrub-hours"]);
+    let table = ["serve", "audit", "--postgres", "postgres://u@127.0.0.1:1/bank", "--scrub-hours", "0"];
+    let never = [&table[..], &["--verify-whole-hours", "0"]].concat();
+    place
+        .run(&never)
+        .refused(2, &["--postgres: the table is compared every --scrub-hours, or every --verify-whole-hours"]);
+    let seldom = [&table[..], &["--listen", "192.0.2.1:1", "--allow-plain-text"]].concat();
+    place
+        .run(&seldom)
+        .refused(5, &["scrub-hours is 0: the table in PostgreSQL is compared every 24 hours (verify-whole-hours)"]);
     place.run(&["serve", "audit", "--verify-whole-hours", "NaN"]).refused(2, &["verify-whole-hours"]);
     place.run(&["serve", "audit", "--postgres-slot", "x"]).refused(2, &["--postgres DSN"]);
 }

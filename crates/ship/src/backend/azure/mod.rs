@@ -15,7 +15,7 @@ use object_store::azure::{
 };
 use object_store::client::HttpRequest;
 
-use super::http::{Answer, Ask, Client, Service, address, client_options, invalid, no_credentials};
+use super::http::{Answer, Ask, Client, Service, address, asked_soon, client_options, invalid, no_credentials};
 use super::listing::{Listing, Version};
 use super::xml::Element;
 use super::{Attack, Backend, Held, Keeping, Page, Said, refuse_encryption};
@@ -29,6 +29,10 @@ const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 /// The version of the interface that lists from a key on. Requests that an account key signs have the older one of the library
 /// that signs them.
 const VERSION: &str = "2026-02-06";
+
+/// Where credentials may come from.
+const CREDENTIALS: &str = "Set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_CLIENT_ID, AZURE_TENANT_ID and \
+    AZURE_CLIENT_SECRET, or AZURE_USE_AZURE_CLI=true, or run where the machine has an identity";
 
 /// A container of Azure Blob Storage.
 #[derive(Debug)]
@@ -52,7 +56,8 @@ impl Service for Signer {
             let length = request.body().content_length();
             request.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
         }
-        let credential = self.credentials.get_credential().await.map_err(no_credentials)?;
+        let credential = self.credentials.get_credential().await;
+        let credential = credential.map_err(|error| no_credentials(error, CREDENTIALS))?;
         AzureAuthorizer::new(&credential, &self.account).authorize(request);
         if !matches!(*credential, AzureCredential::AccessKey(_)) {
             request.headers_mut().insert("x-ms-version", HeaderValue::from_static(VERSION));
@@ -89,8 +94,9 @@ impl Azure {
         };
         let url = address(&format!("{endpoint}/{container}"))?;
         let options = client_options(&url, settings, "AZURE_CA_BUNDLE")?;
+        let (asked, retries) = asked_soon(options.clone());
         let builder = builder.with_account(&account).with_container_name(container).with_endpoint(endpoint);
-        let builder = builder.with_use_emulator(emulator.is_some()).with_client_options(options.clone());
+        let builder = builder.with_use_emulator(emulator.is_some()).with_client_options(asked).with_retry(retries);
         let credentials = builder.build().map_err(invalid)?.credentials().clone();
         let client = Client::new(url, &options, Signer { account: account.clone(), credentials })?;
         Ok(Self { client, account, name: container.to_owned() })

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 
 use self::bucket::Bucket;
-use super::http::{Ask, Client, Service, address, client_options, invalid, no_credentials};
+use super::http::{Ask, Client, Service, address, asked_soon, client_options, invalid, no_credentials};
 use super::listing::{Listing, Version};
 use super::{Attack, Backend, Held, Keeping, Page, Said, refuse_encryption};
 use crate::content::Content;
@@ -28,6 +28,10 @@ use crate::store::Written;
 const PAGE: &str = "1000";
 /// What is asked for of each version.
 const FIELDS: &str = "nextPageToken,items(name,generation,size,timeCreated,timeDeleted)";
+
+/// Where credentials may come from.
+const CREDENTIALS: &str = "Set GOOGLE_APPLICATION_CREDENTIALS to a file of credentials, or GOOGLE_SERVICE_ACCOUNT to that of a service \
+    account, or log in (gcloud auth application-default login), or run where the machine has an account";
 
 /// A bucket of Google Cloud Storage.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ struct Bearer(Option<GcpCredentialProvider>);
 impl Service for Bearer {
     async fn sign(&self, request: &mut HttpRequest) -> Result<()> {
         let Some(credentials) = &self.0 else { return Ok(()) };
-        let credential = credentials.get_credential().await.map_err(no_credentials)?;
+        let credential = credentials.get_credential().await.map_err(|error| no_credentials(error, CREDENTIALS))?;
         let value = HeaderValue::try_from(format!("Bearer {}", credential.bearer));
         let mut value = value.map_err(|_| Error::new(ErrorKind::Denied, "the store's token is no header's text"))?;
         value.set_sensitive(true);
@@ -105,8 +109,11 @@ impl Gcs {
                 });
                 let builder = known
                     .fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| builder.with_config(key, value));
-                let builder = builder.with_bucket_name(bucket).with_client_options(options.clone());
-                Some(builder.build().map_err(invalid)?.credentials().clone())
+                let (asked, retries) = asked_soon(options.clone());
+                let builder = builder.with_bucket_name(bucket).with_client_options(asked).with_retry(retries);
+                let unread =
+                    |error| Error::new(ErrorKind::Invalid, format!("{}. {CREDENTIALS}", invalid(error).message));
+                Some(builder.build().map_err(unread)?.credentials().clone())
             }
         };
         let client = Client::new(url, &options, Bearer(credentials))?;

@@ -15,11 +15,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use counterfoil::{Error, ErrorKind, Result};
 use http::{Method, StatusCode};
+use object_store::ClientOptions;
 use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::HttpRequest;
 use sha2::{Digest, Sha256};
 
-use super::http::{Answer, Ask, Client, Service, address, client_options, invalid, no_credentials};
+use super::http::{Answer, Ask, Client, Service, address, asked_soon, client_options, invalid, no_credentials};
 use super::xml::Element;
 use super::{Attack, Backend, Held, Keeping, Page, Said};
 use crate::content::{Content, piece};
@@ -57,10 +58,8 @@ impl Service for Signer {
             let checksum = STANDARD.encode(digest).parse().expect("base64 is a header's text");
             request.headers_mut().insert(CHECKSUM, checksum);
         }
-        let credential = self.credentials.get_credential().await.map_err(|error| {
-            let error = no_credentials(error);
-            Error::new(error.kind, format!("{}. {CREDENTIALS}", error.message))
-        })?;
+        let credential = self.credentials.get_credential().await;
+        let credential = credential.map_err(|error| no_credentials(error, CREDENTIALS))?;
         AwsAuthorizer::new(&credential, "s3", &self.region).authorize(request, Some(&digest));
         Ok(())
     }
@@ -87,7 +86,9 @@ impl S3 {
         settings.check_profile()?;
         let options = client_options(&url, settings, "AWS_CA_BUNDLE")?;
         let known = settings.iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
-        let builder = known.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
+        let (asked, retries) = asked_soon(ClientOptions::new());
+        let builder = AmazonS3Builder::new().with_client_options(asked).with_retry(retries);
+        let builder = known.fold(builder, |builder, (key, value)| builder.with_config(key, value));
         let builder = builder.with_bucket_name(bucket).with_region(&region).with_allow_http(url.scheme() == "http");
         let credentials = builder.build().map_err(invalid)?.credentials().clone();
         let reached_by = match endpoint {

@@ -1,34 +1,15 @@
-//! A quarter of a bank's ledger, with figures like those of the demo, and its configuration.
+//! What was counted in the quarter.
 
 use counterfoil_report::Moment;
-use counterfoil_report::document::{
-    ClientKey, Contact, Document, Keys, Locations, Rule, Schedule, Service, Sink, Token, Watch,
-};
 use counterfoil_report::report::{
-    Access, AccessCount, Activity, Alert, Alerts, Check, Checkpoint, Copy, Count, Denial, Drill, Evidence, Integrity,
-    Listed, ModelRate, Overrider, Overrides, Removal, Report, Retention, Review, Run, Scope, Segment, SourceGaps,
-    Sources, Step, TokenAct, Verification, Volume,
+    Access, AccessCount, Activity, Alert, Alerts, Copy, Count, Denial, Listed, ModelRate, Overrider, Overrides,
+    Removal, Removals, Review, Run, Segment, TokenAct, Verification, Volume,
 };
-use counterfoil_report::sql;
 
-const DAY: i64 = 86_400_000_000;
-const VERIFIER_KEY: &str = "bank.example/payments+ced71c0e+AU1mJx0dqYvE3bYq4mKp0Qm2iS0u4cT0zVbJ7Xn8s3fQ";
-
-pub fn moment(text: &str) -> Moment {
-    serde_json::from_value(serde_json::Value::from(text)).expect("a moment")
-}
+use super::{DAY, moment};
 
 fn count(name: &str, entries: u64) -> Count {
     Count { name: name.to_owned(), entries }
-}
-
-fn checkpoint(size: u64, letter: char) -> Checkpoint {
-    let note = format!(
-        "bank.example/payments\n{size}\nFQ8o32ckJ19zfKCD/4+jlhsz+vlTik8vm6037cfrVBI=\n\n\u{2014} bank.example/payments \
-         ztccDhSW5GpHXBqn89L0IFYMeRhs2BVy/q93nJGBgM503in4nhThefL+dR+uATcnhAE7U+mD6D5Tx9GRY8jEFA0v5QA=\n\u{2014} witness.example/w1 \
-         9eLN1QAAAABnSVxN5GpHXBqn89L0IFYMeRhs2BVy/q93nJGBgM503in4nhThefL+dR+uATcnhAE7U+mD6D5Tx9GRY8jEFA0v5QA=\n"
-    );
-    Checkpoint { size, root: letter.to_string().repeat(64), note: Some(note) }
 }
 
 fn volume(from: Moment, entries: u64) -> Vec<Volume> {
@@ -44,7 +25,7 @@ fn volume(from: Moment, entries: u64) -> Vec<Volume> {
     weights.iter().enumerate().map(one).collect()
 }
 
-fn activity(from: Moment) -> Activity {
+pub fn activity(from: Moment) -> Activity {
     let types = [
         ("payment_released", 412_338),
         ("invoice_extracted", 301_274),
@@ -75,7 +56,7 @@ fn activity(from: Moment) -> Activity {
     }
 }
 
-fn overrides() -> Overrides {
+pub fn overrides() -> Overrides {
     let model = |model: &str, decisions, overridden, unreasoned| ModelRate {
         model: model.to_owned(),
         decisions,
@@ -118,7 +99,7 @@ fn overrides() -> Overrides {
     }
 }
 
-fn verification() -> Verification {
+pub fn verification() -> Verification {
     let run = |text: &str, size, findings, fault: Option<&str>| Run {
         ended_at: moment(text),
         subject: if size == 2_792_410 { "copy" } else { "ledger" }.to_owned(),
@@ -152,7 +133,7 @@ fn verification() -> Verification {
     }
 }
 
-fn alerts() -> Alerts {
+pub fn alerts() -> Alerts {
     let alert =
         |index, raised: &str, title: &str, level: &str, entries, taken: Option<&str>, resolved: Option<&str>| Alert {
             index,
@@ -226,7 +207,7 @@ fn alerts() -> Alerts {
 }
 
 /// Every working day was signed but the first.
-fn reviews() -> Listed<Review> {
+pub fn reviews() -> Listed<Review> {
     let day = |day: i64| {
         let midnight = moment("2026-07-01T00:00:00Z").micros() + day * DAY;
         Review {
@@ -241,7 +222,7 @@ fn reviews() -> Listed<Review> {
     (1..92).filter(|number| number % 7 < 5).map(day).collect::<Vec<_>>().into()
 }
 
-fn segments() -> Listed<Segment> {
+pub fn segments() -> Listed<Segment> {
     let segment = |number: u64| Segment {
         first: number * 262_144,
         count: 262_144,
@@ -252,7 +233,7 @@ fn segments() -> Listed<Segment> {
     Listed { rows: (0..10).rev().map(segment).collect(), total: 10 }
 }
 
-fn copy() -> Copy {
+pub fn copy() -> Copy {
     Copy {
         location: "s3://bank-audit-worm/payments".to_owned(),
         shipped: 2_793_018,
@@ -266,7 +247,7 @@ fn copy() -> Copy {
     }
 }
 
-fn access() -> Access {
+pub fn access() -> Access {
     let act = |act: &str, actor: &str, times, last: &str| AccessCount {
         act: act.to_owned(),
         actor: actor.to_owned(),
@@ -299,203 +280,16 @@ fn access() -> Access {
 }
 
 /// Local files let go of, and a person's data erased.
-fn removals() -> Listed<Removal> {
-    let act = |at: &str, event_type: &str, scope: &str| Removal {
+pub fn removals() -> Removals {
+    let act = |at: &str, scope: &str, reason: &str| Removal {
         at: moment(at),
-        event_type: event_type.to_owned(),
         actor: "m.keller".to_owned(),
         scope: scope.to_owned(),
-        reason: String::new(),
+        reason: reason.to_owned(),
     };
-    vec![
-        act("2026-09-20T03:00:00Z", "ledger.pruned", "segments"),
-        act("2026-09-11T12:00:00Z", "ledger.subject_erased", "subject-7"),
-    ]
-    .into()
-}
-
-/// The third quarter.
-pub fn report() -> Report {
-    let from = moment("2026-07-01T00:00:00Z");
-    let activity = activity(from);
-    let (first, written) = (1_609_070, moment("2026-10-01T06:30:00Z"));
-    let end = first + activity.entries + activity.own;
-    Report {
-        scope: Scope {
-            ledger: "/var/lib/counterfoil/payments".to_owned(),
-            origin: "bank.example/payments".to_owned(),
-            from,
-            to: moment("2026-10-01T00:00:00Z"),
-            begun: Some(moment("2026-01-04T08:00:00Z")),
-            written,
-            version: "0.1.0".to_owned(),
-            first,
-            end,
-            size: end + 3_002,
-            earlier_origins: Vec::new(),
-        },
-        activity,
-        overrides: overrides(),
-        integrity: Integrity {
-            verifier_key: VERIFIER_KEY.to_owned(),
-            begin: Some(checkpoint(first, 'a')),
-            end: checkpoint(end, 'b'),
-            consistency: (0..9_u8).map(|place| format!("{:02x}", 17 * (place + 1)).repeat(32)).collect(),
-            segments: segments(),
-            sealed: 10 * 262_144,
-            newest: None,
-            bundle: Some(Evidence {
-                file: "payments-2026-q3.bundle.json".to_owned(),
-                entries: 18_412,
-                left_out: 0,
-                chosen: sql::over(sql::SINGLED_OUT, first, end, Step::Day),
-                size: end,
-            }),
-        },
-        check: Check {
-            entries: end + 3_002,
-            compared_with: vec![format!("the folder's checkpoint of {} entries", end + 3_002)],
-            ..Check::default()
-        },
-        unread: Vec::new(),
-        verification: verification(),
-        drills: vec![Drill {
-            ended_at: moment("2026-09-15T10:04:33Z"),
-            passed: true,
-            checks: 41,
-            failed: 0,
-            actor: "m.keller".to_owned(),
-        }]
-        .into(),
-        alerts: Some(alerts()),
-        reviews: reviews(),
-        sources: Sources {
-            numbered: 17,
-            with_gaps: vec![SourceGaps {
-                source: "invoice-service@node-3".to_owned(),
-                recorder: Some("invoice-service".to_owned()),
-                last: 188_204,
-                gaps: vec![(17_002, 17_009), (91_377, 91_377)],
-                missing: 9,
-            }]
-            .into(),
-            fault: None,
-            late_micros: Some(3 * DAY / 24),
-            early_micros: Some(2_400_000),
-        },
-        retention: Retention { copy: Some(copy()), removals: removals(), ..Retention::default() },
-        access: access(),
-    }
-}
-
-/// The first day of a ledger in which nothing happened.
-pub fn empty() -> Report {
-    let mut report = report();
-    let (from, to) = (moment("2026-07-01T00:00:00Z"), moment("2026-07-02T00:00:00Z"));
-    report.scope = Scope { from, to, begun: None, first: 0, end: 0, size: 0, ..report.scope };
-    report.activity = Activity::default();
-    report.overrides = Overrides::default();
-    report.integrity.begin = None;
-    report.integrity.end = checkpoint(0, 'e');
-    report.integrity =
-        Integrity { segments: Listed::default(), sealed: 0, bundle: None, consistency: Vec::new(), ..report.integrity };
-    report.verification = Verification::default();
-    report.drills = Listed::default();
-    report.alerts = None;
-    report.reviews = Listed::default();
-    report.check = Check::default();
-    report.sources = Sources::default();
-    report.retention = Retention::default();
-    report.access = Access::default();
-    report
-}
-
-/// The configuration behind [`report`].
-pub fn document() -> Document {
-    let pair = |left: &str, right: &str| (left.to_owned(), right.to_owned());
-    let rule = |title: &str, level: &str, purpose: &str| Rule {
-        title: title.to_owned(),
-        level: level.to_owned(),
-        purpose: purpose.to_owned(),
-    };
-    let token = |name: &str, role: &str, prefixes: &[&str]| Token {
-        name: name.to_owned(),
-        role: role.to_owned(),
-        prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
-        expires_at: (role == "auditor").then(|| moment("2026-12-31T23:59:59Z")),
-    };
-    let report = report();
-    Document {
-        origin: report.scope.origin,
-        earlier_origins: Vec::new(),
-        written: report.scope.written,
-        version: report.scope.version,
-        size: report.scope.size,
-        in_use: report.activity.event_types,
-        locations: Locations {
-            folder: report.scope.ledger,
-            segment_span: 262_144,
-            service: Some(Service {
-                addresses: vec![
-                    pair("0.0.0.0:7411", "HTTP API, OTLP, CloudEvents, /tlog, console"),
-                    pair("127.0.0.1:7412", "PostgreSQL protocol"),
-                ],
-                tls: true,
-                tlog_public: "checkpoint".to_owned(),
-            }),
-            copy: report.retention.copy,
-            lake: Some("s3://bank-audit-worm/payments-lake".to_owned()),
-            prune_keep: Some("400d".to_owned()),
-            compared: Some("postgres://audit@db.bank.example/bank".to_owned()),
-            postgres: vec!["postgres://db.bank.example/core, slot counterfoil".to_owned()],
-        },
-        keys: Keys {
-            verifier_key: VERIFIER_KEY.to_owned(),
-            clients: vec![ClientKey {
-                id: "9c1185a5c5e9fc54612808977ee8f548b2258d31".to_owned(),
-                actors: vec!["bot-7".to_owned(), "bot-8".to_owned()],
-                registered_at: moment("2026-01-04T09:00:00Z"),
-                revoked_at: None,
-            }],
-            witnesses: Vec::new(),
-        },
-        tokens: Some(vec![
-            token("m.keller", "admin", &[]),
-            token("invoice-service-2", "writer", &["invoice_", "payment_"]),
-            token("auditor-kpw", "auditor", &[]),
-        ]),
-        watch: Some(Watch {
-            rules: vec![
-                rule(
-                    "Manual override without reason",
-                    "medium",
-                    "An override that nobody explained cannot be reviewed.",
-                ),
-                rule("Approver equals requester", "high", "Four eyes: nobody approves what they asked for."),
-            ],
-            left_out: vec!["split-payments.yml: the field amount is compared with a text".to_owned()],
-            sinks: vec![Sink {
-                name: "on-call".to_owned(),
-                kind: "mail".to_owned(),
-                target: "audit-alerts@bank.example".to_owned(),
-            }],
-        }),
-        verification: Schedule {
-            new_seconds: Some(300),
-            whole_seconds: Some(86_400),
-            scrub_seconds: Some(21_600),
-            last: report.verification.listed.rows.last().cloned(),
-            outside: vec![
-                "anchor.bank.example, every hour, counterfoil verify with the checkpoint kept there".to_owned(),
-            ],
-        },
-        retention_class: Some("sec_6y".to_owned()),
-        retain: Some("compliance:2190".to_owned()),
-        bundle: None,
-        holds: Listed::default(),
-        contacts: vec![Contact {
-            role: "Tampering, keys".to_owned(),
-            reach: "Security desk, +49 30 5550 100, security@bank.example".to_owned(),
-        }],
+    Removals {
+        erased: vec![act("2026-09-11T12:00:00Z", "subject-7", "asked for it")].into(),
+        restored: Listed::default(),
+        pruned: vec![act("2026-09-20T03:00:00Z", "segments", "")].into(),
     }
 }
