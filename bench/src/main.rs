@@ -20,12 +20,7 @@ mod watched;
 
 use std::path::PathBuf;
 
-use mimalloc::MiMalloc;
 use serde_json::Value;
-
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What a step is told: `name=value` arguments.
 pub struct Arguments(Vec<(String, String)>);

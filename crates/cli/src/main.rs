@@ -28,11 +28,6 @@ mod writer;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
-
-/// Many small values live long (groups of rules, rows of queries): the system's own allocator scatters them.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::try_parse().unwrap_or_else(|error| {
