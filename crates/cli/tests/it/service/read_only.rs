@@ -163,7 +163,8 @@ fn files(folder: &Path) -> BTreeMap<String, (u64, SystemTime)> {
         if metadata.is_dir() {
             found.extend(files(&entry.path()).into_iter().map(|(file, what)| (format!("{name}/{file}"), what)));
         } else if name != "checkpoint" {
-            let written = if name.ends_with(".journal") { SystemTime::UNIX_EPOCH } else { metadata.modified().unwrap() };
+            let written =
+                if name.ends_with(".journal") { SystemTime::UNIX_EPOCH } else { metadata.modified().unwrap() };
             found.insert(name, (metadata.len(), written));
         }
     }
