@@ -148,6 +148,7 @@ impl Bucket {
         let Some(judge) = &self.catalog.judge else { return Ok(()) };
         let snapshot = self.reader().and_then(|reader| reader.snapshot()).ok();
         let mut roots = snapshot.map(Roots::of);
+        let (counts, mut ahead) = (self.catalog.newest.as_ref().map_or(0, |(size, _)| *size), Vec::new());
         let mut after = keys::before(keys::CHECKPOINTS, earlier.map_or(0, |mark| mark.checkpoint + 1));
         loop {
             let (page, more) = self.store.page(keys::CHECKPOINTS, &after).await?;
@@ -168,13 +169,37 @@ impl Bucket {
                 };
                 if let (Ok(_), Some(size)) = (&judged, keys::numbered(&key, keys::CHECKPOINTS)) {
                     expected.remove(&size);
+                    if size > counts {
+                        ahead.push((size, key));
+                        continue;
+                    }
                 }
                 self.check_checkpoint(&key, judged, roots.as_mut(), findings)?;
             }
             if !more {
-                return Ok(());
+                return self.check_ahead(&Chain { store: &self.store, judge }, ahead, findings).await;
             }
         }
+    }
+
+    /// Checkpoints of more than what counted when the copy was opened were shipped since, or journal objects are missing.
+    async fn check_ahead(&self, chain: &Chain<'_>, ahead: Vec<(u64, String)>, findings: &mut Findings) -> Result<()> {
+        let mut tip = *self.catalog.tip();
+        let mut reached = BTreeSet::from([tip.position()]);
+        while !ahead.is_empty()
+            && let Some(next) = chain.step(&tip).await?
+        {
+            tip = next.tip();
+            reached.insert(tip.position());
+        }
+        for (size, key) in ahead.into_iter().filter(|(size, _)| !reached.contains(size)) {
+            let end = tip.position();
+            let message = format!(
+                "it covers {size} entries, and the journal objects lead to no more than {end}: some are missing"
+            );
+            findings.add(Finding::new(FindingKind::CheckpointAhead, message).in_file(key));
+        }
+        Ok(())
     }
 
     /// Holds one checkpoint against the entries.
@@ -189,12 +214,6 @@ impl Bucket {
         let counts = self.catalog.newest.as_ref().map_or(0, |(size, _)| *size);
         let mut add = |kind, message: String| findings.add(Finding::new(kind, message).in_file(key));
         match (judged, roots) {
-            (Ok(_), _) if size > counts => {
-                let message = format!(
-                    "it covers {size} entries, and the journal objects lead to no more than {counts}: some are missing"
-                );
-                add(FindingKind::CheckpointAhead, message);
-            }
             (Ok(root), Some(roots)) => match roots.at(size) {
                 Ok(own) if own == root => {}
                 Ok(_) => add(FindingKind::Fork, format!("the first {size} entries do not have the root that it signs")),

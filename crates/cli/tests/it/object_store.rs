@@ -97,7 +97,7 @@ fn mistakes_with_buckets_are_explained() {
 fn a_ledger_comes_back_as_far_as_it_was_shipped_when_that_is_asked_for() {
     let Some(store) = Store::open() else { return };
     let size = store.run(&["ship", "audit", COPY, "--json"]).expect(0).value()["size"].as_u64().unwrap();
-    store.place.ok(&["seal", "audit"]);
+    store.place.feed(&["append", "audit"], crate::place::LINES).expect(0);
     let ahead = store.place.json(&["status", "audit", "--json"])["size"].as_u64().unwrap();
     assert!(ahead > size);
     let note = std::fs::read_to_string(store.place.path("audit/checkpoint")).unwrap();
@@ -115,9 +115,10 @@ fn a_ledger_comes_back_as_far_as_it_was_shipped_when_that_is_asked_for() {
 fn who_names_no_retention_is_told_when_there_was_a_longer_one() {
     let Some(store) = Store::open() else { return };
     store.run(&["ship", "audit", COPY]).expect(0);
-    store.place.ok(&["seal", "audit"]);
+    let append = || drop(store.place.feed(&["append", "audit"], crate::place::LINES).expect(0));
+    append();
     store.run(&["ship", "audit", COPY, "--retain", "compliance:7"]).expect(0);
-    store.place.feed(&["append", "audit"], crate::place::LINES).expect(0);
+    append();
     store.run(&["ship", "audit", COPY]).refused(2, &["--retain compliance:7"]);
     store.run(&["ship", "audit", COPY, "--retain", "compliance:7"]).expect(0);
 }

@@ -69,3 +69,22 @@ fn a_later_verification_of_a_copy_reads_what_is_new() {
     let (report, newer) = run(&server, &server.settings(), state);
     assert!(!report.findings.is_empty() && newer.is_none());
 }
+
+#[test]
+fn what_is_shipped_while_a_copy_is_verified_is_no_finding() {
+    let Some(server) = Server::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let ledger = create(&folder.path().join("ledger"));
+    let mut shipper = Shipper::open(&server.location(), &server.settings(), None).unwrap();
+    append(&ledger, 150);
+    let before = shipper.ship(&ledger.snapshot()).unwrap().size;
+    let copy = Bucket::open(&server.location(), &server.settings()).unwrap();
+    for count in [20, 400, 5] {
+        append(&ledger, count);
+        ledger.seal().unwrap();
+        shipper.ship(&ledger.snapshot()).unwrap();
+    }
+    let report = copy.verify(&VerifyOptions::default()).unwrap();
+    assert_eq!((report.findings, report.size), (vec![], before));
+    assert_eq!(copy.check_locks(&ledger.snapshot(), None).unwrap().findings, []);
+}
