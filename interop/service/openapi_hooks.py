@@ -170,6 +170,12 @@ def choice(case):
         case.body["indices"] = [int(index) for index in case.body["indices"]]
 
 
+def drill(case):
+    """That something was tried, and that each failure has its name."""
+    case.body["failed"] = len(case.body["failures"])
+    case.body["held"] = max(int(case.body["held"]), 1)
+
+
 def token(case):
     """What the time is."""
     if case.body.get("expires_at"):
@@ -269,6 +275,7 @@ ADAPT = {
     "proveConsistency": ordered("from", "to"),
     "querySql": sql,
     "makeBundle": choice,
+    "recordDrill": drill,
     "createToken": token,
     "recordEntries": entries,
     "openSession": session,
