@@ -19,7 +19,10 @@ function LastRun({ search }: { search: Search }) {
       {search.late && (
         <>
           {" · "}
-          <span className="bad" title="It begins more than its own interval after its time: other searches take too long">
+          <span
+            className="bad"
+            title="It begins more than its own interval after its time: other searches take too long"
+          >
             late
           </span>
         </>
