@@ -57,6 +57,7 @@ pub use incarnation::continue_copy;
 pub use layout::{Layout, SegmentFile};
 pub use ledger::Ledger;
 pub use options::{OnCommit, OpenOptions};
+pub use own::act_context;
 pub use pruned::{LetGo, OnlyInCopy, OpenStore, Pruned, SegmentStore, read_pruned_with};
 pub use reader::Reader;
 pub use receipt::Receipt;

@@ -3,11 +3,12 @@
 use counterfoil_entry::{Draft, EntryBuilder, Fields, OWN_PREFIX};
 use counterfoil_segment::blocks::BlockHashes;
 use counterfoil_tlog::Hash;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::commit::Submission;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::SegmentFile;
 use crate::ledger::Ledger;
 use crate::receipt::Receipt;
@@ -142,6 +143,16 @@ impl SealedFacts {
         let position = SegmentFile::ALL.iter().position(|one| *one == file);
         self.files[position.expect("ALL has every file")]
     }
+}
+
+/// What the `context` of one of the ledger's own entries says.
+///
+/// # Errors
+/// `Damaged` when it says something else.
+pub fn act_context<T: DeserializeOwned>(index: u64, bytes: &[u8]) -> Result<T> {
+    let damaged = |why: String| Error::new(ErrorKind::Damaged, format!("entry {index}: {why}"));
+    let fields = Fields::split(bytes).map_err(|error| damaged(error.to_string()))?;
+    serde_json::from_str(fields.context.unwrap_or_default()).map_err(|error| damaged(error.to_string()))
 }
 
 /// Reads 64 lowercase hexadecimal digits.

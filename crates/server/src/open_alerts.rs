@@ -1,7 +1,7 @@
 //! How many alerts are open. It is asked every few seconds, so it is kept and follows what was recorded since.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use counterfoil::{Result, Snapshot};
 use counterfoil_query::{Engine, Order};
@@ -18,7 +18,7 @@ pub(crate) struct OpenAlerts(Mutex<Option<(u64, HashSet<u64>)>>);
 impl OpenAlerts {
     /// How many there are.
     pub(crate) fn count(&self, engine: &Engine, snapshot: &Snapshot) -> Result<u64> {
-        let mut known = self.0.lock().expect("no panic while held");
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ask = Ask { wanted: Wanted::Open, limit: MAX_KEPT, ..Ask::default() };
         let open = match known.take() {
             Some((size, open)) if size <= snapshot.size() => follow(engine, snapshot, size, open)?,

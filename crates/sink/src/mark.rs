@@ -2,8 +2,8 @@
 
 use std::sync::Weak;
 
-use counterfoil::{Error, ErrorKind, Ledger, Result, Snapshot};
-use counterfoil_entry::{ActorType, Draft, EntryBuilder, Fields};
+use counterfoil::{Error, ErrorKind, Ledger, Result, Snapshot, act_context};
+use counterfoil_entry::{ActorType, Draft, EntryBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -60,11 +60,8 @@ impl Mark {
 
     /// The newest of a sink.
     pub fn newest(snapshot: &Snapshot, sink: &str) -> Result<Option<Self>> {
-        let Some((index, bytes)) = snapshot.newest_acts(sink, &[DELIVERED], 1)?.pop() else { return Ok(None) };
-        let damaged = |why: String| Error::new(ErrorKind::Damaged, format!("entry {index}: {why}"));
-        let fields = Fields::split(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let mark = serde_json::from_str(fields.context.unwrap_or_default());
-        mark.map(Some).map_err(|error| damaged(error.to_string()))
+        let newest = snapshot.newest_acts(sink, &[DELIVERED], 1)?.pop();
+        newest.map(|(index, bytes)| act_context(index, &bytes)).transpose()
     }
 
     /// The entry that says it.

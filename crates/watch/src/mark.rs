@@ -1,7 +1,7 @@
 //! How far the rules came, as the ledger says it: what of `state/` is believed.
 
-use counterfoil::{Error, ErrorKind, Result, Snapshot};
-use counterfoil_entry::{ActorType, Draft, EntryBuilder, Fields};
+use counterfoil::{Result, Snapshot, act_context};
+use counterfoil_entry::{ActorType, Draft, EntryBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -36,13 +36,7 @@ impl Mark {
     /// Those that a memory may be of, newest first.
     pub fn newest(snapshot: &Snapshot) -> Result<Vec<Self>> {
         let marks = snapshot.newest_acts(ENTITY, &[WATCHED], BELIEVED)?;
-        marks.iter().map(|(index, bytes)| Self::read(*index, bytes)).collect()
-    }
-
-    fn read(index: u64, bytes: &[u8]) -> Result<Self> {
-        let damaged = |why: String| Error::new(ErrorKind::Damaged, format!("entry {index}: {why}"));
-        let fields = Fields::split(bytes).map_err(|error| damaged(error.to_string()))?;
-        serde_json::from_str(fields.context.unwrap_or_default()).map_err(|error| damaged(error.to_string()))
+        marks.iter().map(|(index, bytes)| act_context(*index, bytes)).collect()
     }
 
     /// The entry that says it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use counterfoil_entry::{Fields, Timestamp};
 use counterfoil_evidence::{Finding, FindingKind};
-use counterfoil_segment::blocks::BlockHashes;
+use counterfoil_segment::blocks::{BLOCK_BYTES, BlockHashes};
 use counterfoil_segment::{MAX_ROWS, ReadAt, Segment, SegmentError, SegmentMeta, index};
 use counterfoil_tlog::{CompactRange, Hash, LeafHasher, LeafIndex, TreeSize, subtree_hash};
 
@@ -140,12 +140,14 @@ impl SegmentCheck {
         files.try_into().ok()
     }
 
-    /// The end of a pruned Parquet file that is kept must be its end.
+    /// The end of a pruned Parquet file that is kept must be its end, from the start of a block on.
     fn check_footer(&mut self, disk: &dyn Disk, layout: &Layout, file: &FileCheck) {
         let path = layout.footer(self.first);
         let name = layout.relative(&path);
         match disk.read(&path) {
-            Ok(kept) if file.bytes.ends_with(&kept) => {}
+            Ok(kept)
+                if file.bytes.ends_with(&kept)
+                    && (file.bytes.len() - kept.len() as u64).is_multiple_of(BLOCK_BYTES as u64) => {}
             Ok(_) => self.findings.push(wrong_end(&name, &file.name, self.first)),
             Err(error) => {
                 self.findings.push(finding(FindingKind::FileUnreadable, &name, None, error.to_string()));

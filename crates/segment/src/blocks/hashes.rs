@@ -75,11 +75,12 @@ impl BlockHashes {
         self.leaves.len() as u64
     }
 
-    /// Whether what is kept as the end of the file holds these very blocks, from the first block on that begins in it.
+    /// Whether what is kept as the end of the file begins with a block and holds these very blocks from there on.
     pub fn end_with(&self, end: &dyn ReadAt) -> io::Result<bool> {
-        let Some(start) = self.length.checked_sub(end.len()) else { return Ok(false) };
+        let start = self.length.checked_sub(end.len());
+        let Some(start) = start.filter(|start| start.is_multiple_of(BLOCK_BYTES as u64)) else { return Ok(false) };
         let mut bytes = vec![0; BLOCK_BYTES];
-        for block in start.div_ceil(BLOCK_BYTES as u64)..self.blocks() {
+        for block in start / BLOCK_BYTES as u64..self.blocks() {
             let bytes = &mut bytes[..self.block_length(block)];
             end.read_at(block * BLOCK_BYTES as u64 - start, bytes)?;
             if self.check(block, bytes).is_err() {

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::Timestamp;
 use counterfoil_query::Engine;
+use counterfoil_sink::Level;
 use serde::{Deserialize, Serialize};
 
 use crate::moment::now;
@@ -56,32 +57,13 @@ pub(crate) struct Wanted {
     every_minutes: Option<u32>,
     #[serde(default)]
     alert: Raises,
-    #[serde(default)]
+    #[serde(default = "medium")]
     level: Level,
 }
 
-/// The level of its alerts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Informational,
-    Low,
-    #[default]
-    Medium,
-    High,
-    Critical,
-}
-
-impl Level {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Informational => "informational",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
+/// The level of its alerts unless said.
+fn medium() -> Level {
+    Level::Medium
 }
 
 /// A saved search.

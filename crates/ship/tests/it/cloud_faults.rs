@@ -20,17 +20,7 @@ on_each!(
 );
 
 fn every_request_may_be_told_to_slow_down(cloud: &Cloud) {
-    let seen = std::sync::Mutex::new(std::collections::HashMap::<String, u32>::new());
-    let endpoint = proxy::start(cloud.door(), move |request| {
-        let mut seen = seen.lock().unwrap();
-        let tries = seen.entry(request.to_owned()).or_default();
-        *tries += 1;
-        match *tries % 3 {
-            1 => Fate::Status(503),
-            2 => Fate::Status(429),
-            _ => Fate::Pass,
-        }
-    });
+    let endpoint = proxy::slowing_down(cloud.door());
     let folder = TempDir::new().unwrap();
     let ledger = create(&folder.path().join("ledger"));
     append(&ledger, 300);

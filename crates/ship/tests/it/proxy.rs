@@ -101,3 +101,18 @@ fn serve(mut client: TcpStream, port: u16, decide: &Decide, answers: &Answers) -
     answers.lock().expect("no panic while held").insert(request.to_owned(), answer.clone());
     client.write_all(&answer).ok()
 }
+
+/// Before a store that refuses each request twice, once by each way of telling a client to slow down.
+pub fn slowing_down(port: u16) -> String {
+    let seen: Mutex<HashMap<String, u32>> = Mutex::default();
+    start(port, move |request| {
+        let mut seen = seen.lock().unwrap();
+        let tries = seen.entry(request.to_owned()).or_default();
+        *tries += 1;
+        match *tries % 3 {
+            1 => Fate::Status(503),
+            2 => Fate::Status(429),
+            _ => Fate::Pass,
+        }
+    })
+}

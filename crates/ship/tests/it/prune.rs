@@ -338,11 +338,15 @@ fn what_is_kept_of_a_pruned_file_is_its_end_or_a_finding() {
         shipped.prune(&ALL).unwrap();
     }
     assert_eq!(reread(&shipped.path()), [""; 3]);
-    // A shorter one only costs more reads of the bucket, none at all as well; one of no segment has no business there.
-    for kept in [&kept[kept.len() - 100..], &[]] {
-        replace(&shipped.footer(256), kept);
+    // One that is cut, true or not, is told as well, and in nobody's way; none at all only costs more reads of the bucket.
+    let cut = kept[kept.len() - 100..].to_vec();
+    let mut forged = cut.clone();
+    forged[95] ^= 1;
+    for kept in [cut, forged, Vec::new()] {
+        replace(&shipped.footer(256), &kept);
         assert!(open().entry(300).is_ok());
-        assert_eq!(findings(&shipped.path()), [""; 0]);
+        assert_eq!(findings(&shipped.path()).len(), 1);
+        assert_eq!(reread(&shipped.path()), ["", "segments/00000000000000000256.footer", ""]);
     }
     fs::remove_file(shipped.footer(256)).unwrap();
     assert!(open().entry(300).is_ok());

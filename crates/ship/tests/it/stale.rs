@@ -1,8 +1,6 @@
 //! Stores that answer old lists, and stores that tell everybody to slow down.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use counterfoil::{ErrorKind, Ledger, OpenOptions, VerifyOptions};
@@ -62,18 +60,7 @@ fn old_lists_neither_double_nor_fork_nor_hide_what_somebody_knows_of() {
 #[test]
 fn every_request_may_be_told_to_slow_down() {
     let Some(server) = Server::start() else { return };
-    let seen: Mutex<HashMap<String, u32>> = Mutex::default();
-    // Each request is refused twice before it is answered, once by each way that S3 says it.
-    let endpoint = proxy::start(server.port(), move |request| {
-        let mut seen = seen.lock().unwrap();
-        let tries = seen.entry(request.to_owned()).or_default();
-        *tries += 1;
-        match *tries % 3 {
-            1 => Fate::Status(503),
-            2 => Fate::Status(429),
-            _ => Fate::Pass,
-        }
-    });
+    let endpoint = proxy::slowing_down(server.port());
     let folder = TempDir::new().unwrap();
     let ledger = create(&folder.path().join("ledger"));
     append(&ledger, 300);
