@@ -134,7 +134,7 @@ impl Files {
         findings.extend(footers.iter().map(|first| unexpected(&layout.relative(&layout.footer(*first)))));
     }
 
-    /// Whether a segment that was not listed was made since, out of entries that the opened journal files hold.
+    /// Whether a segment that was not listed, or not whole, was made meanwhile, out of entries that the opened journal files hold.
     pub fn came_later(&self, disk: &dyn Disk, layout: &Layout, first: u64) -> bool {
         let held = self.journals.first().is_some_and(|oldest| oldest.first <= first);
         held && SegmentFile::ALL.into_iter().all(|file| disk.open(&layout.segment(first, file)).is_ok())

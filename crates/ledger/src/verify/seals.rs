@@ -1,6 +1,6 @@
 //! What `ledger.sealed` and `ledger.pruned` entries say, against the files that are there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use counterfoil_evidence::{Finding, FindingKind};
 use counterfoil_segment::blocks::{BLOCK_BYTES, BlockHashes};
@@ -68,7 +68,13 @@ impl Chain<'_> {
         let facts = self.sealed_facts();
         let segments = std::mem::take(&mut self.segments);
         let newest = segments.last().map(|segment| segment.first);
+        let read: HashSet<u64> = segments.iter().map(|segment| segment.first).collect();
+        let unread = facts.keys().copied().filter(|first| !read.contains(first));
+        let (later, gone): (Vec<u64>, Vec<u64>) = unread.partition(|first| files.came_later(disk, layout, *first));
         for (first, name) in &files.missing {
+            if later.contains(first) {
+                continue;
+            }
             if self.cut || facts.contains_key(first) || newest.is_some_and(|newest| *first < newest) {
                 let message = format!("the segment that starts at {first} lacks this file");
                 self.findings.push(finding(FindingKind::MissingFile, name, Some(*first), message));
@@ -91,21 +97,17 @@ impl Chain<'_> {
                 }
             }
         }
-        for first in facts.keys() {
-            let lacking = files.missing.iter().any(|(missing, _)| missing == first);
-            if lacking || segments.iter().any(|segment| segment.first == *first) {
-                continue;
-            }
-            if files.came_later(disk, layout, *first) {
-                let message = format!(
-                    "the segment that starts at {first} was sealed meanwhile; its entries were checked in the journal"
-                );
-                self.notices.push(message);
-            } else {
+        for first in later {
+            let message = format!(
+                "the segment that starts at {first} was sealed meanwhile; its entries were checked in the journal"
+            );
+            self.notices.push(message);
+        }
+        for first in gone {
+            if files.missing.iter().all(|(missing, _)| *missing != first) {
                 let message = "an entry seals this segment, but it cannot be read";
-                let missing =
-                    finding(FindingKind::MissingFile, &format!("segments/{first:020}.*"), Some(*first), message);
-                self.findings.push(missing);
+                let name = format!("segments/{first:020}.*");
+                self.findings.push(finding(FindingKind::MissingFile, &name, Some(first), message));
             }
         }
         self.segments = segments;

@@ -1,11 +1,17 @@
 //! Many callers at once, readers beside the writer, and sealing that is disturbed and tried again.
 
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions, Reader, SealedSegment, VerifyOptions, verify};
+use counterfoil::{
+    CreateOptions, Disk, DiskFile, ErrorKind, FolderLock, Ledger, OpenOptions, OsDisk, Reader, SealedSegment,
+    VerifyOptions, verify,
+};
 use counterfoil_entry::{Draft, Fields};
+use counterfoil_evidence::FindingKind;
 use counterfoil_testkit::{Entries, Fault, MemoryDisk, Random};
 use counterfoil_tlog::{LeafIndex, TreeSize, leaf_hash, verify_consistency, verify_inclusion};
 
@@ -114,6 +120,69 @@ fn readers_beside_a_writer_that_seals_see_one_growing_tree() {
     assert!(ledger.status().expect("a status").segments > 5);
     ledger.close().expect("closed");
     assert_eq!(verify(&path, &VerifyOptions::default()).expect("verify runs").findings, []);
+}
+
+/// A disk that shows a segment to who lists its folder as it is while the writer gives its three files their names.
+#[derive(Debug)]
+struct Renaming;
+
+impl Disk for Renaming {
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names = OsDisk.list(path)?;
+        names.retain(|name| !name.ends_with(".tiles") && !name.ends_with(".index"));
+        Ok(names)
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        OsDisk.open(path)
+    }
+    fn create_folder(&self, _: &Path) -> io::Result<()> {
+        unreachable!("verification writes nothing")
+    }
+    fn open_writable(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        unreachable!("verification writes nothing")
+    }
+    fn create(&self, _: &Path, _: u32) -> io::Result<Arc<dyn DiskFile>> {
+        unreachable!("verification writes nothing")
+    }
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        unreachable!("verification writes nothing")
+    }
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        unreachable!("verification writes nothing")
+    }
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        unreachable!("verification writes nothing")
+    }
+    fn lock(&self, _: &Path) -> io::Result<Box<dyn FolderLock>> {
+        unreachable!("verification locks nothing")
+    }
+}
+
+#[test]
+fn a_segment_whose_files_are_being_named_lacks_none_and_one_that_lost_a_file_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ledger");
+    let mut options = CreateOptions::new("example.com/named").expect("a valid origin");
+    options.segment_span = 256;
+    let ledger = Ledger::create(&path, options, OpenOptions::default()).expect("a ledger");
+    let mut entries = Entries::new(5);
+    ledger.append_batch(entries.drafts(200)).expect("recorded");
+    let (journal, kept) = (path.join(format!("journal/{:020}.journal", 0)), folder.path().join("kept"));
+    std::fs::hard_link(&journal, &kept).expect("linked");
+    ledger.append_batch(entries.drafts(200)).expect("recorded");
+    ledger.seal().expect("sealed");
+    ledger.close().expect("closed");
+    std::fs::rename(&kept, &journal).expect("as before the writer dropped it");
+
+    let options = VerifyOptions { disk: Arc::new(Renaming), ..Default::default() };
+    let report = verify(&path, &options).expect("verify runs");
+    assert_eq!(report.findings, [], "its files had got their names when its entry was read");
+    assert!(report.notices.iter().any(|notice| notice.contains("was sealed meanwhile")), "{:?}", report.notices);
+
+    std::fs::remove_file(path.join(format!("segments/{:020}.tiles", 0))).expect("removed");
+    let report = verify(&path, &VerifyOptions::default()).expect("verify runs");
+    let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [FindingKind::MissingFile], "{:?}", report.findings);
 }
 
 #[test]
