@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use counterfoil::{Error, ErrorKind, Result};
 use counterfoil_entry::Timestamp;
-use rsigma_eval::{
-    CorrelationConfig, CorrelationEngine, CorrelationEventMode, CorrelationSnapshot, EvaluationResult, ResultBody,
-};
+use rsigma_eval::{CompiledRule, EvaluationResult};
 use serde::{Deserialize, Serialize};
 
+use crate::correlation::{Correlations, Feed, Remembered};
 use crate::detector::{Detector, DetectorState, Finding, Role};
-use crate::limits::{MAX_CAUSES, MAX_COMMIT_SECONDS, MAX_CORRELATION_GROUPS, MAX_GROUP_ENTRIES};
+use crate::limits::{MAX_COMMIT_SECONDS, MAX_CORRELATION_GROUPS};
 use crate::record::{Record, Times, View};
 use crate::rule::RuleInfo;
 use crate::set::RuleSet;
@@ -19,7 +18,8 @@ use crate::set::RuleSet;
 /// The rules of a set, with what they remember of the entries so far.
 pub struct Engine {
     rules: Arc<RuleSet>,
-    sigma: CorrelationEngine,
+    detections: rsigma_eval::Engine,
+    correlations: Correlations,
     detectors: Vec<Detector>,
     /// Position of each rule by its id.
     positions: HashMap<String, usize>,
@@ -31,7 +31,6 @@ pub struct Engine {
     deadlines: Vec<usize>,
     /// Detectors that look at every entry of a client.
     everywhere: Vec<usize>,
-    overflows: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -44,7 +43,7 @@ impl std::fmt::Debug for Engine {
 #[derive(Debug, Default, Clone)]
 struct Waiting {
     detectors: Vec<(usize, Role)>,
-    correlations: bool,
+    correlations: Vec<Feed>,
 }
 
 /// A rule that fired.
@@ -80,21 +79,18 @@ pub struct Load {
 /// What rules remember, to go on from.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EngineState {
-    correlations: CorrelationSnapshot,
+    correlations: Remembered,
     detectors: HashMap<String, DetectorState>,
 }
 
 impl Engine {
     /// An engine that has seen nothing yet.
     pub fn new(rules: Arc<RuleSet>) -> Result<Self> {
-        let mut sigma = CorrelationEngine::new(CorrelationConfig {
-            max_state_entries: MAX_CORRELATION_GROUPS,
-            max_group_entries: Some(MAX_GROUP_ENTRIES),
-            correlation_event_mode: CorrelationEventMode::Refs,
-            max_correlation_events: MAX_CAUSES,
-            ..CorrelationConfig::default()
-        });
-        sigma.add_collection(&rules.sigma).map_err(|error| {
+        // Every match is given a copy of them.
+        let mut documents = rules.sigma.clone();
+        documents.rules.iter_mut().for_each(|rule| rule.tags.clear());
+        let mut detections = rsigma_eval::Engine::new();
+        detections.add_collection(&documents).map_err(|error| {
             Error::new(ErrorKind::Internal, format!("rules that were checked do not hold: {error}"))
         })?;
         let positions = rules.positions();
@@ -105,15 +101,28 @@ impl Engine {
                 waiting[positions[id]].detectors.push((detector, *role));
             }
         }
-        for name in rules.sigma.correlations.iter().flat_map(|rule| &rule.rules) {
-            let known = rules.find(name).expect("correlations refer to rules that hold");
-            waiting[positions[&known.id]].correlations = true;
+        let id = |id: &Option<String>| positions[id.as_deref().unwrap_or_default()];
+        let documents = rules.sigma.correlations.iter().map(|document| (id(&document.id), document));
+        let correlations = Correlations::new(documents)?;
+        for rule in &rules.sigma.rules {
+            let feeds = correlations.feeds(rule.id.as_deref().unwrap_or_default(), rule.name.as_deref());
+            waiting[id(&rule.id)].correlations = feeds;
         }
         let detectors: Vec<Detector> =
             rules.detectors.iter().map(|bound| Detector::new(bound.rule.detector.clone())).collect();
         let deadlines = (0..detectors.len()).filter(|position| detectors[*position].has_deadlines()).collect();
         let detector_rules = rules.detectors.iter().map(|bound| positions[&bound.id]).collect();
-        Ok(Self { rules, sigma, detectors, positions, waiting, detector_rules, deadlines, everywhere, overflows: 0 })
+        Ok(Self {
+            rules,
+            detections,
+            correlations,
+            detectors,
+            positions,
+            waiting,
+            detector_rules,
+            deadlines,
+            everywhere,
+        })
     }
 
     /// The rules.
@@ -146,9 +155,9 @@ impl Engine {
                     firings.extend(finding.map(|finding| of_detector(self.detector_rules[*detector], finding)));
                 }
             }
-            let matches = self.sigma.engine().evaluate_with_logsource(&view, view.source);
+            let matches = self.detections.evaluate_with_logsource(&view, view.source);
             if !matches.is_empty() {
-                self.follow(&view, matches, *times.get_or_insert_with(|| record.times()), &mut firings);
+                self.follow(&view, &matches, *times.get_or_insert_with(|| record.times()), &mut firings);
             }
         }
         firings
@@ -172,84 +181,52 @@ impl Engine {
     }
 
     /// Gives matches of one entry to the correlations and detectors that wait for them.
-    fn follow(&mut self, view: &View<'_>, matches: Vec<EvaluationResult>, times: Times, firings: &mut Vec<Firing>) {
-        let mut correlated = Vec::new();
+    fn follow(&mut self, view: &View<'_>, matches: &[EvaluationResult], times: Times, firings: &mut Vec<Firing>) {
+        let index = view.index();
+        let mut feeds = Vec::new();
         for found in matches {
-            let rule = self.position(&found);
+            let rule = self.positions[found.header.rule_id.as_deref().unwrap_or_default()];
             let Waiting { detectors, correlations } = &self.waiting[rule];
             for (detector, role) in detectors {
                 let finding = self.detectors[*detector].observe(*role, view, times);
                 firings.extend(finding.map(|finding| of_detector(self.detector_rules[*detector], finding)));
             }
-            match correlations {
-                true => correlated.push(found),
-                false => firings.push(self.of_sigma(view, found)),
-            }
+            firings.push(Firing { rule, index, causes: vec![index], group: Vec::new(), value: None, why: None });
+            feeds.extend(correlations);
         }
-        if correlated.is_empty() {
-            return;
-        }
-        if self.sigma.state_count() >= MAX_CORRELATION_GROUPS {
-            self.overflows += 1;
-        }
-        let results = self.sigma.process_with_detections(view, correlated, times.happened);
-        firings.extend(results.into_iter().map(|result| self.of_sigma(view, result)));
-    }
-
-    fn position(&self, result: &EvaluationResult) -> usize {
-        self.positions[result.header.rule_id.as_deref().unwrap_or_default()]
-    }
-
-    fn of_sigma(&self, view: &View<'_>, result: EvaluationResult) -> Firing {
-        let (rule, index) = (self.position(&result), view.index());
-        match result.body {
-            ResultBody::Detection(_) => {
-                Firing { rule, index, causes: vec![index], group: Vec::new(), value: None, why: None }
-            }
-            ResultBody::Correlation(body) => {
-                let kept = body.event_refs.unwrap_or_default();
-                let mut causes: Vec<u64> = kept.into_iter().filter_map(|kept| kept.id?.parse().ok()).collect();
-                causes.push(index);
-                causes.sort_unstable();
-                causes.dedup();
-                Firing { rule, index, causes, group: body.group_key, value: Some(body.aggregated_value), why: None }
-            }
-        }
+        self.correlations.observe(&feeds, view, times.happened, firings);
     }
 
     /// How full its memory is.
     pub fn load(&self) -> Load {
         Load {
-            groups: self.sigma.state_count(),
+            groups: self.correlations.group_count(),
             most_groups: MAX_CORRELATION_GROUPS,
-            overflows: self.overflows,
+            overflows: self.correlations.overflows(),
             forgotten: self.detectors.iter().map(|detector| detector.state().forgotten).sum(),
         }
     }
 
-    pub(crate) fn sigma(&self) -> &CorrelationEngine {
-        &self.sigma
+    pub(crate) fn detections(&self) -> &[CompiledRule] {
+        self.detections.rules()
     }
 
     pub(crate) fn state(&self) -> EngineState {
         let detectors = self.rules.detectors.iter().zip(&self.detectors);
         EngineState {
-            correlations: self.sigma.export_state(),
+            correlations: self.correlations.remembered(),
             detectors: detectors.map(|(bound, detector)| (bound.id.clone(), detector.state().clone())).collect(),
         }
     }
 
     /// Goes on from what was remembered, as far as the same rules are still there.
-    pub(crate) fn restore(&mut self, mut state: EngineState) -> Result<()> {
+    pub(crate) fn restore(&mut self, mut state: EngineState) {
         for (bound, detector) in self.rules.detectors.iter().zip(&mut self.detectors) {
             if let Some(state) = state.detectors.remove(&bound.id) {
                 detector.restore(state);
             }
         }
-        match self.sigma.import_state(state.correlations) {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::Damaged, "the state of correlations is of another version")),
-        }
+        self.correlations.restore(state.correlations);
     }
 }
 

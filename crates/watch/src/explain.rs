@@ -17,7 +17,7 @@ impl Engine {
     pub fn describe(&self, rule: &RuleInfo) -> String {
         match rule.kind {
             RuleKind::Detection => {
-                let found = self.sigma().engine().rules().iter().find(|one| one.id.as_deref() == Some(&rule.id));
+                let found = self.detections().iter().find(|one| one.id.as_deref() == Some(&rule.id));
                 let Some(compiled) = found else { return String::new() };
                 let source = &compiled.logsource;
                 let parts = [&source.product, &source.service, &source.category];
@@ -48,7 +48,7 @@ impl Engine {
                 writeln!(out, "entry {index} says that it happened {} {order} it was recorded", length(delay.abs()));
         }
         for id in detections {
-            let Some(compiled) = self.sigma().engine().rules().iter().find(|one| one.id.as_deref() == Some(&id)) else {
+            let Some(compiled) = self.detections().iter().find(|one| one.id.as_deref() == Some(&id)) else {
                 continue;
             };
             let source = &compiled.logsource;

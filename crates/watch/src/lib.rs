@@ -6,6 +6,7 @@
 //! [`Alert`] is in the ledger once. `docs/guides/rules.md` is the form of the documents.
 
 mod alert;
+mod correlation;
 mod detector;
 mod document;
 mod engine;

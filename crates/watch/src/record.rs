@@ -8,17 +8,20 @@ use counterfoil_entry::{OWN_PREFIX, Timestamp};
 use rsigma_eval::{Event, EventValue, JsonEvent};
 use rsigma_parser::LogSource;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json_borrow::Value;
+use sha2::{Digest, Sha256};
+
+use crate::limits::MAX_QUOTED_BYTES;
 
 /// Entries that no rule sees, so that alerts do not raise alerts.
 const ALERTS: &str = "ledger.alert_";
 
-/// A committed entry, read once for all rules.
+/// A committed entry, read once for all rules; its texts stay where they are.
 #[derive(Debug)]
-pub struct Record {
+pub struct Record<'e> {
     /// Its place in the ledger.
     pub index: u64,
-    entry: Value,
+    entry: Value<'e>,
 }
 
 /// The times of an entry, in seconds.
@@ -49,10 +52,10 @@ pub(crate) struct View<'r> {
     pub source: &'static LogSource,
     index: u64,
     /// Where a field is looked for, in this order.
-    places: [&'r Value; 2],
+    places: [&'r Value<'r>; 2],
 }
 
-static NOTHING: Value = Value::Null;
+static NOTHING: Value<'static> = Value::Null;
 static ENTRY: LazyLock<LogSource> = LazyLock::new(|| source("counterfoil", "entry"));
 static LEDGER: LazyLock<LogSource> = LazyLock::new(|| source("counterfoil", "ledger"));
 static CLOUDTRAIL: LazyLock<LogSource> = LazyLock::new(|| source("aws", "cloudtrail"));
@@ -63,18 +66,21 @@ fn source(product: &str, service: &str) -> LogSource {
     LogSource { product: Some(product.into()), service: Some(service.into()), ..LogSource::default() }
 }
 
-impl Record {
+impl<'e> Record<'e> {
     /// Reads an entry's canonical bytes; `None` for one that no rule may see.
-    pub fn read(index: u64, canonical: &[u8]) -> Result<Option<Self>> {
-        let entry: Value = serde_json::from_slice(canonical)
-            .map_err(|error| Error::new(ErrorKind::Damaged, format!("entry {index} is not JSON: {error}")))?;
+    pub fn read(index: u64, canonical: &'e [u8]) -> Result<Option<Self>> {
+        let broken = |error: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Damaged, format!("entry {index} is not JSON: {error}"))
+        };
+        let text = std::str::from_utf8(canonical).map_err(|error| broken(&error))?;
+        let entry = serde_json::from_str(text).map_err(|error| broken(&error))?;
         let record = Self { index, entry };
         Ok((!record.event_type().starts_with(ALERTS)).then_some(record))
     }
 
     /// An entry that is in no ledger, as in a rule's own tests.
-    pub(crate) fn made_up(index: u64, entry: Value) -> Self {
-        Self { index, entry }
+    pub(crate) fn made_up(index: u64, entry: &'e serde_json::Value) -> Self {
+        Self { index, entry: entry.into() }
     }
 
     /// The entry's event type.
@@ -88,7 +94,7 @@ impl Record {
     }
 
     pub(crate) fn text(&self, member: &str) -> &str {
-        self.entry[member].as_str().unwrap_or_default()
+        member_of(&self.entry, member).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// When it happened and was recorded.
@@ -109,7 +115,7 @@ impl Record {
 
     /// The record that an import or a receiver kept in `context`.
     fn foreign(&self) -> Option<View<'_>> {
-        let kept = &self.entry["context"];
+        let kept = member_of(&self.entry, "context")?;
         let context = kept.as_object()?;
         let index = self.index;
         if context.contains_key("eventSource") && context.contains_key("eventName") {
@@ -136,10 +142,13 @@ impl View<'_> {
         std::ptr::eq(self.source, &*ENTRY)
     }
 
-    /// The text of a field, if it is there: what entries are grouped by.
-    pub fn group(&self, field: &str) -> Option<String> {
-        let value = self.get_field(field)?;
-        value.as_str().map(Cow::into_owned)
+    /// The text of a field, if it is there: what entries are grouped by. It takes a bounded room, and different ones stay
+    /// different.
+    pub fn group(&self, field: &str) -> Option<Cow<'_, str>> {
+        match self.get_field(field)? {
+            EventValue::Str(text) => Some(bounded(text)),
+            other => other.as_str().map(|text| Cow::Owned(text.into_owned())),
+        }
     }
 }
 
@@ -149,7 +158,7 @@ impl Event for View<'_> {
     }
 
     fn any_string_value(&self, holds: &dyn Fn(&str) -> bool) -> bool {
-        self.places.iter().any(|place| JsonEvent::borrow(place).any_string_value(holds))
+        self.places.iter().any(|place| any_text(place, holds))
     }
 
     fn all_string_values(&self) -> Vec<Cow<'_, str>> {
@@ -159,65 +168,125 @@ impl Event for View<'_> {
     }
 
     fn visit_string_values(&self, visit: &mut dyn FnMut(&str)) {
-        self.places.iter().for_each(|place| JsonEvent::borrow(place).visit_string_values(visit));
+        let visit = std::cell::RefCell::new(visit);
+        self.places.iter().for_each(|place| {
+            any_text(place, &|text| {
+                visit.borrow_mut()(text);
+                false
+            });
+        });
     }
 
-    /// What a correlation keeps of an entry: its place.
-    fn to_json(&self) -> Value {
-        let mut kept = Map::new();
-        kept.insert("id".into(), self.index.to_string().into());
-        Value::Object(kept)
+    /// Asked for where a result carries the whole event; ours carry its place.
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::Value::Null
     }
 
     fn visit_top_level_keys(&self, visit: &mut dyn FnMut(&str)) -> bool {
         // Names with dots stand at the top of OpenTelemetry's attributes.
         let [Value::Object(members), Value::Null] = self.places else { return false };
-        members.keys().for_each(|name| visit(name));
+        members.keys().for_each(visit);
         true
     }
 }
 
+/// A text of any length as one of bounded length: its beginning and its digest.
+pub(crate) fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() <= MAX_QUOTED_BYTES {
+        return text;
+    }
+    let digest = hex::encode(Sha256::digest(text.as_bytes()));
+    let begin = &text[..text.floor_char_boundary(MAX_QUOTED_BYTES - digest.len() - '…'.len_utf8())];
+    Cow::Owned(format!("{begin}…{digest}"))
+}
+
+fn member_of<'v>(place: &'v Value<'v>, name: &str) -> Option<&'v Value<'v>> {
+    place.as_object()?.get(name)
+}
+
+/// Whether this holds for any text in a value.
+fn any_text(value: &Value<'_>, holds: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::Str(text) => holds(text),
+        Value::Array(members) => members.iter().any(|member| any_text(member, holds)),
+        Value::Object(members) => members.values().any(|member| any_text(member, holds)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// A field by its name or dotted path; names of arrays lead to all their members.
-fn find<'v>(place: &'v Value, path: &str) -> Option<EventValue<'v>> {
+fn find<'v>(place: &'v Value<'v>, path: &str) -> Option<EventValue<'v>> {
     let members = place.as_object()?;
     if let Some(value) = members.get(path) {
         return Some(textual(value));
     }
-    let (first, rest) = path.split_once('.')?;
-    if path.contains(['[', '\\']) {
-        return by_path(place, path);
+    if let Some(dot) = path.bytes().position(|byte| byte == b'.') {
+        match members.get(&path[..dot]) {
+            Some(inner @ Value::Object(_)) => return find(inner, &path[dot + 1..]),
+            Some(Value::Array(_)) => return by_path(place, path),
+            Some(_) => return None,
+            None => {}
+        }
     }
-    match members.get(first)? {
-        inner @ Value::Object(_) => find(inner, rest),
-        Value::Array(_) => by_path(place, path),
-        _ => None,
-    }
+    path.bytes().any(|byte| matches!(byte, b'[' | b'\\')).then(|| by_path(place, path))?
 }
 
 /// The engine's own walk, for paths that select or cross members of arrays.
-fn by_path<'v>(place: &'v Value, path: &str) -> Option<EventValue<'v>> {
-    let event = JsonEvent::borrow(place);
-    let found = event.get_field(path)?;
-    Some(owned(found))
+fn by_path(place: &Value<'_>, path: &str) -> Option<EventValue<'static>> {
+    let whole = match path.contains('\\') {
+        true => place.into(),
+        false => {
+            let root = path.split(['.', '[']).next()?;
+            serde_json::json!({ root: serde_json::Value::from(member_of(place, root)?) })
+        }
+    };
+    Some(owned(JsonEvent::owned(whole).get_field(path)?))
 }
 
+/// What was found, as one that needs no record: objects are their text, but as members of arrays stay what they are.
 fn owned(value: EventValue<'_>) -> EventValue<'static> {
+    match value {
+        object @ EventValue::Map(_) => EventValue::Str(Cow::Owned(object.to_json().to_string())),
+        other => kept(other),
+    }
+}
+
+fn kept(value: EventValue<'_>) -> EventValue<'static> {
     match value {
         EventValue::Str(text) => EventValue::Str(Cow::Owned(text.into_owned())),
         EventValue::Int(number) => EventValue::Int(number),
         EventValue::Float(number) => EventValue::Float(number),
         EventValue::Bool(truth) => EventValue::Bool(truth),
         EventValue::Null => EventValue::Null,
-        EventValue::Array(members) => EventValue::Array(members.into_iter().map(owned).collect()),
-        object @ EventValue::Map(_) => EventValue::Str(Cow::Owned(object.to_json().to_string())),
+        EventValue::Array(members) => EventValue::Array(members.into_iter().map(kept).collect()),
+        EventValue::Map(members) => {
+            let owned = members.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), kept(value)));
+            EventValue::Map(owned.collect())
+        }
     }
 }
 
 /// A value as rules compare it: an object is its JSON text, so that `field|contains` reaches into it.
-fn textual(value: &Value) -> EventValue<'_> {
+fn textual<'v>(value: &'v Value<'v>) -> EventValue<'v> {
     match value {
         Value::Object(_) => EventValue::Str(Cow::Owned(value.to_string())),
-        Value::Array(members) => EventValue::Array(members.iter().map(textual).collect()),
-        other => EventValue::from(other),
+        other => itself(other),
+    }
+}
+
+/// A value as it is. Members of arrays are, so that `lines[any]` can look into each.
+fn itself<'v>(value: &'v Value<'v>) -> EventValue<'v> {
+    match value {
+        Value::Null => EventValue::Null,
+        Value::Bool(truth) => EventValue::Bool(*truth),
+        Value::Number(number) => {
+            let whole = number.as_i64().map(EventValue::Int);
+            whole.unwrap_or_else(|| EventValue::Float(number.as_f64().unwrap_or(f64::NAN)))
+        }
+        Value::Str(text) => EventValue::Str(Cow::Borrowed(text)),
+        Value::Array(members) => EventValue::Array(members.iter().map(itself).collect()),
+        Value::Object(members) => {
+            EventValue::Map(members.iter().map(|(name, value)| (Cow::Borrowed(name), itself(value))).collect())
+        }
     }
 }

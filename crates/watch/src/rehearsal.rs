@@ -82,7 +82,7 @@ impl Stage {
     fn play(&mut self, entry: &Value) {
         let mut entry = entry.clone();
         entry["recorded_at"] = self.now.to_string().into();
-        let firings = self.engine.observe(&Record::made_up(self.played as u64, entry));
+        let firings = self.engine.observe(&Record::made_up(self.played as u64, &entry));
         self.played += 1;
         let fired = firings.iter().map(|firing| self.engine.rule(firing).id.clone());
         self.fired.extend(fired);

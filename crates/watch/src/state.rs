@@ -10,7 +10,7 @@ use crate::engine::EngineState;
 use crate::mark::Mark;
 
 /// The version of the file's form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The most bytes of the file.
 const MAX_STATE_BYTES: u64 = 1 << 30;
 
@@ -104,11 +104,13 @@ impl StateFile {
             // What was tampered with is verification's to tell of; it must not keep the rules from watching.
             Err(error) => (Vec::new(), Some(format!("how far they came cannot be read in the ledger: {error}"))),
         };
-        let known = match &bytes {
-            Some(bytes) => marks.is_empty() || marks.iter().any(|mark| mark.is_of(bytes)),
-            None => marks.is_empty(),
-        };
         let state = bytes.as_deref().map(|bytes| self.parse(bytes));
+        let known = match (&bytes, &state) {
+            // That of an earlier version of this program.
+            (Some(_), Some(Err(_))) => marks.is_empty(),
+            (Some(bytes), _) => marks.is_empty() || marks.iter().any(|mark| mark.is_of(bytes)),
+            (None, _) => marks.is_empty(),
+        };
         if known {
             let state = state.transpose()?;
             state.as_ref().map_or(Ok(()), |state| state.check(snapshot))?;

@@ -98,7 +98,7 @@ pub(crate) fn fires(rules: &Arc<RuleSet>, id: &str, case: &Case) -> std::result:
             Step::Passes(at) => engine.pass(at),
             Step::Entry(entry) => {
                 index += 1;
-                engine.observe(&Record::made_up(index - 1, entry))
+                engine.observe(&Record::made_up(index - 1, &entry))
             }
         };
         fired |= firings.iter().any(|firing| engine.rule(firing).id == id);

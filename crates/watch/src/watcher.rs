@@ -109,7 +109,7 @@ impl Watcher {
         let begin = if start == Start::Beginning { 0 } else { snapshot.size() };
         let announced = state.as_ref().is_some_and(|state| state.rules == engine.rules().digest);
         if let Some(state) = state {
-            engine.restore(state.engine)?;
+            engine.restore(state.engine);
         }
         let cursor = cursor.unwrap_or(begin);
         let now = Instant::now();
@@ -286,7 +286,7 @@ impl Watcher {
             return Ok(false);
         }
         let mut engine = Engine::new(Arc::new(RuleSet::of(&texts)))?;
-        engine.restore(self.engine.state())?;
+        engine.restore(self.engine.state());
         (self.engine, self.announced) = (engine, false);
         Ok(true)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
-use super::group::Group;
+use super::group::{self, Group};
 use super::settings::{Check, Process};
 use super::spec::Spec;
 use super::words::length;
@@ -72,7 +72,7 @@ impl Deadlines {
         if process.only_late() && !begins && !groups.contains_key(key) {
             return None;
         }
-        let group = groups.entry(key.to_owned()).or_default();
+        let group = group::of(groups, key);
         group.last = group.last.max(taken.times.happened);
         let case = group.case.get_or_insert_default();
         if taken.step == 0 && !process.checks(Check::Back) && case.entries.last().is_some_and(Option::is_some) {

@@ -1,6 +1,6 @@
 //! What a detector remembers of one group of entries.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use rsigma_eval::Event;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,14 @@ pub(super) struct Group {
     amounts: Option<Box<Amounts>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<Box<Case>>,
+}
+
+/// The group of a key, a new one where there is none.
+pub(super) fn of<'g>(groups: &'g mut HashMap<String, Group>, key: &str) -> &'g mut Group {
+    if !groups.contains_key(key) {
+        groups.insert(key.to_owned(), Group::default());
+    }
+    groups.get_mut(key).expect("it is there now")
 }
 
 /// A figure and a sentence.

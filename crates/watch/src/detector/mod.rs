@@ -10,6 +10,7 @@ mod settings;
 mod spec;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -94,14 +95,14 @@ impl Detector {
             let why = outside(hours, times.happened)?;
             return Some(Finding { index, group: Vec::new(), causes: vec![index], value: None, why });
         }
-        let (key, values) = self.key(view)?;
+        let key = self.key(view)?;
         let finding = match (&self.spec, role) {
             (Spec::Process(process), Role::Step(step)) => {
                 let taken = Taken { step, index, times, newest: self.state.newest };
                 self.deadlines.step(process, &mut self.state.groups, &key, taken)
             }
             (spec, _) => {
-                let group = self.state.groups.entry(key).or_default();
+                let group = group::of(&mut self.state.groups, &key);
                 let found = group.observe(spec, role, view, times);
                 group.last = group.last.max(times.happened);
                 let causes = &group.recent;
@@ -115,7 +116,7 @@ impl Detector {
             }
         };
         self.forget();
-        finding.map(|finding| Finding { group: self.named(values), ..finding })
+        finding.map(|finding| Finding { group: self.named(&key), ..finding })
     }
 
     /// Takes in that time has passed: what should have come by now and did not is found.
@@ -124,22 +125,21 @@ impl Detector {
         let newest = self.state.newest.later(now);
         self.state.newest = newest;
         let over = self.deadlines.over(process, &mut self.state.groups, newest);
-        let named = |(key, finding): (String, Finding)| {
-            let values = serde_json::from_str(&key).unwrap_or_default();
-            Finding { group: self.named(values), ..finding }
-        };
+        let named = |(key, finding): (String, Finding)| Finding { group: self.named(&key), ..finding };
         over.into_iter().map(named).collect()
     }
 
-    /// An entry's group, and the values that make it.
-    fn key(&self, view: &View<'_>) -> Option<(String, Vec<String>)> {
-        let absent = self.spec.groups_absent().then(String::new);
+    /// An entry's group: the values that make it.
+    fn key(&self, view: &View<'_>) -> Option<String> {
+        let absent = self.spec.groups_absent().then_some(Cow::Borrowed(""));
         let value = |name: &String| view.group(name).or_else(|| absent.clone());
-        let values: Vec<String> = self.spec.group_by().iter().map(value).collect::<Option<_>>()?;
-        Some((serde_json::to_string(&values).expect("texts are JSON"), values))
+        let values: Vec<Cow<'_, str>> = self.spec.group_by().iter().map(value).collect::<Option<_>>()?;
+        Some(serde_json::to_string(&values).expect("texts are JSON"))
     }
 
-    fn named(&self, values: Vec<String>) -> Vec<(String, String)> {
+    /// The values of a group with their names.
+    fn named(&self, key: &str) -> Vec<(String, String)> {
+        let values: Vec<String> = serde_json::from_str(key).unwrap_or_default();
         let named = self.spec.group_by().iter().cloned().zip(values);
         named.filter(|(_, value)| !value.is_empty()).collect()
     }

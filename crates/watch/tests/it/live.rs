@@ -117,7 +117,8 @@ fn what_was_told_live_is_what_the_past_tells() {
         past.extend(raised.map(|firing| Alert::of(engine.rule(firing), firing).id));
     };
     for index in 0..snapshot.size() {
-        if let Some(record) = Record::read(index, &snapshot.entry(index).expect("an entry")).expect("an entry") {
+        let canonical = snapshot.entry(index).expect("an entry");
+        if let Some(record) = Record::read(index, &canonical).expect("an entry") {
             let firings = engine.observe(&record);
             tell(&engine, firings);
         }

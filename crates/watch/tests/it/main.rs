@@ -1,5 +1,6 @@
 //! What a user of the rules sees.
 
+mod correlations;
 mod detectors;
 mod kill;
 mod live;
@@ -26,7 +27,8 @@ fn observe(engine: &mut Engine, entries: &[serde_json::Value]) -> Vec<Firing> {
         for (member, value) in [("actor", "eva"), ("entity_id", "E-1"), ("timestamp", "2026-01-07T09:00:00Z")] {
             entry.as_object_mut().expect("an object").entry(member).or_insert(value.into());
         }
-        let record = Record::read(index as u64, entry.to_string().as_bytes()).expect("an entry");
+        let canonical = entry.to_string();
+        let record = Record::read(index as u64, canonical.as_bytes()).expect("an entry");
         firings.extend(record.iter().flat_map(|record| engine.observe(record)));
     }
     firings

@@ -187,19 +187,49 @@ detection:
   text: {old_value|contains: '\"status\":\"held\"'}
   number: {context.confidence|lt: 0.5}
   silent: {reason: null}
-  condition: path and text and number and silent
+  dotted: {context.run.id: r-1}
+  condition: path and text and number and silent and dotted
 ";
     let mut engine = Engine::new(rules(text)).expect("rules");
     let entry = json!({
         "event_type": "journal_entry_posted",
         "old_value": {"status": "held"},
         "new_value": {"lines": [{"account": "100"}, {"account": "4711"}]},
-        "context": {"confidence": 0.25},
+        "context": {"confidence": 0.25, "tags": ["urgent"], "run.id": "r-1"},
     });
     let mut other = entry.clone();
     other["context"]["confidence"] = json!(0.75);
     let firings = observe(&mut engine, &[entry, other]);
     assert_eq!(fired(&engine, &firings, "Deep"), [0]);
+}
+
+#[test]
+fn members_of_arrays_are_selected_as_sigma_3_says() {
+    let text = "
+title: Selected
+id: s
+sigma-version: 3
+logsource: {product: counterfoil}
+detection:
+  one: {'new_value.lines[1].account': '4711', 'context.tags[0]': urgent, 'context.tags[-1]': late}
+  same:
+    new_value.lines[any]:
+      account: '4711'
+      side: debit
+  condition: one and same
+";
+    let set = rules(text);
+    assert!(set.is_whole(), "{:?}", set.problems);
+    let mut engine = Engine::new(set).expect("rules");
+    let entry = |side: &str, tag: &str| {
+        json!({
+            "event_type": "journal_entry_posted",
+            "new_value": {"lines": [{"account": "100", "side": "debit"}, {"account": "4711", "side": side}]},
+            "context": {"tags": [tag, "late"]},
+        })
+    };
+    let firings = observe(&mut engine, &[entry("debit", "urgent"), entry("credit", "urgent"), entry("debit", "calm")]);
+    assert_eq!(fired(&engine, &firings, "Selected"), [0]);
 }
 
 #[test]
@@ -269,7 +299,8 @@ fn an_explanation_names_what_held_and_what_did_not() {
     assert!(engine.describe(&rule).contains("counterfoil"), "{}", engine.describe(&rule));
     let entry =
         json!({"event_type": "manual_override", "actor": "eva", "reason": "seen", "timestamp": "2026-01-07T09:00:00Z"});
-    let record = counterfoil_watch::Record::read(7, entry.to_string().as_bytes()).expect("an entry").expect("seen");
+    let canonical = entry.to_string();
+    let record = counterfoil_watch::Record::read(7, canonical.as_bytes()).expect("an entry").expect("seen");
     let told = engine.explain(&rule, &record);
     for part in ["✗ Override: entry 7 does not match", "✓ selection", "✓ reasoned", "it is \"seen\""] {
         assert!(told.contains(part), "{told} does not say {part:?}");

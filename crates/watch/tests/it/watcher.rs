@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use counterfoil::{CreateOptions, ErrorKind, Ledger, OpenOptions};
-use counterfoil_entry::{Draft, Fields};
+use counterfoil_entry::{ActorType, Draft, Fields};
 use counterfoil_watch::{Start, Step, Watcher};
+use sha2::{Digest, Sha256};
 
 pub const OVERRIDE: &str = "
 title: Override
@@ -235,6 +236,30 @@ fn a_cursor_that_the_ledger_does_not_know_of_passes_no_entry_over() {
         assert_eq!(alerts(&ledger).into_iter().map(|(_, causes)| causes).collect::<Vec<_>>(), causes);
         assert_eq!(place.watcher(&ledger).expect("a watcher").forgot(), None, "the next one goes on as usual");
     }
+}
+
+#[test]
+fn what_an_earlier_version_remembered_is_forgotten_and_no_entry_passed_over() {
+    let (place, ledger) = Place::with(OVERRIDE);
+    let mut watcher = place.watcher(&ledger).expect("a watcher");
+    append(&ledger, "note", "eva");
+    catch_up(&mut watcher, &ledger);
+    watcher.save(&ledger).expect("saved");
+    drop(watcher);
+    let mut state: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(memory(&place)).expect("a file")).expect("JSON");
+    state["version"] = 1.into();
+    state["engine"]["correlations"] = serde_json::json!({"version": 1, "windows": {}, "last_alert": {}});
+    let digest = hex::encode(Sha256::digest(state.to_string()));
+    let act = Draft::builder("ledger.watched", "counterfoil", "rules").actor_type(ActorType::Service);
+    let context = serde_json::json!({"cursor": state["cursor"], "state": digest});
+    ledger.record_act(act.context(context)).expect("as that version did");
+    std::fs::write(memory(&place), state.to_string()).expect("written");
+    let cause = append(&ledger, "manual_override", "tom");
+    let mut watcher = place.watcher(&ledger).expect("it watches all the same");
+    assert!(watcher.forgot().expect("it says so").contains("cannot be read"), "{:?}", watcher.forgot());
+    catch_up(&mut watcher, &ledger);
+    assert_eq!(alerts(&ledger).into_iter().map(|(_, causes)| causes).collect::<Vec<_>>(), [vec![cause]]);
 }
 
 #[test]
