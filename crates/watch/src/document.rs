@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use rsigma_parser::{
-    CorrelationRule, Detection, FilterRule, Level, Modifier, SigmaRule, SigmaValue, Status, parse_sigma_yaml,
+    ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Detection, FilterRule, Level, Modifier,
+    SigmaRule, SigmaValue, Status, parse_sigma_yaml,
 };
 use serde::Deserialize;
 use yaml_serde::{Mapping, Value};
@@ -97,11 +98,17 @@ fn parse(mut members: Mapping, warnings: &mut Vec<String>) -> Result<Document, S
         let detector = yaml_serde::from_value(Value::Mapping(members)).map_err(|error| error.to_string())?;
         return Ok(Document::Detector(Box::new(detector)));
     }
+    let unconditional = members.get("correlation").is_some_and(|correlation| correlation.get("condition").is_none());
     let text = yaml_serde::to_string(&Value::Mapping(members)).map_err(|error| error.to_string())?;
     let mut read = parse_sigma_yaml(&text).map_err(|error| error.to_string())?;
     let document = if let Some(rule) = read.rules.pop() {
         Document::Detection(Box::new(rule))
-    } else if let Some(rule) = read.correlations.pop() {
+    } else if let Some(mut rule) = read.correlations.pop() {
+        if unconditional && rule.correlation_type == CorrelationType::Temporal {
+            // All of its rules, where the parser says one.
+            let all = vec![(ConditionOperator::Gte, rule.rules.len() as u64)];
+            rule.condition = CorrelationCondition::Threshold { predicates: all, field: None, percentile: None };
+        }
         Document::Correlation(Box::new(rule))
     } else if let Some(filter) = read.filters.pop() {
         Document::Filter(Box::new(filter))

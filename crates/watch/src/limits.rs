@@ -18,6 +18,8 @@ pub const MAX_RULES: usize = 5_000;
 pub const MAX_PATTERN_BYTES: usize = 2_048;
 /// Groups that all correlations keep together; beyond it the stalest tenth is forgotten, and counted.
 pub const MAX_CORRELATION_GROUPS: usize = 100_000;
+/// Entries that all groups of correlations keep together; beyond it the stalest groups are forgotten, and counted.
+pub const MAX_CORRELATION_ENTRIES: usize = 1_000_000;
 /// Entries that one group of a correlation keeps; beyond it the oldest are forgotten.
 pub const MAX_GROUP_ENTRIES: usize = 10_000;
 /// Groups that one detector keeps; beyond it the stalest tenth is forgotten, and counted.

@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 const WATCHED: &str = "ledger.watched";
 /// What it is about.
 const ENTITY: &str = "rules";
-/// Marks whose memory is believed: the file on the disk is written after its mark, so a crash leaves that of the one before.
-const BELIEVED: usize = 2;
+/// Marks whose memory is believed: the file on the disk is written after its mark, so every crash in between leaves one more
+/// mark without its file. An older memory makes the rules look again, and passes nothing over.
+const BELIEVED: usize = 16;
 
 /// What an entry says of how far the rules came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

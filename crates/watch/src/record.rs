@@ -147,7 +147,7 @@ impl View<'_> {
     pub fn group(&self, field: &str) -> Option<Cow<'_, str>> {
         match self.get_field(field)? {
             EventValue::Str(text) => Some(bounded(text)),
-            other => other.as_str().map(|text| Cow::Owned(text.into_owned())),
+            other => other.as_str().map(|text| bounded(Cow::Owned(text.into_owned()))),
         }
     }
 }
@@ -223,15 +223,36 @@ fn find<'v>(place: &'v Value<'v>, path: &str) -> Option<EventValue<'v>> {
     if let Some(dot) = path.bytes().position(|byte| byte == b'.') {
         match members.get(&path[..dot]) {
             Some(inner @ Value::Object(_)) => return find(inner, &path[dot + 1..]),
+            Some(Value::Array(members)) if !is_selective(path) => return across(members, &path[dot + 1..]),
             Some(Value::Array(_)) => return by_path(place, path),
             Some(_) => return None,
             None => {}
         }
     }
-    path.bytes().any(|byte| matches!(byte, b'[' | b'\\')).then(|| by_path(place, path))?
+    is_selective(path).then(|| by_path(place, path))?
 }
 
-/// The engine's own walk, for paths that select or cross members of arrays.
+/// Whether a path selects members of arrays, or has names that hold what stands for that.
+fn is_selective(path: &str) -> bool {
+    path.bytes().any(|byte| matches!(byte, b'[' | b'\\'))
+}
+
+/// What is found in the members of an array: any of it may match.
+fn across<'v>(members: &'v [Value<'v>], path: &str) -> Option<EventValue<'v>> {
+    let mut found = Vec::new();
+    for value in members.iter().filter_map(|member| find(member, path)) {
+        match value {
+            EventValue::Array(several) => found.extend(several),
+            one => found.push(one),
+        }
+    }
+    match found.len() {
+        0 | 1 => found.pop(),
+        _ => Some(EventValue::Array(found)),
+    }
+}
+
+/// The engine's own walk, for paths that select members of arrays.
 fn by_path(place: &Value<'_>, path: &str) -> Option<EventValue<'static>> {
     let whole = match path.contains('\\') {
         true => place.into(),
@@ -280,8 +301,13 @@ fn itself<'v>(value: &'v Value<'v>) -> EventValue<'v> {
         Value::Null => EventValue::Null,
         Value::Bool(truth) => EventValue::Bool(*truth),
         Value::Number(number) => {
-            let whole = number.as_i64().map(EventValue::Int);
-            whole.unwrap_or_else(|| EventValue::Float(number.as_f64().unwrap_or(f64::NAN)))
+            let (whole, large) = (number.as_i64(), number.as_u64());
+            match (whole, large) {
+                (Some(number), _) => EventValue::Int(number),
+                // Digit for digit; compared as a number all the same.
+                (None, Some(number)) => EventValue::Str(Cow::Owned(number.to_string())),
+                (None, None) => EventValue::Float(number.as_f64().unwrap_or(f64::NAN)),
+            }
         }
         Value::Str(text) => EventValue::Str(Cow::Borrowed(text)),
         Value::Array(members) => EventValue::Array(members.iter().map(itself).collect()),

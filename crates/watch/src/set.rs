@@ -2,16 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rsigma_eval::CompiledCorrelation;
 use rsigma_eval::compiler::compile_rule;
 use rsigma_eval::correlation::compile_correlation;
 use rsigma_parser::{
-    CorrelationCondition, CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule,
+    ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, FilterRule,
+    FilterRuleTarget, LogSource, SigmaCollection, SigmaRule,
 };
 
 use crate::detector::{DetectorRule, Role};
 use crate::document::{self, Document, Read};
 use crate::folder::Texts;
-use crate::limits::{MAX_RULES, OWN_RULES};
+use crate::limits::{MAX_GROUP_ENTRIES, MAX_RULES, OWN_RULES};
 use crate::names;
 use crate::problem::Problem;
 use crate::rule::{Place, RuleInfo};
@@ -153,6 +155,15 @@ impl RuleSet {
                 );
             }
         }
+        if let CorrelationCondition::Extended(expression) = &mut rule.condition {
+            let known = |name: &str| {
+                let id = &self.find(name)?.id;
+                rule.rules.iter().find(|known| self.find(known).is_some_and(|known| known.id == *id)).cloned()
+            };
+            if let Err(reason) = refer(expression, &known) {
+                return self.skip(&place, Some(&title), reason);
+            }
+        }
         if self.looks_at_entries(&rule.rules) {
             let aliased = |field: &&str| !rule.aliases.iter().any(|alias| alias.alias == **field);
             let counted = match &rule.condition {
@@ -167,8 +178,12 @@ impl RuleSet {
         let attributes = &mut rule.custom_attributes;
         attributes.entry("rsigma.suppress".into()).or_insert_with(|| format!("{}s", rule.timespan.seconds).into());
         attributes.entry("rsigma.action".into()).or_insert_with(|| "alert".into());
-        if let Err(error) = compile_correlation(&rule) {
-            return self.skip(&place, Some(&title), error.to_string());
+        if let Some(number) = attributes.get("rsigma.max_group_entries").and_then(yaml_serde::Value::as_u64) {
+            attributes.insert("rsigma.max_group_entries".into(), number.to_string().into());
+        }
+        match compile_correlation(&rule) {
+            Err(error) => return self.skip(&place, Some(&title), error.to_string()),
+            Ok(compiled) => self.warn(&place, Some(&title), out_of_reach(&compiled)),
         }
         let info = RuleInfo::of_correlation(&rule, &place);
         self.keep(info, tests);
@@ -301,4 +316,30 @@ impl RuleSet {
     pub(crate) fn positions(&self) -> HashMap<String, usize> {
         self.rules.iter().enumerate().map(|(position, rule)| (rule.id.clone(), position)).collect()
     }
+}
+
+/// Makes a condition name rules as its correlation refers to them.
+fn refer(expression: &mut ConditionExpr, known: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    match expression {
+        ConditionExpr::Identifier(name) => {
+            *name = known(name).ok_or_else(|| format!("its condition names {name:?}, which is not among its rules"))?;
+            Ok(())
+        }
+        ConditionExpr::And(all) | ConditionExpr::Or(all) => all.iter_mut().try_for_each(|one| refer(one, known)),
+        ConditionExpr::Not(not) => refer(not, known),
+        ConditionExpr::Selector { .. } => Err("its condition must name each of its rules".to_owned()),
+    }
+}
+
+/// What is odd about a count that no group can come to.
+fn out_of_reach(rule: &CompiledCorrelation) -> Vec<String> {
+    let most = rule.max_group_entries.unwrap_or(MAX_GROUP_ENTRIES).clamp(1, MAX_GROUP_ENTRIES) as f64;
+    let counts = matches!(rule.correlation_type, CorrelationType::EventCount | CorrelationType::ValueCount);
+    let never = rule.condition.predicates.iter().any(|(operator, count)| match operator {
+        ConditionOperator::Gte | ConditionOperator::Eq => *count > most,
+        ConditionOperator::Gt => *count >= most,
+        _ => false,
+    });
+    let warning = || format!("it never fires: a group keeps at most {most} entries");
+    (counts && never).then(warning).into_iter().collect()
 }

@@ -133,6 +133,10 @@ impl StateFile {
     fn load(&self) -> Result<Option<Vec<u8>>> {
         match self.disk.read_at_most(&self.path, MAX_STATE_BYTES) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            // One that this program never wrote is none to go on from.
+            Err(_) if self.disk.stamp(&self.path).is_ok_and(|stamp| stamp.length > MAX_STATE_BYTES) => {
+                Ok(Some(Vec::new()))
+            }
             read => read.map(Some).map_err(|error| self.failed(&error)),
         }
     }

@@ -43,8 +43,8 @@ pub(super) struct Group {
     lanes: SmallVec<[VecDeque<Hit>; 2]>,
     /// How often each text is kept, where different ones are counted.
     texts: Option<HashMap<Box<str>, u32>>,
-    /// Time and index of the entry that came last.
-    newest: (i64, u64),
+    /// The latest time of entries that came, and the index of the one that had it: the stalest group has the least.
+    pub latest: (i64, u64),
     /// When it fired last.
     pub fired: Option<i64>,
 }
@@ -52,7 +52,7 @@ pub(super) struct Group {
 impl Group {
     pub fn new(rule: &CompiledCorrelation, lanes: usize) -> Self {
         let texts = (rule.correlation_type == CorrelationType::ValueCount).then(HashMap::new);
-        Self { lanes: (0..lanes).map(|_| VecDeque::new()).collect(), texts, newest: (i64::MIN, 0), fired: None }
+        Self { lanes: (0..lanes).map(|_| VecDeque::new()).collect(), texts, latest: (i64::MIN, 0), fired: None }
     }
 
     /// Forgets what an entry of this time puts out of the rule's window; false when the window has gone on without it.
@@ -68,7 +68,7 @@ impl Group {
                 true
             }
             WindowMode::Tumbling => {
-                let Some(last) = self.latest() else { return true };
+                let Some(last) = self.last() else { return true };
                 let (now, before) = (time.div_euclid(span.max(1)), last.div_euclid(span.max(1)));
                 if now > before {
                     self.clear();
@@ -78,8 +78,8 @@ impl Group {
             WindowMode::Session => {
                 let gap = rule.gap_secs.map_or(span, seconds);
                 let first = self.lanes.iter().filter_map(|lane| lane.front()).map(|hit| hit.time).min();
-                let over = |(first, last)| time - last > gap || (span > 0 && time - first > span);
-                if first.zip(self.latest()).is_some_and(over) {
+                let over = |first| time - self.latest.0 > gap || (span > 0 && time - first > span);
+                if first.is_some_and(over) {
                     self.clear();
                 }
                 true
@@ -95,7 +95,7 @@ impl Group {
                 None => drop(texts.insert(text.clone(), 1)),
             }
         }
-        self.newest = (hit.time, hit.index);
+        self.latest = self.latest.max((hit.time, hit.index));
         if self.lanes[lane].is_empty() {
             // Most groups have one entry.
             self.lanes[lane].reserve_exact(1);
@@ -126,14 +126,14 @@ impl Group {
         self.texts.iter_mut().for_each(HashMap::clear);
     }
 
-    /// The time of the entry that came last.
-    fn latest(&self) -> Option<i64> {
-        self.lanes.iter().filter_map(|lane| lane.back()).map(|hit| hit.time).max()
+    /// How many entries it keeps.
+    pub fn len(&self) -> usize {
+        self.lanes.iter().map(VecDeque::len).sum()
     }
 
-    /// How long ago an entry came: its time and its index.
-    pub fn age(&self) -> (i64, u64) {
-        self.newest
+    /// The time of the entry that came last.
+    fn last(&self) -> Option<i64> {
+        self.lanes.iter().filter_map(|lane| lane.back()).map(|hit| hit.time).max()
     }
 
     /// From when on nothing that it keeps can matter to an entry of that time or later.
@@ -143,13 +143,13 @@ impl Group {
             _ => rule.timespan_secs,
         };
         let quiet = self.fired.map_or(i64::MIN, |fired| fired + seconds(rule.suppress_secs.unwrap_or_default()));
-        quiet.max(self.newest.0.saturating_add(seconds(keep)))
+        quiet.max(self.latest.0.saturating_add(seconds(keep)))
     }
 
-    /// Whether it fired so short a time ago that it does not again.
+    /// Whether it fired so near that time that it does not again.
     pub fn is_quiet(&self, rule: &CompiledCorrelation, time: i64) -> bool {
         let quiet = seconds(rule.suppress_secs.unwrap_or_default());
-        self.fired.is_some_and(|fired| time - fired < quiet)
+        self.fired.is_some_and(|fired| (time - fired).abs() < quiet)
     }
 
     /// The entries that it keeps, ascending; of many the newest.
@@ -170,7 +170,7 @@ impl Group {
             return None;
         }
         let figure = match rule.correlation_type {
-            CorrelationType::EventCount => self.lanes.iter().map(VecDeque::len).sum::<usize>() as f64,
+            CorrelationType::EventCount => self.len() as f64,
             CorrelationType::ValueCount => self.texts.as_ref().map_or(0, HashMap::len) as f64,
             CorrelationType::Temporal => {
                 let count = lanes.iter().filter(|lane| fired(lane)).count() as f64;
@@ -219,7 +219,8 @@ impl Group {
         let (_, below, rest) = numbers.select_nth_unstable_by(rank.floor() as usize, f64::total_cmp);
         let below = *below;
         let above = rest.iter().copied().min_by(f64::total_cmp).unwrap_or(below);
-        Some(below + rank.fract() * (above - below))
+        let (above_part, below_part) = (rank.fract(), 1.0 - rank.fract());
+        Some(if above_part == 0.0 { below } else { below * below_part + above * above_part })
     }
 
     /// What it keeps, lane by lane.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Correlation;
 use super::group::Group;
-use crate::limits::MAX_CORRELATION_GROUPS;
+use crate::limits::{MAX_CORRELATION_ENTRIES, MAX_CORRELATION_GROUPS};
 
 /// A correlation and the values that the entries of one of its groups have in common.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
@@ -60,6 +60,8 @@ fn split_u32(bytes: &[u8]) -> (usize, &[u8]) {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     by_key: HashMap<Key, Group>,
+    /// How many entries all groups keep.
+    entries: usize,
     /// How often there was no room for one more.
     pub overflows: u64,
 }
@@ -73,37 +75,46 @@ impl Groups {
         self.by_key.iter()
     }
 
-    /// The group of a key, a new one where there is none. Where there is no room for it, a tenth of the room is made.
-    pub fn at(&mut self, key: &Key, rules: &[Correlation], now: i64) -> &mut Group {
+    /// Does something with the group of a key, a new one where there is none. Where there is no room for more, some is made.
+    pub fn with<T>(&mut self, key: &Key, rules: &[Correlation], now: i64, act: impl FnOnce(&mut Group) -> T) -> T {
+        let full = self.entries >= MAX_CORRELATION_ENTRIES || self.by_key.len() >= MAX_CORRELATION_GROUPS;
+        if full && (self.entries >= MAX_CORRELATION_ENTRIES || !self.by_key.contains_key(key)) {
+            self.forget(rules, now);
+        }
         if !self.by_key.contains_key(key) {
-            if self.by_key.len() >= MAX_CORRELATION_GROUPS {
-                self.forget(rules, now);
-            }
             let rule = &rules[key.correlation()];
             self.by_key.insert(key.clone(), Group::new(&rule.compiled, rule.lane_count()));
         }
-        self.by_key.get_mut(key).expect("it is there now")
+        let group = self.by_key.get_mut(key).expect("it is there now");
+        let before = group.len();
+        let done = act(group);
+        self.entries = self.entries + group.len() - before;
+        done
     }
 
     /// Puts in a group that was remembered.
     pub fn put(&mut self, key: Key, group: Group) {
+        self.entries += group.len();
         self.by_key.insert(key, group);
     }
 
     /// Forgets the groups whose time is over, and then the stalest until a tenth of the room is free. It looks at every group,
-    /// once for each tenth of their number that came new.
+    /// once for each tenth of the room that was filled.
     #[cold]
     #[inline(never)]
     fn forget(&mut self, rules: &[Correlation], now: i64) {
-        const WANTED: usize = MAX_CORRELATION_GROUPS / 10 * 9;
         self.overflows += 1;
         let is_over = |key: &Key, group: &Group| group.stale_after(&rules[key.correlation()].compiled) < now;
         let kept = self.by_key.iter().filter(|(key, group)| !is_over(key, group));
-        let mut ages: Vec<_> = kept.map(|(_, group)| group.age()).collect();
-        let oldest = match ages.len().checked_sub(WANTED) {
-            Some(excess) if excess > 0 => *ages.select_nth_unstable(excess - 1).1,
-            _ => (i64::MIN, 0),
-        };
-        self.by_key.retain(|key, group| group.age() > oldest && !is_over(key, group));
+        let mut ages: Vec<_> = kept.map(|(_, group)| (group.latest, group.len())).collect();
+        ages.sort_unstable_by(|one, other| other.cmp(one));
+        let mut entries = 0;
+        let room = ages.iter().take(MAX_CORRELATION_GROUPS / 10 * 9).take_while(|(_, count)| {
+            entries += count;
+            entries <= MAX_CORRELATION_ENTRIES / 10 * 9
+        });
+        let oldest = room.last().map(|(latest, _)| *latest);
+        self.by_key.retain(|key, group| Some(group.latest) >= oldest && oldest.is_some() && !is_over(key, group));
+        self.entries = self.by_key.values().map(Group::len).sum();
     }
 }

@@ -1,9 +1,11 @@
 //! Correlations at work: what their rules remember of entries, group by group, and when they fire. What a document means and
-//! which figure it asks for is the Sigma engine's; the memory is ours, so that it is small and nothing in it grows.
+//! which figure it asks for is the Sigma engine's; the memory is ours, small and of a bounded size.
 
 mod group;
 mod groups;
 mod remembered;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
@@ -47,6 +49,14 @@ pub(crate) struct Feed {
     lane: usize,
     /// The fields that this rule's matches are grouped by.
     fields: Vec<String>,
+}
+
+/// A firing on its way to a correlation that refers to its rule.
+#[derive(Debug, PartialEq)]
+struct Passed {
+    child: usize,
+    key: Key,
+    lane: usize,
 }
 
 impl Correlation {
@@ -142,7 +152,7 @@ impl Correlations {
 
     /// Takes in an entry that rules match, on the ways on which their matches come here, and what follows from it.
     pub fn observe(&mut self, feeds: &[&Feed], view: &View<'_>, time: i64, firings: &mut Vec<Firing>) {
-        let (index, time) = (view.index(), time.clamp(0, i64::MAX / 2));
+        let (index, time) = (view.index(), time.clamp(i64::MIN / 4, i64::MAX / 4));
         let mut fired = Vec::new();
         for feed in feeds {
             let Some(kept) = self.rules[feed.correlation].kept(view) else { continue };
@@ -154,7 +164,7 @@ impl Correlations {
         }
         for _ in 0..MAX_CHAIN {
             let mut next = Vec::new();
-            for (key, lane) in fired {
+            for Passed { key, lane, .. } in fired {
                 if let Some(firing) = self.hit(&key, lane, Hit { time, index, kept: Kept::Nothing }) {
                     firings.push(firing);
                     self.pass_on(&key, &mut next);
@@ -167,38 +177,41 @@ impl Correlations {
     /// Keeps an entry in a group; the firing, if it fires.
     fn hit(&mut self, key: &Key, lane: usize, hit: Hit) -> Option<Firing> {
         let (time, index) = (hit.time, hit.index);
-        let group = self.groups.at(key, &self.rules, time);
         let Correlation { rule, compiled, lanes, .. } = &self.rules[key.correlation()];
-        if !group.open(compiled, time) {
-            return None;
-        }
-        group.push(compiled, lane, hit);
-        if group.is_quiet(compiled, time) {
-            return None;
-        }
-        let value = group.reaches(compiled, lanes)?;
-        group.fired = Some(time);
-        let causes = group.indices();
-        if compiled.action == Some(CorrelationAction::Reset) {
-            group.clear();
-        }
+        let (value, causes) = self.groups.with(key, &self.rules, time, |group| {
+            if !group.open(compiled, time) {
+                return None;
+            }
+            group.push(compiled, lane, hit);
+            if group.is_quiet(compiled, time) {
+                return None;
+            }
+            let value = group.reaches(compiled, lanes)?;
+            group.fired = Some(time);
+            let causes = group.indices();
+            if compiled.action == Some(CorrelationAction::Reset) {
+                group.clear();
+            }
+            Some((value, causes))
+        })?;
         let values = compiled.group_by.iter().zip(key.values());
         let shared = values.filter_map(|(field, value)| Some((field.name().to_owned(), value?.to_owned())));
         Some(Firing { rule: *rule, index, causes, group: shared.collect(), value: Some(value), why: None })
     }
 
     /// Adds where the firing of a group goes to; each place once.
-    fn pass_on(&self, fired: &Key, next: &mut Vec<(Key, usize)>) {
+    fn pass_on(&self, fired: &Key, next: &mut Vec<Passed>) {
         let child = &self.rules[fired.correlation()];
         let values = fired.values();
         for feed in child.parents.iter().filter(|feed| self.rules[feed.correlation].counts_firings()) {
             let mut key = Key::of(feed.correlation);
-            for field in &self.rules[feed.correlation].compiled.group_by {
-                let place = child.compiled.group_by.iter().position(|known| known.name() == field.name());
+            for field in &feed.fields {
+                let place = child.compiled.group_by.iter().position(|known| known.name() == field);
                 key.push(place.and_then(|place| values[place]));
             }
-            if !next.contains(&(key.clone(), feed.lane)) {
-                next.push((key, feed.lane));
+            let passed = Passed { child: fired.correlation(), key, lane: feed.lane };
+            if !next.contains(&passed) {
+                next.push(passed);
             }
         }
     }

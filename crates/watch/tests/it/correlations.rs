@@ -53,7 +53,7 @@ fn drawn(random: &mut Random) -> String {
         let condition =
             if refs == "[r, approval]" && condition == "request and not l" { "{gte: 1}" } else { condition };
         let span = random.pick(&["30s", "2m", "1h"]);
-        let suppress = random.pick(&["0s", "45s", "1h"]);
+        let suppress = random.pick(&["45s", "2m", "1h"]);
         let action = random.pick(&["alert", "reset"]);
         text += &format!(
             "---\ntitle: C{number}\nid: c{number}\nname: corr{number}\ncustom_attributes: {{rsigma.suppress: {suppress}, \
@@ -62,16 +62,17 @@ fn drawn(random: &mut Random) -> String {
             most = random.pick(&[3, 10_000]),
         );
     }
-    text += "---\ntitle: Both\nid: both\ncustom_attributes: {rsigma.suppress: 0s, rsigma.action: alert}\ncorrelation:\n  type: temporal\n  rules: [corr0, c1]\n  \
+    text += "---\ntitle: Both\nid: both\ncustom_attributes: {rsigma.suppress: 45s, rsigma.action: alert}\ncorrelation:\n  type: temporal\n  rules: [corr0, c1]\n  \
              group-by: [actor]\n  timespan: 5m\n  condition: {gte: 2}\n";
-    text += "---\ntitle: Twice\nid: twice\ncustom_attributes: {rsigma.suppress: 0s, rsigma.action: alert}\ncorrelation:\n  type: event_count\n  rules: [both]\n  \
+    text += "---\ntitle: Twice\nid: twice\ncustom_attributes: {rsigma.suppress: 45s, rsigma.action: alert}\ncorrelation:\n  type: event_count\n  rules: [corr0, c1, corr2, both]\n  \
              timespan: 5m\n  condition: {gte: 2}\n";
     text
 }
 
-fn event(random: &mut Random, seconds: &mut i64) -> (Value, i64) {
+/// An entry, now and then one that comes late: `most` seconds. Later ones wake and end sessions otherwise than the engine's.
+fn event(random: &mut Random, seconds: &mut i64, most: u64) -> (Value, i64) {
     *seconds += random.below(25) as i64;
-    let late = if random.below(8) == 0 { random.below(90) as i64 } else { 0 };
+    let late = if random.below(8) == 0 { random.below(most) as i64 } else { 0 };
     let time = 1_760_000_000 + *seconds - late;
     let event = json!({
         "event_type": random.pick(&["request", "approval", "approved", "other"]),
@@ -97,9 +98,10 @@ fn correlations_fire_as_those_of_the_sigma_engine() {
         let mut ours = Engine::new(set.clone()).expect("rules that hold");
         let mut theirs = CorrelationEngine::new(CorrelationConfig::default());
         theirs.add_collection(&parse_sigma_yaml(&text).expect("YAML")).expect("rules that hold");
+        let most = if text.contains("session") { 1 } else { 40 };
         let (mut seconds, mut past) = (0, Vec::new());
         for index in 0..150 {
-            let (event, time) = event(&mut random, &mut seconds);
+            let (event, time) = event(&mut random, &mut seconds, most);
             let canonical = event.to_string();
             let record = Record::read(index, canonical.as_bytes()).expect("an entry").expect("one to be seen");
             let mut got: Told = ours
@@ -176,6 +178,88 @@ fn values_of_any_length_are_told_apart_and_take_a_bounded_room() {
     assert!(firing.group[0].1.len() <= 256, "{}", firing.group[0].1.len());
 }
 
+#[test]
+fn a_median_of_the_largest_numbers_is_a_number() {
+    let set = rules(&correlation("  type: value_median\n  condition: {field: context.amount, lte: 4}"));
+    let mut engine = Engine::new(set).expect("rules that hold");
+    let firings = observe(&mut engine, &[-1.7e308, -1.7e308, 1.7e308].map(|amount| at(0, "request", json!(amount))));
+    assert_eq!(fired(&engine, &firings, "C"), [0]);
+    let firings = observe(
+        &mut engine,
+        &[json!({"event_type": "request", "timestamp": "2026-03-07T09:00:00Z", "context": {"amount": 1.7e308}})],
+    );
+    assert!(fired(&engine, &firings, "C").is_empty(), "the others are over");
+}
+
+#[test]
+fn integers_are_told_apart_digit_for_digit() {
+    let set = rules(&correlation("  type: value_count\n  condition: {field: context.amount, gte: 2}"));
+    let mut engine = Engine::new(set).expect("rules that hold");
+    let numbers = [10_000_000_000_000_000_001_u64, 10_000_000_000_000_000_002];
+    let firings = observe(&mut engine, &numbers.map(|number| at(0, "request", json!(number))));
+    assert_eq!(fired(&engine, &firings, "C"), [1]);
+}
+
+#[test]
+fn without_a_condition_all_rules_must_match() {
+    let body = "  type: temporal\n  group-by: [actor]";
+    let text = correlation(body).replace("rules: [request]", "rules: [request, approval]");
+    let mut engine = Engine::new(rules(&text)).expect("rules that hold");
+    let firings =
+        observe(&mut engine, &[at(0, "request", json!(1)), at(1, "request", json!(1)), at(2, "approval", json!(1))]);
+    assert_eq!(fired(&engine, &firings, "C"), [2]);
+}
+
+#[test]
+fn a_condition_names_rules_as_they_are_known_and_no_others() {
+    let text = |condition: &str| {
+        let body = format!("  type: temporal\n  condition: {condition}");
+        correlation(&body).replace("rules: [request]", "rules: [Request, a]")
+    };
+    let mut engine = Engine::new(rules(&text("Request and approval"))).expect("rules that hold");
+    let firings = observe(&mut engine, &[at(0, "request", json!(1)), at(1, "approval", json!(1))]);
+    assert_eq!(fired(&engine, &firings, "C"), [1], "one by its title, the other by its name");
+    for (condition, reason) in
+        [("Request and aproval", "\"aproval\", which is not among its rules"), ("1 of re*", "name each")]
+    {
+        let set = rules(&text(condition));
+        let skipped = set.problems.iter().find(|problem| problem.skipped).expect("it is left out");
+        assert!(skipped.reason.contains(reason), "{}", skipped.reason);
+    }
+}
+
+#[test]
+fn a_count_that_no_group_can_come_to_is_warned_of() {
+    let limited = |most: &str| {
+        format!(
+            "{}custom_attributes: {{rsigma.max_group_entries: {most}}}\n",
+            correlation("  type: event_count\n  condition: {gte: 101}")
+        )
+    };
+    let told = |text: &str| rules(text).problems.iter().any(|problem| problem.reason.contains("never fires"));
+    assert!(told(&limited("100")) && told(&limited("\"100\"")) && !told(&limited("101")));
+    assert!(told(&correlation("  type: value_count\n  condition: {field: actor, gt: 10000}")));
+}
+
+/// The history of another year is no reason to be silent, nor is what was just told one to be silent about it.
+#[test]
+fn a_group_is_quiet_near_the_time_of_its_alert_only() {
+    let set = rules(&correlation("  type: event_count\n  condition: {gte: 1}"));
+    let mut engine = Engine::new(set).expect("rules that hold");
+    let on = |day: &str| json!({"event_type": "request", "timestamp": format!("{day}T09:00:00Z")});
+    let firings = observe(&mut engine, &[on("2026-01-07"), on("2024-01-07"), on("2024-01-07"), on("2024-01-09")]);
+    assert_eq!(fired(&engine, &firings, "C"), [0, 1, 3]);
+}
+
+#[test]
+fn an_entry_of_long_ago_ends_no_session() {
+    let set = rules(&correlation("  type: event_count\n  window: session\n  gap: 1m\n  condition: {gte: 3}"));
+    let mut engine = Engine::new(set).expect("rules that hold");
+    let old = json!({"event_type": "request", "timestamp": "2026-01-07T08:00:00Z"});
+    let firings = observe(&mut engine, &[at(0, "request", json!(1)), old, at(1, "request", json!(1))]);
+    assert_eq!(fired(&engine, &firings, "C"), [2]);
+}
+
 /// Every pair, or every value once more at each entry, would take hours here.
 #[test]
 fn a_group_that_is_flooded_keeps_nobody_waiting() {
@@ -212,4 +296,21 @@ fn memory_is_bounded_and_the_stalest_is_forgotten_first() {
     let at_end = |of: usize| json!({"entity_id": format!("E-{of}"), "timestamp": entry(most)["timestamp"], "event_type": "request"});
     let firings = observe(&mut engine, &[at_end(most / 2), at_end(1)]);
     assert_eq!(fired(&engine, &firings, "C"), [0], "the newer one was remembered, the oldest not");
+}
+
+#[test]
+fn an_entry_of_long_ago_makes_a_group_no_staler() {
+    let text = correlation("  type: event_count\n  condition: {gte: 3}\n  group-by: [entity_id]");
+    let mut engine = Engine::new(rules(&text)).expect("rules that hold");
+    let entry = |number: usize, entity: &str| {
+        let timestamp = jiff::Timestamp::from_second(1_760_000_000 + number as i64).expect("a time").to_string();
+        json!({"event_type": "request", "entity_id": entity, "timestamp": timestamp})
+    };
+    observe(&mut engine, &[entry(20_000, "E"), entry(0, "E")]);
+    for number in 0..engine.load().most_groups {
+        observe(&mut engine, &[entry(1 + number / 10, &format!("E-{number}"))]);
+    }
+    assert_eq!(engine.load().overflows, 1);
+    let firings = observe(&mut engine, &[entry(20_001, "E")]);
+    assert_eq!(fired(&engine, &firings, "C"), [0]);
 }

@@ -188,13 +188,14 @@ detection:
   number: {context.confidence|lt: 0.5}
   silent: {reason: null}
   dotted: {context.run.id: r-1}
-  condition: path and text and number and silent and dotted
+  inner: {new_value.lines.party|contains: '\"country\":\"KP\"'}
+  condition: path and text and number and silent and dotted and inner
 ";
     let mut engine = Engine::new(rules(text)).expect("rules");
     let entry = json!({
         "event_type": "journal_entry_posted",
         "old_value": {"status": "held"},
-        "new_value": {"lines": [{"account": "100"}, {"account": "4711"}]},
+        "new_value": {"lines": [{"account": "100", "party": {"country": "CH"}}, {"account": "4711", "party": {"country": "KP"}}]},
         "context": {"confidence": 0.25, "tags": ["urgent"], "run.id": "r-1"},
     });
     let mut other = entry.clone();
