@@ -70,7 +70,7 @@ pub struct Load {
     pub groups: usize,
     /// The most they keep.
     pub most_groups: usize,
-    /// How often that was reached, and the stalest tenth of the groups was forgotten.
+    /// How often correlations had no room for more, and forgot their stalest groups.
     pub overflows: u64,
     /// Groups that detectors had to forget.
     pub forgotten: u64,
@@ -86,11 +86,11 @@ pub(crate) struct EngineState {
 impl Engine {
     /// An engine that has seen nothing yet.
     pub fn new(rules: Arc<RuleSet>) -> Result<Self> {
-        // Every match is given a copy of them.
-        let mut documents = rules.sigma.clone();
-        documents.rules.iter_mut().for_each(|rule| rule.tags.clear());
+        let mut untagged = rules.sigma.clone();
+        // Every match is given a copy of the tags.
+        untagged.rules.iter_mut().for_each(|rule| rule.tags.clear());
         let mut detections = rsigma_eval::Engine::new();
-        detections.add_collection(&documents).map_err(|error| {
+        detections.add_collection(&untagged).map_err(|error| {
             Error::new(ErrorKind::Internal, format!("rules that were checked do not hold: {error}"))
         })?;
         let positions = rules.positions();

@@ -158,7 +158,7 @@ impl Event for View<'_> {
     }
 
     fn any_string_value(&self, holds: &dyn Fn(&str) -> bool) -> bool {
-        self.places.iter().any(|place| any_text(place, holds))
+        self.places.iter().any(|place| any_text(place, &mut |text| holds(text)))
     }
 
     fn all_string_values(&self) -> Vec<Cow<'_, str>> {
@@ -168,13 +168,12 @@ impl Event for View<'_> {
     }
 
     fn visit_string_values(&self, visit: &mut dyn FnMut(&str)) {
-        let visit = std::cell::RefCell::new(visit);
-        self.places.iter().for_each(|place| {
-            any_text(place, &|text| {
-                visit.borrow_mut()(text);
+        for place in self.places {
+            any_text(place, &mut |text| {
+                visit(text);
                 false
             });
-        });
+        }
     }
 
     /// Asked for where a result carries the whole event; ours carry its place.
@@ -205,7 +204,7 @@ fn member_of<'v>(place: &'v Value<'v>, name: &str) -> Option<&'v Value<'v>> {
 }
 
 /// Whether this holds for any text in a value.
-fn any_text(value: &Value<'_>, holds: &dyn Fn(&str) -> bool) -> bool {
+fn any_text(value: &Value<'_>, holds: &mut dyn FnMut(&str) -> bool) -> bool {
     match value {
         Value::Str(text) => holds(text),
         Value::Array(members) => members.iter().any(|member| any_text(member, holds)),

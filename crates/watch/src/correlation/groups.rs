@@ -7,7 +7,7 @@ use super::group::Group;
 use crate::limits::{MAX_CORRELATION_ENTRIES, MAX_CORRELATION_GROUPS};
 
 /// A correlation and the values that the entries of one of its groups have in common.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key(Vec<u8>);
 
 impl Key {
@@ -39,13 +39,14 @@ impl Key {
         let mut values = Vec::new();
         while let Some((tag, after)) = rest.split_first() {
             if *tag == 0 {
-                (rest, _) = (after, values.push(None));
-                continue;
+                values.push(None);
+                rest = after;
+            } else {
+                let (length, after) = split_u32(after);
+                let (value, after) = after.split_at(length);
+                values.push(Some(std::str::from_utf8(value).expect("it was added as text")));
+                rest = after;
             }
-            let (length, after) = split_u32(after);
-            let (value, after) = after.split_at(length);
-            values.push(Some(std::str::from_utf8(value).expect("it was added as text")));
-            rest = after;
         }
         values
     }
@@ -77,8 +78,8 @@ impl Groups {
 
     /// Does something with the group of a key, a new one where there is none. Where there is no room for more, some is made.
     pub fn with<T>(&mut self, key: &Key, rules: &[Correlation], now: i64, act: impl FnOnce(&mut Group) -> T) -> T {
-        let full = self.entries >= MAX_CORRELATION_ENTRIES || self.by_key.len() >= MAX_CORRELATION_GROUPS;
-        if full && (self.entries >= MAX_CORRELATION_ENTRIES || !self.by_key.contains_key(key)) {
+        let one_too_many = self.by_key.len() >= MAX_CORRELATION_GROUPS && !self.by_key.contains_key(key);
+        if one_too_many || self.entries >= MAX_CORRELATION_ENTRIES {
             self.forget(rules, now);
         }
         if !self.by_key.contains_key(key) {
@@ -100,8 +101,6 @@ impl Groups {
 
     /// Forgets the groups whose time is over, and then the stalest until a tenth of the room is free. It looks at every group,
     /// once for each tenth of the room that was filled.
-    #[cold]
-    #[inline(never)]
     fn forget(&mut self, rules: &[Correlation], now: i64) {
         self.overflows += 1;
         let is_over = |key: &Key, group: &Group| group.stale_after(&rules[key.correlation()].compiled) < now;

@@ -25,7 +25,7 @@ use crate::record::{View, bounded};
 const MAX_CHAIN: usize = 10;
 
 /// The correlations of a set of rules, with what they remember.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Correlations {
     rules: Vec<Correlation>,
     groups: Groups,
